@@ -122,6 +122,13 @@ BENCHMARKS: Final = (
         ("--count 20000 --dim 64 --queries 20",),
     ),
     Benchmark(
+        "recall-many",
+        "benchmarks.recall.many",
+        "a thousand cues in one call, on one thread and on one for each core, beside as many recalls",
+        (),
+        ("--count 10000 --dim 128 --cues 200 --repeat 1",),
+    ),
+    Benchmark(
         "recall-cold",
         "benchmarks.recall.cold",
         "the first recalls of what was written past the page cache and never read",

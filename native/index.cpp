@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "raw_check.hpp"
+#include "shared_work.hpp"
 
 namespace engram {
 namespace {
@@ -307,10 +307,7 @@ std::vector<Generation> Index::search(const float* queries, std::size_t n, std::
       damaged.insert(damaged.end(), searcher->damaged().begin(), searcher->damaged().end());
     }
   };
-  std::vector<std::thread> helpers;
-  for (std::size_t t = 1; t < std::min(threads, n); ++t) helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  share_work(std::min(threads, n), work);
   check_whole();
   return generations_of(damaged);
 }

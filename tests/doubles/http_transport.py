@@ -25,6 +25,7 @@ from engram.client.transport_choice import OPENERS
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.ack import Ack
 from engram.model.hit import Hit, Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request, Route
 from engram.model.operations.requests import DescribeSpace, Observe, StreamRecall
@@ -312,7 +313,7 @@ def _target(route: Route, space: str) -> str:
 
 
 def _read(operation: Operation[Any], body: bytes) -> Any:
-    if operation.result not in (Hits, ScanPage, Recalled):
+    if operation.result not in (Hits, ScanPage, Recalled, ManyRecalled):
         return decode_result(operation.result, body, None)
     text, _ = split_frame(body)
     return decode_result(operation.result, text, decode_frame(body).arrays)

@@ -17,6 +17,7 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError
 from engram.model.cue import Cue
 from engram.model.hit import Hit
+from engram.model.many.many_query import many_query
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
@@ -30,6 +31,7 @@ from engram.model.operations.requests import (
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
@@ -142,6 +144,7 @@ REQUESTS: list[Request[Any]] = [
     ReadPage("default"),
     CountFacets("default", ["n"]),
     Recall("default", QUERY),
+    RecallMany("default", many_query([VECTOR], 3, None)),
     Count("default"),
     TakeSnapshot("default"),
     CreateSpace(SpaceConfig("green", DIM)),

@@ -231,6 +231,8 @@ async def test_no_operation_finds_a_space_that_is_not_there(client: SocketClient
         arguments = {"ids": ["a"]}
     if operation == "update":
         arguments |= {"contents": ["new"]}
+    if operation == "recall_many":
+        arguments = {"cues": [{"text": "x"}]}
     answer = await client.call(operation, 1, space=space, **arguments)
     assert answer["code"] == ("unknown_space" if space == "nowhere" else "invalid_space_name")
 

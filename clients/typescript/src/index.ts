@@ -5,6 +5,7 @@ export { type ConnectOptions, connect } from "./connect.js";
 export { EngramError, type ErrorKind, type ErrorParts } from "./errors.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameArray, type NamedArray } from "./frames.js";
 export type { Hits } from "./hits.js";
+export type { CueLike, RecallManyOptions, SnapshotRecallManyOptions } from "./many.js";
 export type { GetOptions, Recall, Snapshot } from "./recall.js";
 export type { Facet, FacetOptions, Facets, Scan, ScanOptions } from "./scan.js";
 export type { WebSocketClass, WebSocketLike } from "./socket.js";

@@ -16,7 +16,8 @@ import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
 import type { FollowOptions, RecallOptions, Strength } from "./types.js";
 
-const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];
+/** The fields of a cue. */
+export const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];
 const COMMON_FIELDS = [...CUE_FIELDS, "signal", "k", "includeVectors", "skipDamaged"];
 const RECALL_FIELDS = [...COMMON_FIELDS, "ef", "strength", "timeoutMs", "batchSize", "maxGeneration", "snapshotTime"];
 const FOLLOW_FIELDS = [...COMMON_FIELDS, "onlyNew", "afterGeneration"];
@@ -161,4 +162,9 @@ function strengthToWire(strength: Strength | true): Record<string, unknown> {
 
 function invalidCue(field: string, problem: string, limit: string): EngramError {
   return invalidInput(`${field} ${problem}; pass ${limit}`, { code: "invalid_cue", field, limit });
+}
+
+/** Return whether a recall makes its hits stronger; made twice, it would do so twice. */
+export function reinforces(strength: Strength | boolean | undefined): boolean {
+  return strength === true || (typeof strength === "object" && strength.reinforce !== false);
 }

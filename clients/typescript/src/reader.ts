@@ -13,6 +13,7 @@ import { invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
+import { type CueLike, type RecallManyOptions, recallMany } from "./many.js";
 import { checkGeneration } from "./query.js";
 import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
 import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
@@ -54,6 +55,14 @@ export class Reader {
   /** Recall what best matches a cue. Iterate over it, or take `all()`. */
   recall(options: RecallOptions): Recall {
     return new Recall(this.#host, options);
+  }
+
+  /**
+   * Recall by many cues: a vector, a text or a cue each. All are answered as of one generation, in their order, each
+   * with the hits that `recall` would give.
+   */
+  recallMany(cues: readonly CueLike[], options: RecallManyOptions = {}): Promise<Hits[]> {
+    return recallMany(this.#host, cues, options);
   }
 
   /** Look one observation up; undefined if there is none. */

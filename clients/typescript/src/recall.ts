@@ -1,8 +1,9 @@
 import type { Calls } from "./calls.js";
 import { HitStream } from "./hit-stream.js";
 import { decodeHits, type Hits } from "./hits.js";
-import { checkGeneration, recallRequest, streamRequest } from "./query.js";
-import type { Condition, Counted, Filter, Hit, RecallOptions, Strength } from "./types.js";
+import { type CueLike, recallMany, type SnapshotRecallManyOptions } from "./many.js";
+import { checkGeneration, recallRequest, reinforces, streamRequest } from "./query.js";
+import type { Condition, Counted, Filter, Hit, RecallOptions } from "./types.js";
 
 /** What recalls are made with. */
 export interface RecallHost {
@@ -85,6 +86,11 @@ export class Snapshot {
     return new Recall(this.#host, { ...options, maxGeneration: this.generation });
   }
 
+  /** Recall by many cues as of this snapshot. */
+  recallMany(cues: readonly CueLike[], options: SnapshotRecallManyOptions = {}): Promise<Hits[]> {
+    return recallMany(this.#host, cues, { ...options, maxGeneration: this.generation });
+  }
+
   /** Count the observations that pass a filter, or all of them. */
   count(filter?: Filter | Condition): Promise<Counted> {
     return this.#count(filter);
@@ -105,9 +111,4 @@ export interface GetOptions {
   /** Look up the versions that were alive at this generation. */
   maxGeneration?: number | undefined;
   includeVectors?: boolean | undefined;
-}
-
-// A recall by strength makes its hits stronger; made twice, it would do so twice.
-function reinforces(strength: Strength | boolean | undefined): boolean {
-  return strength === true || (typeof strength === "object" && strength.reinforce !== false);
 }

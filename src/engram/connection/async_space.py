@@ -17,6 +17,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
 from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted
@@ -100,6 +101,18 @@ class AsyncSnapshot:
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
         """Return the best hits; see `Snapshot.recall`."""
         return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
+
+    @spelled_out(SnapshotRecallOptions)
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `Snapshot.recall_many`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall_many, cues, k, filter=filter, **options))
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)
@@ -234,6 +247,18 @@ class AsyncSpace:
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a cue, best first. See `Space.recall`."""
         return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
+
+    @spelled_out(RecallOptions)
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[RecallOptions],
+    ) -> list[Hits]:
+        """Return what `recall` returns for each of many cues, all as of one moment. See `Space.recall_many`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall_many, cues, k, filter=filter, **options))
 
     async def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from engram.model.operations import table
 from engram.server.engine import Engine
 from engram.server.handlers.look_up import count, get, snapshot
-from engram.server.handlers.recall import recall, recall_stream
+from engram.server.handlers.recall import recall, recall_many, recall_stream
 from engram.server.handlers.scans import facets, scan
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
 from engram.server.handlers.updates import update
@@ -33,6 +33,7 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.SCAN.name: scan,
     table.FACETS.name: facets,
     table.RECALL.name: recall,
+    table.RECALL_MANY.name: recall_many,
     table.COUNT.name: count,
     table.SNAPSHOT.name: snapshot,
     table.CREATE_SPACE.name: create_space,

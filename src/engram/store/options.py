@@ -15,6 +15,7 @@ from engram.settings.checks import check_settings
 from engram.settings.setting import setting
 
 WORKERS_MAX: Final = 16
+SEARCH_THREADS_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class StoreOptions:
     recall_meter_share
         Share of one core that may be used to answer some of the recalls once more, exactly, so that the metrics say how
         much of the best the recalls find; 0: nothing is measured.
+    search_threads
+        Number of threads that share the cues of one `recall_many`; 0: one per core.
     compaction_count_min
         Compact once at least this many versions are dead and at least as many are dead as alive.
     recent_penalty, recent_tau_s
@@ -109,6 +112,7 @@ class StoreOptions:
     retained_count: int = setting(0, group="Recall", low=0)
     retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
     recall_meter_share: float = setting(0.005, group="Recall", low=0, high=1)
+    search_threads: int = setting(0, group="Recall", low=0, high=SEARCH_THREADS_MAX)
     compaction_count_min: int = setting(10_000, low=1)
     recent_penalty: float = setting(0.1, low=0, high=1)
     recent_tau_s: float = setting(1.0, unit="seconds", above=0)
@@ -136,6 +140,11 @@ class StoreOptions:
     def worker_count(self) -> int:
         """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
+
+    @property
+    def search_thread_count(self) -> int:
+        """Number of threads that share the cues of one `recall_many`."""
+        return min(self.search_threads or os.cpu_count() or 1, SEARCH_THREADS_MAX)
 
 
 def check_options(options: object) -> StoreOptions:

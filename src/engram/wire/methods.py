@@ -53,6 +53,7 @@ MEMORY_STREAM: Final = Method("MemoryStream", pb.MemoryStreamRequest, pb.MemoryS
 REMEMBER: Final = Method("Remember", pb.RememberRequest, pb.RememberResponse)
 RECALL: Final = Method("Recall", pb.RecallRequest, pb.RecallResponse)
 UPDATE: Final = Method("Update", pb.UpdateRequest, pb.RememberResponse)
+RECALL_MANY: Final = Method("RecallMany", pb.RecallManyRequest, pb.RecallManyResponse)
 FORGET: Final = Method("Forget", pb.ForgetRequest, pb.ForgetResponse)
 CLEAR: Final = Method("Clear", pb.ClearRequest, pb.ForgetResponse)
 ERASE: Final = Method("Erase", pb.EraseRequest, pb.EraseResponse)

@@ -103,6 +103,18 @@ def test_segments_roll_and_every_generation_is_found_again(storage: Storage) -> 
         np.testing.assert_array_equal(record.vector(row), vector_of(f"other-{number}"))
 
 
+def test_many_generations_are_located_as_each_of_them(storage: Storage) -> None:
+    log = opened(storage)
+    for number in range(20):
+        observe(log, *(f"{number}-{row}" for row in range(1 + number % 3)))
+    last = log.last_generation
+    for generations in ([], [last], [3, 1, 3, last, 2], range(last, 0, -1)):
+        assert log.locate_all(generations) == {each: log.locate(each) for each in generations}
+    for unknown in (0, last + 1):
+        with pytest.raises(LookupError):
+            log.locate_all([1, unknown])
+
+
 def test_one_append_may_span_segments(storage: Storage) -> None:
     log = opened(storage)
     batches = [batch_of([f"{number}-{row}" for row in range(20)]) for number in range(10)]

@@ -16,6 +16,7 @@ from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFoun
 from engram.metrics import table as metrics
 from engram.model.cue import Cue
 from engram.model.filters.filter import Filter
+from engram.model.many.many_query import many_query
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Delete,
@@ -25,6 +26,7 @@ from engram.model.operations.requests import (
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
@@ -35,6 +37,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.engine import Engine
+from engram.server.handlers import recall
 from engram.server.malformed import Malformed
 from engram.server.options import ServerOptions
 from engram.streaming.recalls.recalls import Recalls
@@ -44,6 +47,7 @@ from tests.doubles.batches import DIM, batch_of, vector_of
 CALLER = Caller("here")
 TIMEOUT_S = 60
 QUERY = RecallQuery(Cue(vector_of("a")), k=5, batch_size=2)
+MANY = many_query([vector_of("a")] * 200, 2, None)
 
 
 @pytest.fixture
@@ -132,11 +136,42 @@ async def test_a_long_look_up_is_made_in_turns_at_one_generation(
     assert (found[-1].generation, turns) == (200, [1, 1, 1, 1])
 
 
+async def test_many_cues_are_answered_in_turns_at_one_generation_and_count_as_many_recalls(
+    calls: ServerCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(calls, "a", "b", "c")
+    turns, in_thread = list[int](), Recalls._in_thread
+
+    async def counting(recalls: Recalls, work: Any) -> Any:
+        turns.append(calls.engine.recalls._waiting)
+        result = await in_thread(recalls, work)
+        # What would be found from now on is another.
+        await stored(calls, "a")
+        return result
+
+    monkeypatch.setattr(Recalls, "_in_thread", counting)
+    found = await answer(calls, RecallMany("default", MANY))
+    assert (len(found.results), found.generation) == (200, 3)
+    assert {(hits[0].id, hits[0].generation, len(hits), hits.generation) for hits in found.results} == {("a", 1, 2, 3)}
+    # Three between the four parts, and one before all is encoded.
+    assert turns == [1] * 5
+    monkeypatch.undo()
+    assert (await answer(calls, DescribeServer())).recalls == 200
+
+
+async def test_an_answer_to_many_cues_has_a_limit_of_hits(calls: ServerCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stored(calls, "a", "b", "c")
+    monkeypatch.setattr(recall, "ANSWER_HITS_MAX", 300)
+    with pytest.raises(InvalidInput) as refused:
+        await answer(calls, RecallMany("default", MANY))
+    assert (refused.value.code, refused.value.field) == ("results_bytes", "cues")
+
+
 async def test_a_look_up_waits_like_a_recall_and_is_refused_like_one(calls: ServerCalls) -> None:
     with ExitStack() as stack:
         for _ in range(calls.engine.options.recalls_waiting_max):
             stack.enter_context(calls.engine.recalls._one_more_waits())
-        for request in (Get("default", ["a"]), Recall("default", QUERY)):
+        for request in (Get("default", ["a"]), Recall("default", QUERY), RecallMany("default", MANY)):
             with pytest.raises(OverCapacity) as caught:
                 await answer(calls, request)
             assert caught.value.code == "recalls_waiting"
@@ -149,6 +184,7 @@ async def test_a_deletion_that_looks_for_what_it_deletes_counts_among_the_recall
     await stored(calls, "a", "b")
     looking = [
         Get("default", ["a"]),
+        RecallMany("default", many_query([], 1, None)),
         Delete("default", filter=Filter(tags={"x"})),
         Delete("default", filter=Filter(tags={"x"}), dry_run=True),
         Delete("default", ["a"], dry_run=True),
@@ -164,8 +200,8 @@ async def test_a_deletion_that_looks_for_what_it_deletes_counts_among_the_recall
                 await answer(calls, request)
             assert caught.value.code == "recalls_of_client"
         assert await answer(calls, Delete("default", ["b"])) == 1, "which waits in a lane"
-    found, *deleted = [await answer(calls, request) for request in looking]
-    assert (len(found), [int(each) for each in deleted]) == (1, [0, 0, 1, 0, 1, 0])
+    found, many, *deleted = [await answer(calls, request) for request in looking]
+    assert (len(found), many.results, [int(each) for each in deleted]) == (1, [], [0, 0, 1, 0, 1, 0])
 
 
 async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: ServerCalls) -> None:
@@ -207,7 +243,8 @@ async def test_a_defect_is_an_internal_error_that_tells_nothing(calls: ServerCal
 
 
 async def test_an_unknown_space_is_told(calls: ServerCalls) -> None:
-    for request in (DescribeSpace("other"), Recall("other", QUERY), Get("other", ["a"]), Delete("other", ["a"])):
+    many = RecallMany("other", MANY)
+    for request in (DescribeSpace("other"), Recall("other", QUERY), many, Get("other", ["a"]), Delete("other", ["a"])):
         with pytest.raises(NotFound):
             await answer(calls, request)
 

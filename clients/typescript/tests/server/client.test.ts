@@ -148,6 +148,22 @@ describe("a client of a real server", () => {
     expect(seen.size).toBe(400);
   });
 
+  it("recalls by many cues what a recall of each finds, as of one generation", async () => {
+    const vectors = Array.from({ length: 40 }, (_, row) => vector(row * 10));
+    const found = await engram.recallMany(vectors, { k: 3, filter: { metadata: { row: { between: [0, 400] } } } });
+    expect(found).toHaveLength(40);
+    const snapshot = engram.at(found[0]?.generation ?? 0);
+    for (const [row, hits] of found.entries()) {
+      const cue = { vector: vectors[row], filter: { metadata: { row: { between: [0, 400] as const } } } };
+      const alone = await snapshot.recall({ ...cue, k: 3 }).all();
+      expect(hits.map((hit) => hit.id)).toEqual(alone.map((hit) => hit.id));
+      expect(hits.generation).toBe(snapshot.generation);
+    }
+    const few = await snapshot.recallMany([vector(2), { filter: { tags: ["few"] } }], { k: 5, includeVectors: true });
+    expect(few[0]?.[0]).toMatchObject({ id: "m2", vector: vector(2) });
+    expect(few[1]?.map((hit) => hit.id).sort()).toEqual(["m0", "m1", "m2"]);
+  });
+
   it("looks up, deletes, and recalls as of before", async () => {
     const { generation } = await engram.observe({ id: "old", vector: vector(50), content: "old" });
     const before = await engram.snapshot();
@@ -188,6 +204,8 @@ describe("a client of a real server", () => {
       [() => engram.describe("none-such"), { code: "unknown_space", kind: "not_found" }],
       [() => engram.recall({ text: "pumps" }).all(), { code: "no_embedder", kind: "failed_precondition" }],
       [() => engram.recall({ vector: new Float32Array(9).fill(1) }).all(), { code: "dimension_mismatch" }],
+      [() => engram.recallMany(["pumps"]), { code: "no_embedder", kind: "failed_precondition" }],
+      [() => engram.recallMany([vector(1), new Float32Array(8)]), { code: "zero_vector", field: "cues[1]" }],
       [() => engram.at(1e15).get("n1"), { code: "invalid_max_generation", kind: "invalid_input" }],
       [() => engram.observe({ id: "z", vector: new Float32Array(8) }), { code: "zero_vector", kind: "invalid_input" }],
       [() => engram.observe({ id: "t", content: "a text" }), { code: "no_embedder" }],

@@ -12,9 +12,13 @@ from engram.model.ack import Ack, Deletion
 from engram.model.arguments import one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.filters.filter_like import FilterLike
-from engram.model.hit import Hit
+from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
+from engram.model.many.many_query import many_query
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.scans import ReadPage, page_request
+from engram.model.query import RESULTS_DEFAULT
+from engram.model.recall_options import RecallOptions
 from engram.model.scans.facets import Facets
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits, ScanPage
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class BlockingCollection:
-    """The look-ups, scans, facets, updates and deletions of a `Client`; a base class of it.
+    """The look-ups, scans, facets, updates, deletions and recalls of many cues of a `Client`; a base class of it.
 
     ``id in client``, ``len(client)`` and ``for hit in client`` ask the server for what is alive now. A client is true,
     also while its space is empty.
@@ -118,6 +122,18 @@ class BlockingCollection:
     def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations; what is not named stays. See `AsyncClient.update` and `Space.update`."""
         return self._thread.run(self._client.update(*arguments, merge=merge, **keywords))
+
+    @spelled_out(RecallOptions)
+    def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[RecallOptions],
+    ) -> list[Hits]:
+        """Return what `recall` returns for each of many cues, all as of one moment. See `AsyncClient.recall_many`."""
+        return self._thread.run(self._client._answer_many(many_query(cues, k, filter, **options)))
 
     def delete(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
 from itertools import accumulate
@@ -205,6 +205,24 @@ class RecordTable:
             if error.code != "snapshot_expired" or generation < self.horizon.generation:
                 raise
             raise _erased(error.value) from None
+
+    def locate_all(self, generations: Iterable[int]) -> dict[int, tuple[Record, int]]:
+        """Return what `locate` returns for each of many generations; neighbours are found without another search.
+
+        Raises
+        ------
+        LookupError, FailedPrecondition, Unavailable
+            As for `locate`.
+        """
+        found: dict[int, tuple[Record, int]] = {}
+        record: Record | None = None
+        for generation in sorted(set(generations)):
+            # The rows of a record with gaps cannot be counted.
+            if record is not None and generation <= record.last_generation and not record.has_gaps:
+                found[generation] = record, generation - record.first_generation
+            else:
+                record, _ = found[generation] = self.locate(generation)
+        return found
 
     def records_from(self, generation: int) -> Iterator[Record]:
         """Yield the records that hold `generation` or later ones, including those that are appended meanwhile."""

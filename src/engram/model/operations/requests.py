@@ -14,6 +14,10 @@ from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
+from engram.model.limits import CUES_MAX
+from engram.model.many.cue_list import too_many_cues
+from engram.model.many.many_query import ManyQuery
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.observations import ObservationBatch
 from engram.model.operations.conditions import as_expected
 from engram.model.operations.deletions import check_deleting
@@ -193,6 +197,31 @@ class Recall(Request[Recalled]):
 
     space: str
     query: RecallQuery
+
+
+@dataclass(frozen=True, slots=True)
+class RecallMany(Request[ManyRecalled]):
+    """Find what best matches each of many cues, all as of one snapshot, answered as a whole.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    query
+        What is searched for, up to 10 000 cues, and how.
+
+    Raises
+    ------
+    InvalidInput
+        If there are too many cues.
+    """
+
+    space: str
+    query: ManyQuery
+
+    def __post_init__(self) -> None:
+        if len(self.query.cues) > CUES_MAX:
+            raise too_many_cues(len(self.query.cues))
 
 
 @dataclass(frozen=True, slots=True)

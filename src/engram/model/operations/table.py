@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.action import Action
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Operation, Route
@@ -20,6 +21,7 @@ from engram.model.operations.requests import (
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
@@ -111,6 +113,14 @@ RECALL: Final = Operation(
     "Return what best matches a cue, best first.",
     (Route("POST", f"{_SPACE}/recall"),),
 )
+RECALL_MANY: Final = Operation(
+    "recall_many",
+    RecallMany,
+    ManyRecalled,
+    Action.RECALL,
+    "Return what best matches each of many cues, best first, all as of one snapshot.",
+    (Route("POST", f"{_SPACE}/recall_many"),),
+)
 RECALL_STREAM: Final = Operation(
     "recall_stream",
     StreamRecall,
@@ -184,6 +194,7 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
         SCAN,
         FACETS,
         RECALL,
+        RECALL_MANY,
         RECALL_STREAM,
         COUNT,
         SNAPSHOT,

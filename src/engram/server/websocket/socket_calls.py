@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
@@ -185,7 +186,7 @@ class SocketCalls:
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
         beside = {"type": name, "id": id}
-        has_hits = operation.result in (Recalled, Hits, ScanPage)
+        has_hits = operation.result in (Recalled, ManyRecalled, Hits, ScanPage)
         is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
@@ -218,8 +219,8 @@ class SocketCalls:
 
 
 def _is_of_many(operation: Operation[Any], options: _Options) -> bool:
-    """Return whether a page may have many hits because it says nothing else."""
-    return operation.result is ScanPage and options.page_size is None
+    """Return whether there may be many hits: of many cues, or of a page that says nothing else."""
+    return operation.result is ManyRecalled or (operation.result is ScanPage and options.page_size is None)
 
 
 def _options_of(message: Received) -> _Options:

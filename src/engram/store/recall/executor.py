@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -16,14 +17,16 @@ from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
-from engram.model.hit import Hit
+from engram.model.hit import Hit, Hits
 from engram.model.limits import RESULTS_MAX
-from engram.model.operations.results import Counted
+from engram.model.many.many_query import ManyQuery
+from engram.model.operations.results import Counted, too_many_hits
 from engram.model.query import Recalled, RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
 from engram.model.times import now_us
 from engram.store.filters.selection import passing
+from engram.store.many.many_search import ManySearch, RankedCue
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
@@ -31,7 +34,7 @@ from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
 from engram.store.recall.search import PreparedCue, Search
-from engram.store.recall.stored_hits import recent_hit, stored_hit
+from engram.store.recall.stored_hits import recent_hit, stored_hit, stored_hits
 from engram.store.recall.stream import MakeHits, RecallStream
 from engram.store.recall.strength_ranking import RankedByStrength, strongest
 from engram.store.scans.scans import Scans
@@ -110,8 +113,8 @@ class RecallExecutor:
         # found in the tail.
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
-            by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
-            hits = self._strong_hits(by_strength, query.strength, generation, left_out)(by_strength.memories)
+            similar = self._similar(prepared, query, generation, left_out)
+            hits = self._hits_by_strength(similar, query.k, query.strength, generation, left_out)
             found = len(hits)
         else:
             ranked = self._best(prepared, query, query.k, generation, left_out)
@@ -135,7 +138,8 @@ class RecallExecutor:
         make_hits = self.hits_as_of(generation, left_out)
         recent = subscription = None
         if query.strength is not None:
-            by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
+            similar = self._similar(prepared, query, generation, left_out)
+            by_strength = self._strongest(similar, query.k, query.strength, left_out)
             results: Walk | Ranked = by_strength.memories
             make_hits = self._strong_hits(by_strength, query.strength, generation, left_out)
             # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
@@ -159,6 +163,54 @@ class RecallExecutor:
             subscription,
             erasures=self._state.erasures,
         )
+
+    def recall_many(
+        self, query: ManyQuery, generation: int, hits_max: int | None = None
+    ) -> Generator[None, None, list[Hits]]:
+        """Answer a recall of many cues; yield where others may have their turn. See `Space.recall_many`.
+
+        Parameters
+        ----------
+        query
+            The query.
+        generation
+            Generation as of which all cues are answered.
+        hits_max
+            Most hits of all cues together; None: no limit.
+
+        Raises
+        ------
+        InvalidInput
+            With code ``results_bytes``, if there are more.
+        Unavailable
+            As for `recall`.
+        """
+        self.check_process()
+        with self._state.log.as_of(generation):
+            found = yield from self._recall_many(query, generation, hits_max)
+        self._state.erasures.check()
+        return found
+
+    def _recall_many(
+        self, query: ManyQuery, generation: int, hits_max: int | None
+    ) -> Generator[None, None, list[Hits]]:
+        common = query.common
+        # Read before the search, as for a recall.
+        indexed = self._state.index.indexed_generation
+        ef, threads = common.ef or self._options.ef, self._options.search_thread_count
+        search = ManySearch(self._config, self._state, self.search, query, generation, ef, threads)
+        count = common.k if common.strength is None else _considered_count(common.k)
+        found: list[Hits] = []
+        hit_count = 0
+        for part in search.parts(count):
+            if found:
+                yield
+            for one, hits in zip(part, self._hits_of_part(part, common, generation, indexed), strict=True):
+                found.append(Hits(hits, generation, one.left_out.any))
+                hit_count += len(hits)
+            if hits_max is not None and hit_count > hits_max:
+                raise too_many_hits(hit_count, len(found))
+        return found
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none.
@@ -218,19 +270,27 @@ class RecallExecutor:
         return self.search.best(prepared, count, generation, self._breadth(query), left_out)
 
     def _breadth(self, query: RecallQuery) -> int:
-        return self.search.breadth(query.cue, query.ef or self._options.ef)
+        return self.search.breadth(query.cue.conditions, query.ef or self._options.ef)
 
-    def _strongest(
-        self, prepared: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
-    ) -> RankedByStrength:
-        count = min(RESULTS_MAX, max(_RERANKED_FACTOR * query.k, _RERANKED_COUNT_MIN))
-        similar = self._best(prepared, query, count, generation, left_out).at_least(query.cue.score_min)
+    def _similar(self, prepared: PreparedCue, query: RecallQuery, generation: int, left_out: LeftOut) -> Ranked:
+        """Return what a ranking by strength considers."""
+        found = self._best(prepared, query, _considered_count(query.k), generation, left_out)
+        return found.at_least(query.cue.score_min)
+
+    def _hits_by_strength(
+        self, similar: Ranked, count: int, strength: Strength, generation: int, left_out: LeftOut
+    ) -> list[Hit]:
+        """Return hits on the strongest of some observations, and count each as a recall."""
+        by_strength = self._strongest(similar, count, strength, left_out)
+        return self._strong_hits(by_strength, strength, generation, left_out)(by_strength.memories)
+
+    def _strongest(self, similar: Ranked, count: int, strength: Strength, left_out: LeftOut) -> RankedByStrength:
         log = self._state.log
         if left_out.skip:
             readable = [left_out.can_be_read(*log.locate(one)) for one in similar.generations.tolist()]
             similar = similar.where(np.array(readable, dtype=bool))
         metric = self._config.metric
-        return strongest(log, metric, self._reinforcement, strength, similar, query.k)
+        return strongest(log, metric, self._reinforcement, strength, similar, count)
 
     def _strong_hits(
         self, by_strength: RankedByStrength, strength: Strength, generation: int, left_out: LeftOut
@@ -254,6 +314,30 @@ class RecallExecutor:
 
         return make_hits
 
+    def _hits_of_part(
+        self, part: Sequence[RankedCue], common: RecallQuery, generation: int, indexed: int
+    ) -> list[list[Hit]]:
+        """Return the hits of each of some cues."""
+        rankings, strength = [one.ranked.at_least(one.cue.score_min) for one in part], common.strength
+        if strength is not None:
+            # One after the other, because each makes its hits stronger for the next.
+            return [
+                self._hits_by_strength(ranked, common.k, strength, generation, one.left_out)
+                for one, ranked in zip(part, rankings, strict=True)
+            ]
+        recalled_us = now_us()
+        places = self._state.log.locate_all(chain.from_iterable(ranked.generations.tolist() for ranked in rankings))
+        self._read_ahead.read(record for record, _ in places.values())
+        if common.skip_damaged:
+            readable = [
+                [one.left_out.can_be_read(*places[each]) for each in ranked.generations.tolist()]
+                for one, ranked in zip(part, rankings, strict=True)
+            ]
+            rankings = [
+                ranked.where(np.array(kept, dtype=bool)) for ranked, kept in zip(rankings, readable, strict=True)
+            ]
+        return [stored_hits(places, ranked, indexed, recalled_us) for ranked in rankings]
+
     def _places(self, ranked: Ranked, generation: int) -> list[tuple[Record, int]]:
         """Return the record and the row of each observation, after prefetching the records.
 
@@ -263,3 +347,8 @@ class RecallExecutor:
             places = [self._state.log.locate(found) for found in ranked.generations.tolist()]
         self._read_ahead.read(record for record, _ in places)
         return places
+
+
+def _considered_count(k: int) -> int:
+    """Return how many observations a ranking by strength considers for `k` hits."""
+    return min(RESULTS_MAX, max(_RERANKED_FACTOR * k, _RERANKED_COUNT_MIN))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.index import Walk
 from engram.model.cue import Cue
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
 from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -150,6 +152,24 @@ class Search:
             If needed bytes are damaged, unless `left_out` skips damage.
         """
         chosen = self._choose(prepared, generation, left_out)
+        return self.best_of(prepared, chosen, count, generation, ef, left_out)
+
+    def best_of(
+        self,
+        prepared: PreparedCue,
+        chosen: PassingRows | None,
+        count: int,
+        generation: int,
+        ef: int,
+        left_out: LeftOut,
+    ) -> Ranked:
+        """Return up to `count` of the `chosen` observations, best first; None: of all that were alive at `generation`.
+
+        Raises
+        ------
+        CorruptData
+            As for `best`.
+        """
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count, ef, left_out).head(count)
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
@@ -178,9 +198,14 @@ class Search:
         return FailedPrecondition(f"the embedder {name!r} {what}", code="embedder_failed", field="embedder", value=name)
 
     @staticmethod
-    def breadth(cue: Cue, ef: int) -> int:
-        """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
-        return ef if cue.conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
+    def breadth(conditions: Filter | Condition, ef: int) -> int:
+        """Return the number of candidates that a search with a filter compares, where `ef` are enough without one."""
+        return ef if conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
+
+    @staticmethod
+    def are_few(chosen: PassingRows | None) -> bool:
+        """Return whether so few observations pass a filter that each of them is scored; None stands for all."""
+        return chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
 
     def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> PassingRows | None:
         """Return the observations that pass the filter; None for all, where they need not be looked up."""
@@ -193,8 +218,7 @@ class Search:
 
     @staticmethod
     def _is_ranked(prepared: PreparedCue, chosen: PassingRows | None) -> bool:
-        few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
-        return prepared.vector is None or prepared.cue.by != "similarity" or few
+        return prepared.vector is None or prepared.cue.by != "similarity" or Search.are_few(chosen)
 
     def _ranked(
         self,

@@ -8,6 +8,8 @@ from typing import TypeVar, Unpack, overload
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
+from engram.model.many.many_query import many_query
 from engram.model.operations.results import Counted
 from engram.model.operations.scans import CountFacets, ReadPage, page_request
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
@@ -136,6 +138,18 @@ class Snapshot:
         """
         answer = self._reader.recall(recall_query(cue, k, **options), self.generation)
         return Hits(answer.hits, answer.generation, answer.incomplete)
+
+    @spelled_out(SnapshotRecallOptions)
+    def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `Space.recall_many`."""
+        return exhausted(self._reader.recall_many(many_query(cues, k, filter, **options), self.generation))
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)

@@ -12,7 +12,9 @@ from engram.errors import FailedPrecondition, Unavailable
 from engram.log.log import Log
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
-from engram.model.hit import Hit
+from engram.model.hit import Hit, Hits
+from engram.model.many.many_query import ManyQuery
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.results import Counted
 from engram.model.operations.scans import CountFacets, ReadPage
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
@@ -25,7 +27,7 @@ from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.retention import Retention
-from engram.store.recall.snapshot import Snapshot
+from engram.store.recall.snapshot import Snapshot, exhausted
 from engram.store.recall.stream import RecallStream
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
@@ -91,6 +93,42 @@ class SpaceRecalls:
         if is_measured:
             self._meter.offer(self.config.name, self.exact_scan, query, recalled)
         return recalled
+
+    def answer_many(self, query: ManyQuery) -> list[Hits]:
+        """Answer all cues of `query` as of one generation.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition, CorruptData
+            As for `answer`; an error about a cue names it.
+        """
+        common = query.common
+        is_now = common.snapshot_us is None and common.max_generation is None
+        return _repeated(lambda: list(exhausted(self.recall_many(query)).results), is_now=is_now)
+
+    def recall_many(self, query: ManyQuery, hits_max: int | None = None) -> Generator[None, None, ManyRecalled]:
+        """Answer all cues of `query` as of one generation, which is held; yield where others may have their turn.
+
+        Raises
+        ------
+        InvalidInput
+            Also with code ``results_bytes``, if there are more than `hits_max` hits.
+        FailedPrecondition, CorruptData
+            As for `answer`.
+        """
+        held = self.snapshot(query.common.max_generation, query.common.snapshot_us)
+        results = yield from self._reader.recall_many(query, held.generation, hits_max)
+        if self._meter.is_waiting and results:
+            self._offer_first(query, results[0])
+        return ManyRecalled(results, held.generation)
+
+    def _offer_first(self, query: ManyQuery, hits: Hits) -> None:
+        """Have the recall of the first cue measured."""
+        first = query.one(0)
+        # The meter may use very little of the processors, and an embedder takes as many as it likes.
+        if first.cue.vector is not None:
+            recalled = Recalled(hits, hits.generation, len(hits), 0.0, hits.incomplete)
+            self._meter.offer(self.config.name, self.exact_scan, first, recalled)
 
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream of hits for `query`.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from engram.log.records.record import Record
 from engram.model.hit import Hit, age_s
+from engram.store.recall.ranked import Ranked
 
 # A hit is frozen; these set its slots at less than half the cost of `object.__setattr__`.
 _put_score, _put_generation, _put_indexed, _put_recent, _put_strength, _put_recalled_us, _put_source = (
@@ -32,6 +34,34 @@ def stored_hit(
     _put_recalled_us(hit, recalled_us)
     _put_source(hit, (record, row))
     return hit
+
+
+def stored_hits(places: Mapping[int, tuple[Record, int]], ranked: Ranked, indexed: int, recalled_us: int) -> list[Hit]:
+    """Return the hits for ranked observations, in their order, at a lower cost than one by one.
+
+    Parameters
+    ----------
+    places
+        The record and the row of each observation, by generation.
+    ranked
+        The observations, with their scores.
+    indexed
+        Generation up to which everything is linked into the graph.
+    recalled_us
+        Time of the recall, in microseconds since 1970 UTC.
+    """
+    hits = []
+    for found, score in zip(ranked.generations.tolist(), ranked.scores.tolist(), strict=True):
+        hit = object.__new__(Hit)
+        _put_score(hit, score)
+        _put_generation(hit, found)
+        _put_indexed(hit, found <= indexed)
+        _put_recent(hit, False)
+        _put_strength(hit, None)
+        _put_recalled_us(hit, recalled_us)
+        _put_source(hit, places[found])
+        hits.append(hit)
+    return hits
 
 
 def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from msgspec import Raw
+from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ShareSpec
@@ -84,6 +85,7 @@ def hit_frame(
     encode: Callable[[Mapping[str, object]], bytes],
     *,
     vectors: bool,
+    more: Mapping[str, NDArray[Any]] | None = None,
 ) -> bytes:
     """Return the frame that carries `hits` as columns.
 
@@ -97,6 +99,8 @@ def hit_frame(
         Makes JSON of the header.
     vectors
         Whether the arrays have the vectors.
+    more
+        Further arrays, by name.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def hit_frame(
     }
     columns = [*_numbers(hits, rows)]
     has_strengths = any(hit.strength is not None for hit in hits)
-    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths):
+    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths or more):
         described, packer = _packing(len(hits))
         return encode_packed_frame(header, described, packer.pack(*chain.from_iterable(columns)), encode)
     arrays = {name: np.array(column, dtype) for (name, dtype), column in zip(_NUMBERS, columns, strict=True)}
@@ -123,7 +127,7 @@ def hit_frame(
     if vectors and rows:
         found = [hit.vector for hit in hits]
         arrays["vectors"] = np.stack([vector for vector in found if vector is not None])
-    return encode_frame(header, arrays, encode)
+    return encode_frame(header, {**arrays, **(more or {})}, encode)
 
 
 def _numbers(hits: Sequence[Hit], rows: Sequence[StoredRow]) -> Iterator[list[Any]]:

@@ -38,6 +38,7 @@ class HitsForm(Struct, kw_only=True):
     incomplete: bool = False
     more: bool = False
     cursor: str = ""
+    incomplete_cues: list[int] = msgspec.field(default_factory=list)
 
 
 _read_form: Final = msgspec.json.Decoder(HitsForm).decode

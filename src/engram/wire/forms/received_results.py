@@ -20,6 +20,7 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
@@ -28,6 +29,7 @@ from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.wire.forms.failures import error_from
+from engram.wire.forms.many import read_many
 from engram.wire.forms.received_hits import read_hits
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -269,6 +271,7 @@ def _of(form: type[Any], make: Callable[[Any], Any]) -> Callable[[_Text, Arrays]
 
 _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Recalled: _recalled,
+    ManyRecalled: read_many,
     Hits: _hits,
     Ack: _of(_Generations, _ack),
     Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),

@@ -20,6 +20,7 @@ from engram.model.cue import NO_FILTER
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.many.many_query import ManyQuery
 from engram.model.observations import ObservationBatch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
@@ -28,6 +29,7 @@ from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
 from engram.model.times import as_time_us
+from engram.wire.forms.many import RECALL_MANY_FIELDS, many_query_of
 from engram.wire.forms.observations import (
     CONDITION_FIELDS,
     MANY_FIELDS,
@@ -75,6 +77,10 @@ def _query(form: Any, arrays: Arrays, space: str) -> RecallQuery:
     return query_of(form, arrays)
 
 
+def _many(form: Any, arrays: Arrays, space: str) -> ManyQuery:
+    return many_query_of(form, arrays)
+
+
 def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
     dimension, metric, embedder = (_given(getattr(form, name)) for name in ("dimension", "metric", "embedder"))
     return SpaceConfig(
@@ -110,6 +116,7 @@ _ARGUMENTS: Final[dict[Any, _Argument]] = {
     ObservationChanges: _Argument(_COLUMNS, _changes, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
+    ManyQuery: _Argument(RECALL_MANY_FIELDS, _many, takes_arrays=True),
     SpaceConfig: _Argument(_SETTINGS, _config),
     Filter | Condition: _Argument(_FILTER, _filter_or_all),
     Filter | Condition | None: _Argument(_FILTER, _filter),

@@ -6,6 +6,7 @@ unless one of its arguments is of a class that no row of `_WRITERS` knows.
 
 from __future__ import annotations
 
+import binascii
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -20,6 +21,7 @@ from engram.model.cue import NO_FILTER, Between, Cue, Filter
 from engram.model.filters.conditions import Condition
 from engram.model.filters.objects import object_of_condition
 from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.many.many_query import ManyQuery
 from engram.model.observations import ObservationBatch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
@@ -199,6 +201,24 @@ def _query_parts(query: RecallQuery, *, streams: bool) -> tuple[Fields, Arrays]:
     return fields, arrays
 
 
+def _many_parts(query: ManyQuery) -> tuple[Fields, Arrays]:
+    fields, _ = _query_parts(query.common, streams=False)
+    if query.common.cue.conditions.is_open:
+        del fields["filter"]
+    cues = query.cues
+    if cues.vectors is not None and len(cues):
+        return fields, {"vectors": cues.vectors}
+    return {**fields, "cues": list(map(_cue_object, cues.listed))}, {}
+
+
+def _cue_object(cue: Cue) -> Fields:
+    fields, arrays = _cue_parts(cue)
+    if arrays:
+        packed = np.asarray(arrays["vector"], "<f4").tobytes()
+        fields["vector"] = binascii.b2a_base64(packed, newline=False).decode()
+    return fields
+
+
 def _cue_parts(cue: Cue) -> tuple[Fields, Arrays]:
     fields: Fields = {}
     if cue.text:
@@ -246,6 +266,7 @@ def _too_large(code: str, field: str, what: str, nbytes: int) -> InvalidInput:
 _WRITERS: Final[dict[type, Callable[[Any], tuple[Fields, Arrays]]]] = {
     ObservationBatch: _batch_parts,
     ObservationChanges: _changes_parts,
+    ManyQuery: _many_parts,
     Priority: lambda priority: (_priority_fields(priority), {}),
     SpaceConfig: lambda config: (_config_fields(config), {}),
 }

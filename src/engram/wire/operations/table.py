@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from engram.wire.operations.codec import OperationCodec
 from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_CODEC
+from engram.wire.operations.many import RECALL_MANY_CODEC
 from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
 from engram.wire.operations.scans import FACETS_CODEC, SCAN_CODEC
 from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
@@ -23,6 +24,7 @@ CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
         SCAN_CODEC,
         FACETS_CODEC,
         RECALL_CODEC,
+        RECALL_MANY_CODEC,
         RECALL_STREAM_CODEC,
         COUNT_CODEC,
         SNAPSHOT_CODEC,

@@ -13,6 +13,7 @@ from engram.errors import NotFound, Unavailable
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
@@ -28,7 +29,7 @@ from tests.unit.wire.test_recalls import make_hit
 def received(result: Any, **options: Any) -> Any:
     """The result as a client reads it."""
     message = encode_result(result, {"type": "a_result", "id": 7, "more": False}, binary=True, **options)
-    if not isinstance(result, Hits | Recalled):
+    if not isinstance(result, Hits | Recalled | ManyRecalled):
         return decode_result(type(result), message, None)
     text, start = split_frame(message)
     return decode_result(type(result), text, read_arrays(message, start, json.loads(bytes(text))["arrays"]))
@@ -93,7 +94,7 @@ def test_columns_of_another_length_are_no_answer() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"name":3}', b"[" * 100_000])
 def test_what_is_no_result_is_said_to_be_none(text: bytes) -> None:
-    for kind in (SpaceStatus, Recalled):
+    for kind in (SpaceStatus, Recalled, ManyRecalled):
         with pytest.raises(Unavailable) as failure:
             decode_result(kind, text, None)
         assert failure.value.code == "unexpected_response"

@@ -37,6 +37,7 @@ MINIMAL: dict[str, Any] = {
     "update": {"ids": ["a"], "confidences": [1]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
+    "recall_many": {"cues": [{"text": "pumps"}]},
     "recall_stream": {"text": "pumps"},
     "follow": {"text": "pumps", "score_min": 0.5},
 }

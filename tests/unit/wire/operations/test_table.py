@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
 from engram.model.filters.fields import F
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CueList
+from engram.model.many.many_query import ManyQuery
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
@@ -31,6 +34,7 @@ from engram.model.operations.requests import (
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
@@ -58,6 +62,7 @@ SPACE = SpaceStatus(CONFIG, 30, 29, 25, 20, 4096, 2048, 2, SAMPLES, 0.5, "critic
 UNSOUND = UnsoundSpace("torn", "lost", "it is torn")
 CUE = Cue([1.0, 2.0], score_min=0.25, filter=Filter(tags={"x"}, metadata={"n": 1}))
 QUERY = RecallQuery(CUE, 7, max_generation=9, ef=50, strength=Strength(60.0), skip_damaged=True, include_vectors=True)
+COMMON = replace(QUERY, cue=Cue(filter=Filter(tags={"y"})))
 STREAM = RecallQuery(CUE, 7, 3, snapshot_us=1_500_000, follow=True, include_recent=True, timeout_ms=250)
 HIT = Hit(
     id="a",
@@ -117,6 +122,11 @@ REQUESTS: dict[str, list[Request[Any]]] = {
     ],
     "facets": [CountFacets("notes"), CountFacets("notes", ["room"], ["tags"], CUE.conditions, 7, 9)],
     "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
+    "recall_many": [
+        RecallMany("notes", ManyQuery(CueList(np.array([[1, 2], [3, 4]], np.float32)), COMMON)),
+        RecallMany("notes", ManyQuery(CueList(), RecallQuery(Cue()))),
+        RecallMany("notes", ManyQuery(CueList(listed=[CUE, Cue(text="pumps", by="words"), Cue()]), RecallQuery(Cue()))),
+    ],
     "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],
     "count": [
         Count("notes"),
@@ -139,6 +149,10 @@ RESULTS: dict[str, list[Any]] = {
     "facets": [Facets({"room": FACET}, 9, 7), Facets()],
     "get": [Hits([], 0), Hits([HIT], 7)],
     "recall": [Recalled([HIT], 7, 3, 1.5, incomplete=True), Recalled([], 0, 0, 0.5)],
+    "recall_many": [
+        ManyRecalled([Hits([HIT], 7, incomplete=True), Hits([], 7), Hits([HIT, HIT], 7)], 7),
+        ManyRecalled([], 0),
+    ],
     "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
     "count": [Counted(0, 0), Counted(3, 7)],
     "snapshot": [SnapshotTaken(7)],
@@ -167,6 +181,9 @@ RESULTS: dict[str, list[Any]] = {
     ],
 }
 
+COMPARED = (Observe, Update, Recall, RecallMany, StreamRecall, RecallQuery, ManyQuery, CueList, Cue, Recalled, ManyRecalled)
+"""What is compared field by field."""
+
 
 def plain(value: Any) -> Any:
     """What a value has in it, for comparing those that are compared by identity or have arrays."""
@@ -181,7 +198,7 @@ def plain(value: Any) -> Any:
         made = [dict(value), value.count, value.generation]
     elif isinstance(value, list | tuple):
         made = [plain(each) for each in value]
-    elif isinstance(value, Observe | Update | Recall | StreamRecall | RecallQuery | Cue | Recalled):
+    elif isinstance(value, COMPARED):
         made = [type(value).__name__, *(plain(getattr(value, field.name)) for field in fields(value))]
     elif isinstance(value, ObservationChanges):
         made = [list(value.ids), plain(value.vectors), {name: plain(each) for name, each in value.columns.items()}]

@@ -24,6 +24,7 @@ from engram.server.http.api.streamed import EVENTS_TYPE
 from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE
 from engram.server.http.problems import PROBLEM_TYPE
 from engram.server.http.routes import HttpRoute
+from engram.wire.forms.many import MANY_TEXTS
 from engram.wire.forms.observations import CONDITION_FIELDS, ONE_FIELDS
 from engram.wire.forms.requests import RequestReader
 from engram.wire.forms.results import encode_json
@@ -175,7 +176,7 @@ def _texts(operation: Operation[Any]) -> dict[str, str]:
         section = _PARAMETERS.search(inspect.getdoc(kind) or "")
         for names, text in _ENTRY.findall(section[1] if section else ""):
             texts.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
-    return texts
+    return {**texts, **MANY_TEXTS} if operation is table.RECALL_MANY else texts
 
 
 def _described(schema: Schema, texts: dict[str, str]) -> Schema:

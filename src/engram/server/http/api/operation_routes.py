@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from engram.errors import InvalidInput, NotFound
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations import table
 from engram.model.operations.operation import Operation, Request
 from engram.model.query import Recalled
@@ -143,7 +144,7 @@ def _remembering(incoming: Incoming[Any]) -> tuple[Incoming[Any], Callable[[], R
 
 
 def _wants_frame(operation: Operation[Any], request: HttpRequest) -> bool:
-    return operation.result in (Hits, ScanPage, Recalled) and accepts(request, FRAME_TYPE)
+    return operation.result in (Hits, ScanPage, Recalled, ManyRecalled) and accepts(request, FRAME_TYPE)
 
 
 def _answered(answer: bytes, headers: dict[str, str] | None = None, *, is_frame: bool = False) -> Response:

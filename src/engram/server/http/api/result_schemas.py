@@ -7,6 +7,7 @@ from typing import Any, Final
 from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
@@ -114,6 +115,7 @@ NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     ScanPage: "Page",
     Facets: "Facets",
     Recalled: "Recalled",
+    ManyRecalled: "ManyRecalled",
     Counted: "Counted",
     SnapshotTaken: "Snapshot",
     SpaceStatus: "Space",
@@ -165,6 +167,8 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
         },
         "more",
     ),
+    "ManyRecalled": _object({"results": _list(_ref("CueResults")), "generation": _WHOLE}),
+    "CueResults": _object({"hits": _list(_ref("Hit")), "incomplete": _FLAG}),
     "Snapshot": _object({"generation": _WHOLE}),
     "Space": _SPACE,
     "Spaces": _object({"spaces": _list(_ref("Space")), "unsound_spaces": _list(_OBJECT)}),

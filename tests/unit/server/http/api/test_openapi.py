@@ -53,6 +53,8 @@ def test_arguments_are_explained() -> None:
     assert schemas["_recall"]["properties"]["k"]["description"]
     assert schemas["_get"]["properties"]["ids"]["description"] == "The ids, up to 10 000."
     assert schemas["_get"]["required"] == ["ids"]
+    assert schemas["_recall_many"]["properties"]["cues"]["description"].startswith("The cues, up to 10 000")
+    assert schemas["_recall_many"]["properties"]["k"]["description"]
 
 
 async def test_answers_are_as_described(service: Service) -> None:
@@ -72,6 +74,9 @@ async def test_answers_are_as_described(service: Service) -> None:
     await check(table.UPDATE, "POST", f"{NOTES}/update", {"ids": ["a"], "contents": ["x"]})
     cue = {"vector": vector, "include_vectors": True, "strength": {}}
     await check(table.RECALL, "POST", f"{NOTES}/recall", cue)
+    many = {"cues": [{"vector": vector}, {"filter": {}}], "include_vectors": True, "strength": {}}
+    await check(table.RECALL_MANY, "POST", f"{NOTES}/recall_many", many)
+    await check(table.RECALL_MANY, "POST", f"{NOTES}/recall_many", {"vectors": [vector] * 3})
     await check(table.GET, "GET", f"{NOTES}/observations/a?include_vectors=true")
     await check(table.SNAPSHOT, "GET", f"{NOTES}/snapshot")
     await check(table.DELETE, "POST", f"{NOTES}/delete", {"ids": ["a"]})

@@ -89,6 +89,25 @@ async def test_many_observations_come_as_columns_and_as_frames(service: Service)
     assert arrays["vectors"].shape == (3, DIM)
 
 
+async def test_many_cues_come_as_objects_as_lists_and_as_frames(service: Service) -> None:
+    await stored(service, "a")
+    assert (await service.post(f"{NOTES}/observations", observation("b", TWO, tags=["x"]))).status == 200
+    words = {"text": "text", "by": "words", "filter": {"tags": ["x"]}}
+    cues = [{"vector": ONE}, {"vector": TWO, "filter": {"tags": ["y"]}}, words]
+    answered = (await service.post(f"{NOTES}/recall_many", json.dumps({"cues": cues, "k": 1}))).json()
+    assert [[hit["id"] for hit in each["hits"]] for each in answered["results"]] == [["a"], [], ["b"]]
+    assert (answered["generation"], answered["results"][0]["incomplete"]) == (2, False)
+    body = {"vectors": [TWO, ONE], "k": 1, "filter": {"tags": ["x"]}}
+    answered = (await service.post(f"{NOTES}/recall_many", json.dumps(body))).json()
+    assert [[hit["id"] for hit in each["hits"]] for each in answered["results"]] == [["b"], ["b"]]
+    frame = encode_frame({"k": 2}, {"vectors": np.array([TWO, ONE, TWO], np.float32)})
+    answered = await service.post(f"{NOTES}/recall_many", frame, FRAME, ("accept", FRAME[1]))
+    assert answered.headers["content-type"] == FRAME[1]
+    header, arrays = decode_frame(answered.body)
+    assert (header["ids"], arrays["counts"].tolist()) == (["b", "a", "a", "b", "b", "a"], [2, 2, 2])
+    assert (header["generation"], header["incomplete_cues"]) == (2, [])
+
+
 async def test_ids_with_any_character_are_reached_by_their_path(service: Service) -> None:
     for id in ("a/b", "a b", "ü", ".", "/", "a//b/"):
         await stored(service, id)
@@ -132,6 +151,10 @@ async def test_spaces_are_made_and_described(service: Service) -> None:
         ("POST", "/recall", '{"vector": [NaN]}', 400, "malformed_message"),
         ("POST", "/recall", f'{{"vector": {ONE}, "k": 0}}', 400, "invalid_k"),
         ("POST", "/recall", f'{{"vector": {ONE}, "follow": true}}', 400, "unknown_field"),
+        ("POST", "/recall_many", "{}", 400, "cue_missing"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}, [1]]}}', 400, "dimension_mismatch"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}], "cues": []}}', 400, "invalid_recall"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}], "timeout_ms": 5}}', 400, "unknown_field"),
         ("POST", "/delete", '{"ids": "a"}', 400, "wrong_type"),
         ("POST", "/delete", '{"ids": "n1"}', 400, "wrong_type"),
         ("GET", "/observations/x?include_vectors=maybe", b"", 400, "wrong_type"),
