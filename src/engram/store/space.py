@@ -53,7 +53,8 @@ class Space(SpaceCollection):
 
     def __repr__(self) -> str:
         config = self.config
-        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, generation={self.generation})"
+        state = "dropped or renamed" if self._is_over else f"generation={self.generation}"
+        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, {state})"
 
     # ---- writing ------------------------------------------------------------------------------------------------
 

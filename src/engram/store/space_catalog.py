@@ -79,6 +79,11 @@ class SpaceCatalog:
         self.changes: Final = NameChanges(self._register, self._directories)
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed."""
+        return self._storage.read_only
+
+    @property
     def store_id(self) -> str:
         """The store's id."""
         return self._register.content.store_id

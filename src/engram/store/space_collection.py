@@ -50,6 +50,11 @@ class SpaceCollection:
     def _engine(self) -> SpaceEngine:
         return self._access.engine()
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether the space has been dropped or renamed, and this is of no more use."""
+        return self._access.life.is_over
+
     def __len__(self) -> int:
         engine = self._engine
         engine.check_process()

@@ -12,6 +12,7 @@ from engram.store.commit.session_table import SessionTable
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.naming.space_life import SpaceLife
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,8 @@ class SpaceState:
         The last durable sequence number of each session.
     answered_generation
         Requests with generations up to this one have been answered.
+    life
+        Ends when the space is dropped or renamed.
     """
 
     log: Log
@@ -49,6 +52,7 @@ class SpaceState:
     versions: LiveVersions = field(default_factory=LiveVersions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0
+    life: SpaceLife = field(default_factory=SpaceLife)
 
     def __post_init__(self) -> None:
         self.attributes.rows = StoredRows(self.log, self.versions)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from typing import Final
+from contextlib import contextmanager
+from typing import Final, cast
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound, Unavailable
-from engram.log.damage import Damages
-from engram.metrics import table
-from engram.metrics.health import Problem
-from engram.metrics.sample import MetricSample
+from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, Unavailable
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
-from engram.store.health.unsound_spaces import UnsoundSpaces
-from engram.store.resting.left_behind import LeftBehind
+from engram.store.naming.naming_errors import name_taken, unknown_space
+from engram.store.resting.known_spaces import KnownSpaces
 from engram.store.resting.open_limit import too_many_open
 from engram.store.resting.space_opening import SpaceOpening, being_created
-from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
+from engram.store.resting.space_summaries import SpaceSummaries
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 
@@ -32,7 +28,7 @@ _LOOK_S: Final = 0.1
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class SpaceTable:
+class SpaceTable(KnownSpaces):
     """Finds spaces by name, opens them when they are used, and lets others come to rest. Any thread may use it.
 
     Parameters
@@ -45,13 +41,6 @@ class SpaceTable:
         Opens a stored space.
     open_max
         Maximum number of open spaces; None: no limit, and no space ever rests.
-
-    Attributes
-    ----------
-    refused
-        The spaces that could not be opened. What was a shortage is tried again at the next use.
-    left
-        What the spaces that rest have left behind.
     """
 
     def __init__(
@@ -61,23 +50,17 @@ class SpaceTable:
         open_space: Callable[[StoredSpace], SpaceEngine],
         open_max: int | None,
     ) -> None:
-        self.refused: Final = UnsoundSpaces()
-        self.left: Final = LeftBehind()
+        super().__init__(catalogue, summaries)
         self.open_max: Final = open_max
-        self._catalogue = catalogue
-        self._summaries = summaries
         self._opening = SpaceOpening(catalogue, open_space)
-        # By name, about the least recently used first. While a space is opened, its future keeps others from doing so.
-        self._spaces: dict[str, Future[SpaceEngine]] = {}
-        self._resting: set[str] = set()
         # The spaces that are being closed: whoever opens one again waits for its future.
         self._closing: dict[str, Future[None]] = {}
         # The spaces that are being opened and for which there is room; others wait for it, and take none meanwhile.
         self._admitted: set[str] = set()
-        self._changed = threading.Condition()
+        # Names that are being given or taken: nobody opens a space of that name meanwhile, unless it is open already.
+        self._leaving: set[str] = set()
         self._waiting = 0
         self._closed = False
-        self._came_to_rest = 0
         self.commits_before: int = 0
 
     def load(self, at_start_max: int) -> None:
@@ -101,58 +84,10 @@ class SpaceTable:
             else:
                 self._spaces[one.config.name] = opened
 
-    def all(self) -> list[SpaceEngine]:
-        """Return the open spaces in the order of their names."""
-        with self._changed:
-            opened = sorted(self._spaces.items())
-        return [future.result() for _, future in opened if future.done() and future.exception() is None]
-
-    def has(self, name: str) -> bool:
-        """Return whether there is a space called `name`, in whatever state it is."""
-        return name in self._spaces or name in self._resting or name in self.refused
-
-    def names(self) -> list[str]:
-        """Return the names of the spaces that can be used, as far as that is known; sorted."""
-        with self._changed:
-            return sorted({*self._spaces, *self._resting})
-
-    def rests(self, name: str) -> bool:
-        """Return whether using the space called `name` would open it, or wait for that. Takes no lock."""
-        return name in self._resting
-
-    def resting(self) -> list[SpaceSummary]:
-        """Return what is known of the spaces that rest, in the order of their names, without opening them.
-
-        One whose description turns out to be damaged goes to `refused`.
-        """
-        with self._changed:
-            names = sorted(self._resting)
-        found, errors = self._summaries.of_all(names)
-        for name, error in errors.items():
-            self._refuse(name, error)
-        return found
-
-    def damages(self) -> list[Damages]:
-        """Return the damage of the list of spaces, of the open spaces, and of those that came to rest."""
-        return [self._catalogue.damages, *(space.damages for space in self.all()), *self.left.damages()]
-
-    def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the table, of the spaces that cannot be used, and of the list of spaces."""
-        yield from self.refused.samples()
-        yield from self.left.samples()
-        yield table.OPEN_SPACES.sample(len(self._spaces))
-        yield table.RESTING_SPACES.sample(len(self._resting))
-        yield table.SPACES_RESTED.sample(self._came_to_rest)
-        yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
-
-    def problems(self) -> tuple[Problem, ...]:
-        """Return the problems of the spaces that could not be opened, and of those that rest, which are not opened."""
-        return (*self.refused.problems(), *self.left.problems())
-
     def get(
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool, wait: bool
     ) -> SpaceEngine:
-        """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
+        """Return the space that `name` means, opened or created if that is allowed; see `MemoryStore.space`.
 
         A space that another thread is creating or opening is waited for, with `wait`; otherwise it is `Unavailable` for
         now.
@@ -163,7 +98,9 @@ class SpaceTable:
         else:
             # All arguments are checked first, even those that an existing space would ignore.
             config = _asked_for(name, dim, metric, embedder)
-            space = self._found(name, config if create or name == DEFAULT_SPACE else None, wait)
+            meant = self.resolved(name)
+            may_create = meant == name and (create or name == DEFAULT_SPACE)
+            space = self._found(meant, config if may_create else None, wait)
             check_settings_of(space.config, dim, metric, embedder)
         space.occupancy.touched = True
         return space
@@ -178,7 +115,8 @@ class SpaceTable:
             try:
                 return request.space.admit(request)
             except SpaceRests:
-                request.space = self.reopened(request.space.config.name)
+                # Only an engine comes to rest.
+                request.space = cast("SpaceEngine", request.space).successor()
 
     def look_for_room(self) -> None:
         """Wake whoever waits for a space to come to rest, because one may have become idle."""
@@ -187,23 +125,54 @@ class SpaceTable:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Refuse to open or create further spaces; return when no thread is doing so, or closes one, any more."""
+        """Refuse to open, create, drop or rename spaces; return when no thread is doing so, or closes one, any more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._leaving)
         wait(list(self._spaces.values()))
         wait(list(self._closing.values()))
 
-    def save_summaries(self) -> None:
-        """Save what is known of spaces that rest, so that the next start can list them; also of the open ones."""
-        if self._resting:
-            for space in self.all():
-                self._summaries.note(space.summary())
-            self._summaries.save()
+    @contextmanager
+    def leaving(self, *names: str) -> Iterator[None]:
+        """Keep names for the body, which gives or takes them: nobody opens or creates a space of that name meanwhile.
+
+        One that is open stays open, and can be used. Waits for whoever opens or closes a space of that name.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not any(map(self._is_moving, names)))
+            self._check_open()
+            self._leaving.update(names)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._leaving.difference_update(names)
+                self._changed.notify_all()
+
+    def take_out(self, name: str) -> SpaceEngine | None:
+        """Take a space that is leaving out of the table, whose life has ended; return its engine if it is open."""
+        with self._changed:
+            opened = self._spaces.pop(name, None)
+            self._resting.discard(name)
+            self._lives.pop(name, None)
+            self.refused.leave(name)
+            self.left.forget(name)
+        return None if opened is None else opened.result()
+
+    def add_resting(self, name: str) -> None:
+        """Add a stored space that is not open. Its name is one that is leaving."""
+        with self._changed:
+            self._resting.add(name)
 
     def _found(self, name: str, new: SpaceConfig | None, wait: bool) -> SpaceEngine:
         """Return a space, opened if it rests, and created with the settings `new` if there is none."""
-        opened, is_mine, is_known = self._find(name, new is not None)
+        opened, is_mine, is_known = self._find(name, new is not None, wait)
         if not is_mine:
             if not (wait or opened.done()):
                 raise being_created(name)
@@ -215,9 +184,10 @@ class SpaceTable:
             with self._changed:
                 self._admitted.discard(name)
                 del self._spaces[name]
-            if is_known and isinstance(error, CorruptData | NewerFormat):
-                # Anything else passes, and is tried again at the next use.
-                self._refuse(name, error)
+                if is_known and isinstance(error, CorruptData | NewerFormat):
+                    # Anything else passes, and is tried again at the next use.
+                    self._refuse(name, error)
+                self._changed.notify_all()
             opened.set_exception(error)
             raise
         with self._changed:
@@ -228,22 +198,40 @@ class SpaceTable:
             # As long as it is there, the event loop of a server does not wait for the space.
             self._resting.discard(name)
             self._admitted.discard(name)
+            self._changed.notify_all()
         return space
 
-    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool, bool]:
+    def _find(self, name: str, create: bool, wait: bool) -> tuple[Future[SpaceEngine], bool, bool]:
         """Return the future of a space, whether the caller must open it, and whether it is stored."""
         with self._changed:
-            if self._closed:
-                raise FailedPrecondition("the store is closed", code="closed")
-            opened = self._spaces.get(name)
-            if opened is not None:
-                return opened, False, True
+            while True:
+                self._check_open()
+                opened = self._spaces.get(name)
+                if opened is not None:
+                    return opened, False, True
+                if name not in self._leaving:
+                    break
+                if not wait:
+                    raise being_created(name)
+                self._changed.wait(_LOOK_S)
             self.refused.check(name)
             is_known = name in self._resting or name in self.refused
             if not is_known and not create:
-                raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+                raise unknown_space(name)
+            if not is_known and name in self._catalogue.aliases:
+                # It became one just now.
+                raise name_taken(name, self._catalogue.aliases[name], "space")
             self._spaces[name] = opened = Future()
             return opened, True, is_known
+
+    def _is_moving(self, name: str) -> bool:
+        """Return whether a thread opens, closes or renames a space called `name`."""
+        opened = self._spaces.get(name)
+        return name in self._leaving or name in self._closing or (opened is not None and not opened.done())
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise FailedPrecondition("the store is closed", code="closed")
 
     def _wake(self, name: str) -> SpaceEngine:
         closing = self._closing.get(name)
@@ -258,11 +246,6 @@ class SpaceTable:
                     raise
                 # Others use the descriptors of this process, too.
                 self._close(leaving)
-
-    def _refuse(self, name: str, error: EngramError) -> None:
-        with self._changed:
-            self.refused.refuse(name, error)
-            self._resting.discard(name)
 
     def _make_room(self, name: str) -> None:
         """Let spaces come to rest until there is room for `name`, and take it.
@@ -280,8 +263,7 @@ class SpaceTable:
                 continue
             left_s = deadline_s - time.monotonic()
             with self._changed:
-                if self._closed:
-                    raise FailedPrecondition("the store is closed", code="closed")
+                self._check_open()
                 if left_s <= 0 and self.open_max is not None:
                     raise too_many_open(name, self.open_max)
                 self._waiting += 1
@@ -306,7 +288,7 @@ class SpaceTable:
             # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
             for number in range(3):
                 for name, future in list(self._spaces.items()):
-                    if not future.done():
+                    if not future.done() or name in self._leaving:
                         continue
                     space = future.result()
                     if space.occupancy.touched and not number:

@@ -7,7 +7,7 @@ such as the dimension of a vector, is checked where the request is answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
@@ -258,6 +258,10 @@ class CreateSpace(Request[SpaceStatus]):
     def space(self) -> str:
         """Name of the space."""
         return self.config.name
+
+    def for_space(self, name: str) -> CreateSpace:
+        """Return the same request about the space called `name`."""
+        return CreateSpace(replace(self.config, name=name))
 
 
 @dataclass(frozen=True, slots=True)

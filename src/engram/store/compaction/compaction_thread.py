@@ -78,9 +78,9 @@ class CompactionThread:
                 space.occupancy.release(visiting=True)
 
     def _compact(self, space: SpaceEngine) -> None:
-        name = space.config.name
+        name, compaction = space.config.name, space.log_compaction
         try:
-            space.log_compaction.run(Pace(self._bytes_per_s, lambda: not self._stopped))
+            compaction.run(Pace(self._bytes_per_s, lambda: not (self._stopped or compaction.is_ending)))
         except Stopped:
             pass
         except EngramError as error:

@@ -138,6 +138,7 @@ class LogCompaction:
         """
         with self._working:
             try:
+                self._go_on(0)
                 with self.attempt.made():
                     self._erasure.finish(pace)
                     self._run(pace)
@@ -154,16 +155,24 @@ class LogCompaction:
             As `Erasure.finish`.
         """
         try:
-            with self._working, self.attempt.made():
-                return self._erasure.finish(self._go_on)
+            with self._working:
+                self._go_on(0)
+                with self.attempt.made():
+                    return self._erasure.finish(self._go_on)
         except Stopped:
             self.attempt.forget()
+            self._state.life.check()
             raise Unavailable(
                 "the store is closing; the erasure goes on when it is opened again", code="shutting_down"
             ) from None
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is to be compacted or erased any more."""
+        return self._ending
+
     def end(self) -> None:
-        """Stop an erasure that is under way, and begin no other; return when it has stopped."""
+        """Stop an erasure or compaction that is under way, and begin no other; return when it has stopped."""
         self._ending = True
         with self._working:
             pass

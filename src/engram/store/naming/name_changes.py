@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from engram.errors import EngramError
 from engram.log.files.os_errors import typed_failures
+from engram.model.limits import ALIASES_MAX
+from engram.store.naming.naming_errors import too_many_aliases
 from engram.store.naming.space_directories import SpaceDirectories
 from engram.store.naming.space_list import Listed, ListedSpaces
 from engram.store.naming.space_register import SpaceRegister
@@ -131,20 +133,36 @@ class NameChanges:
         except (OSError, EngramError) as error:
             logger.warning("the directory of space %s is not moved yet: %s", name, error, extra={"space": name})
 
-    def set_aliases(self, changed: Mapping[str, str | None]) -> None:
-        """Have aliases mean other spaces, durably and in one step; None: nothing any more.
+    def set_alias(self, alias: str, space: str) -> None:
+        """Let an alias mean a space, durably, whatever it meant before.
+
+        Raises
+        ------
+        FailedPrecondition
+            If there are too many aliases.
+        Unavailable
+            If it cannot be recorded. Nothing has changed then.
+        """
+
+        def aliased(content: ListedSpaces) -> ListedSpaces:
+            aliases = {**content.aliases, alias: space}
+            if len(aliases) > ALIASES_MAX:
+                raise too_many_aliases(alias)
+            return replace(content, aliases=aliases)
+
+        self._change(f"setting alias {alias}", aliased)
+
+    def drop_alias(self, alias: str) -> None:
+        """Let an alias mean nothing any more, durably.
 
         Raises
         ------
         Unavailable
             If it cannot be recorded. Nothing has changed then.
         """
-
-        def aliased(content: ListedSpaces) -> ListedSpaces:
-            aliases: dict[str, str | None] = {**content.aliases, **changed}
-            return replace(content, aliases={alias: space for alias, space in aliases.items() if space is not None})
-
-        self._change("changing an alias", aliased)
+        self._change(
+            f"dropping alias {alias}", lambda content: replace(content, aliases=_without(content.aliases, alias))
+        )
 
     def _change(self, doing: str, change: Callable[[ListedSpaces], ListedSpaces]) -> None:
         with typed_failures(doing):

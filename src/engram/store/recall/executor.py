@@ -81,14 +81,15 @@ class RecallExecutor:
         self.scans: Scans = Scans(state)
 
     def check_process(self) -> None:
-        """Refuse to read in a forked child.
+        """Refuse to read in a forked child, and what has been dropped or renamed.
 
         Raises
         ------
         FailedPrecondition
-            In a forked child (code ``forked``).
+            In a forked child (code ``forked``); with code ``space_dropped`` or ``space_renamed``.
         """
         check_process(self._process, "store")
+        self._state.life.check()
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
         """Answer a recall at once; see `Space.recall`."""
@@ -132,7 +133,8 @@ class RecallExecutor:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
-        return self._hold(RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription))
+        life = self._state.life
+        return self._hold(RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription, life))
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""

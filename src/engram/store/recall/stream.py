@@ -15,6 +15,7 @@ from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.model.query import RecallQuery
+from engram.store.naming.space_life import SpaceLife
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
@@ -58,8 +59,10 @@ class RecallStream(Iterator[Hits]):
         left_out: LeftOut,
         recent: RecentObservations | None = None,
         subscription: Subscription | None = None,
+        life: SpaceLife | None = None,
     ) -> None:
         self._process = os.getpid()
+        self._life = life
         self.generation = generation
         self.more_results: bool = True
         self.subscription: Subscription | None = subscription
@@ -147,6 +150,8 @@ class RecallStream(Iterator[Hits]):
             if batch := self.next_batch():
                 return batch
         if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
+            # It may have ended because the space has.
+            self._check_usable()
             raise StopIteration
         return self._matched(self.subscription, matched)
 
@@ -173,6 +178,8 @@ class RecallStream(Iterator[Hits]):
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
+        if self._life is not None:
+            self._life.check()
         if self._failure is not None:
             # The hits of the failed batch are lost. Continuing would silently leave them out.
             raise copy.copy(self._failure)

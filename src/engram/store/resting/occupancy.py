@@ -27,7 +27,8 @@ class Occupancy:
     touched
         Whether the space was used since somebody last set this to False. Whoever uses the space sets it to True.
     rests
-        Whether the space has come to rest. This is final: another engine takes its place.
+        Whether the space has come to rest, or its life has ended. This is final: another engine takes its place, if any
+        does.
     """
 
     def __init__(
@@ -87,6 +88,11 @@ class Occupancy:
                 return False
             self.rests = True
             return True
+
+    def end(self) -> None:
+        """Say that the space rests, whoever uses it: its life has ended."""
+        with self._guard:
+            self.rests = True
 
     def _is_linked(self, unlinked: bool) -> bool:
         return self._indexing.is_settled or (unlinked and self._indexing.is_linked_again_soon)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engram.errors import CorruptData, NewerFormat
+from engram.errors import CorruptData, FailedPrecondition, NewerFormat, NotFound
+from engram.store.naming.naming_errors import GONE
 from engram.store.space_table import SpaceTable
 
 
@@ -21,6 +22,11 @@ def scrub_spaces(table: SpaceTable, go_on: Callable[[], None]) -> None:
             space = table.reopened(name).held()
         except (CorruptData, NewerFormat):
             # It is among the refused ones from now on.
+            continue
+        except (NotFound, FailedPrecondition) as error:
+            if error.code not in GONE:
+                raise
+            # It has been dropped or renamed meanwhile.
             continue
         try:
             for _ in space.scrub():

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from engram.errors import Unavailable
+from engram.errors import FailedPrecondition, Unavailable
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.storage import Storage
 from engram.model.spaces import SpaceConfig
+from engram.store.naming import name_changes
 from engram.store.space_catalog import SpaceCatalog
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 
@@ -45,7 +46,8 @@ def sound(storage: Storage) -> list[SpaceConfig]:
 
 def test_a_dropped_space_is_gone_with_its_aliases(storage: Storage) -> None:
     catalogue = with_spaces(storage)
-    catalogue.changes.set_aliases({"current": "notes", "another": "notes", "kept": "other"})
+    for alias, space in {"current": "notes", "another": "notes", "kept": "other"}.items():
+        catalogue.changes.set_alias(alias, space)
     leftover = catalogue.changes.drop("notes", id_of(catalogue, "notes"))
     assert leftover == ("notes", ("another", "current"))
     assert catalogue.names == ["other"]
@@ -76,7 +78,7 @@ def test_a_space_of_a_dropped_name_is_another_one(storage: Storage) -> None:
 def test_a_drop_that_cannot_be_recorded_changes_nothing() -> None:
     storage = FaultyStorage()
     catalogue = with_spaces(storage)
-    catalogue.changes.set_aliases({"current": "notes"})
+    catalogue.changes.set_alias("current", "notes")
     storage.faults.pending.append(Fault("replace", errno.ENOSPC))
     with pytest.raises(Unavailable) as refusal:
         catalogue.changes.drop("notes", id_of(catalogue, "notes"))
@@ -139,7 +141,7 @@ def test_a_renamed_space_is_the_same_one(storage: Storage) -> None:
     catalogue = with_spaces(storage)
     before = id_of(catalogue, "notes")
     catalogue.note({"notes": (before, 7)})
-    catalogue.changes.set_aliases({"current": "notes"})
+    catalogue.changes.set_alias("current", "notes")
     catalogue.changes.rename("notes", "renamed", before)
     assert catalogue.names == ["other", "renamed"]
     assert catalogue.listed("renamed") == (before, 7)
@@ -217,7 +219,7 @@ def test_who_only_reads_sees_what_is_decided_and_changes_nothing(tmp_path: Path)
     catalogue = with_spaces(FileStorage(tmp_path))
     catalogue.changes.drop("notes", id_of(catalogue, "notes"))
     catalogue.changes.rename("other", "renamed", id_of(catalogue, "other"))
-    catalogue.changes.set_aliases({"current": "renamed"})
+    catalogue.changes.set_alias("current", "renamed")
     reader = SpaceCatalog(FileStorage(tmp_path, read_only=True))
     found, unsound = reader.load()
     assert ([space.config for space in found], unsound) == ([SpaceConfig("renamed", 8)], {})
@@ -227,8 +229,22 @@ def test_who_only_reads_sees_what_is_decided_and_changes_nothing(tmp_path: Path)
 
 def test_aliases_are_set_moved_and_removed(storage: Storage) -> None:
     catalogue = with_spaces(storage)
-    catalogue.changes.set_aliases({"current": "notes"})
-    catalogue.changes.set_aliases({"current": "other", "former": "notes"})
+    catalogue.changes.set_alias("current", "notes")
+    catalogue.changes.set_alias("current", "other")
+    catalogue.changes.set_alias("former", "notes")
     assert SpaceCatalog(storage).aliases == {"current": "other", "former": "notes"}
-    catalogue.changes.set_aliases({"former": None, "unknown": None})
+    catalogue.changes.drop_alias("former")
+    catalogue.changes.drop_alias("unknown")
     assert SpaceCatalog(storage).aliases == {"current": "other"}
+
+
+def test_there_are_so_many_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_changes, "ALIASES_MAX", 2)
+    catalogue = with_spaces(MemoryStorage())
+    for alias in ("first", "second", "first"):
+        catalogue.changes.set_alias(alias, "notes")
+    with pytest.raises(FailedPrecondition) as refusal:
+        catalogue.changes.set_alias("third", "notes")
+    assert (refusal.value.code, refusal.value.field) == ("too_many_aliases", "alias")
+    catalogue.changes.set_alias("second", "other")
+    assert catalogue.aliases == {"first": "notes", "second": "other"}
