@@ -16,9 +16,10 @@ from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
+from engram.model.operations.naming import DropSpace, RenameSpace
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Delete, Observe
-from engram.model.operations.scans import Clear
+from engram.model.operations.scans import Clear, ReadPage
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
 from engram.server.clients.client_shares import ClientShares
@@ -114,7 +115,7 @@ class ServerCalls:
                     if key is not None:
                         return encode(await self._once(operation, incoming, request, key, caller))
                     with self._share(operation, request, caller):
-                        answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+                        answer = await self._behave(operation, request, encode)
             except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
                     self.engine.count_rejected(request.space, error, len(request.batch))
@@ -179,24 +180,44 @@ class ServerCalls:
         async def write() -> R:
             # By itself a call under way, because it goes on when nobody waits for it any more.
             with self._under_way(), self._share(operation, request, caller):
-                written: R = await BEHAVIOURS[operation.name](self.engine, request, _as_it_is)
-                return written
+                return await self._behave(operation, request, _as_it_is)
 
         result, is_old = await self._keys.once(request.space_name or "", key, request_digest(request), write)
         if is_old and isinstance(incoming, Incoming) and incoming.replayed is not None:
             incoming.replayed()
         return result
 
+    async def _behave(self, operation: Operation[R], request: Request[Any], encode: Callable[[R], T]) -> T:
+        """Have an operation answered that has one result."""
+        answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+        if isinstance(request, DropSpace | RenameSpace):
+            # A space that gets the name later answers nothing in the place of this one.
+            self._keys.forget(request.space)
+        return answer
+
     def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
-        """Return the request, if the caller may make it."""
+        """Return the request, if the caller may make it; one about an alias becomes one about its space."""
         if isinstance(incoming, Malformed):
             self.engine.counters.add(table.MALFORMED)
             raise incoming.error
-        self.engine.authorize(caller, incoming.space, operation.action, *operation.or_actions)
+        actions = operation.action, *operation.or_actions
+        # Rights are in spaces, whatever they are called.
+        space = None if incoming.space is None else self.engine.meant(incoming.space)
+        self.engine.authorize(caller, space, *actions)
         request = incoming.decode()
         if request.space_name != incoming.space:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
-        return request
+        for further in request.further_spaces:
+            self.engine.authorize(caller, self.engine.meant(further), *actions)
+        if space is None or space == incoming.space or not request.by_alias:
+            return request
+        if isinstance(request, ReadPage):
+            # A scan stays in its space, whatever the alias means by now.
+            begun_in = self.engine.store.naming.begun_in(request.cursor, space)
+            if begun_in != space:
+                self.engine.authorize(caller, begun_in, *actions)
+                space = begun_in
+        return request.for_space(space)
 
     def _share(self, operation: Operation[Any], request: Request[Any], caller: Caller) -> AbstractContextManager[None]:
         """Return what counts a call that may wait for a thread; other writes wait in lanes, which have shares, too."""

@@ -109,6 +109,16 @@ class SpaceCatalog:
         """Return the list's entry for a space; its id is empty if the space is not listed."""
         return self._register.content.spaces.get(name, Listed("", 0))
 
+    def name_of(self, begin: str, likely: str) -> str:
+        """Return the name of the space whose id begins with `begin`, which is probably `likely`; that one if none does.
+
+        It looks at all of them only if another one is meant.
+        """
+        spaces = self._register.content.spaces
+        if not begin or self.listed(likely).space.startswith(begin):
+            return likely
+        return next((name for name, listed in spaces.items() if listed.space.startswith(begin)), likely)
+
     def directory(self, name: str) -> Storage:
         """Return the directory of a space."""
         return self._directories.of(name)

@@ -11,10 +11,10 @@ from typing import Final, cast
 
 from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, Unavailable
 from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.operations.naming_errors import name_taken, unknown_space
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
-from engram.store.naming.naming_errors import name_taken, unknown_space
 from engram.store.resting.known_spaces import KnownSpaces
 from engram.store.resting.open_limit import too_many_open
 from engram.store.resting.space_opening import SpaceOpening, being_created

@@ -34,12 +34,12 @@ class SpaceRenamed:
     ----------
     space
         Name of the space until now.
-    name
+    new
         Its name from now on.
     """
 
     space: str
-    name: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class RenameSpace(Request[SpaceRenamed]):
     ----------
     space
         Name of the space, which is no alias.
-    name
-        The new name, which neither a space nor an alias has.
+    new
+        Its new name, which neither a space nor an alias has.
     idempotency_key
         A text of the caller's choice for this write; the same write with the same key gets the first answer again.
         Empty for none.
@@ -110,17 +110,17 @@ class RenameSpace(Request[SpaceRenamed]):
     """
 
     space: str
-    name: str
+    new: str
     idempotency_key: str = ""
     by_alias: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_space_name(self.name, "name")
+        check_space_name(self.new, "new")
 
     @property
     def further_spaces(self) -> tuple[str, ...]:
         """The new name."""
-        return (self.name,)
+        return (self.new,)
 
 
 @dataclass(frozen=True, slots=True)

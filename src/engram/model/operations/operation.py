@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
+from engram.errors import InvalidInput
 from engram.model.operations.action import Action
 
 Result = TypeVar("Result")
@@ -95,3 +96,20 @@ class Operation(Generic[Result]):
     writes: bool = False
     or_actions: tuple[Action, ...] = ()
     names_space: bool = False
+
+
+def check_space_is_named(operation: Operation[Any], space: str | None) -> None:
+    """Check that a request names its space, if the operation wants that; no name means the default space elsewhere.
+
+    Raises
+    ------
+    InvalidInput
+        If it has to, and does not.
+    """
+    if operation.names_space and not space:
+        raise InvalidInput(
+            f"{operation.name} wants to be told a name; none does not mean the default space here",
+            code="missing_field",
+            field="space",
+            limit="a name",
+        )

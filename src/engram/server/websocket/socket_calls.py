@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
 from engram.model.hit import Hits
-from engram.model.operations.operation import Operation, Request
+from engram.model.operations.operation import Operation, Request, check_space_is_named
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
 from engram.model.scans.page import ScanPage
@@ -178,6 +178,7 @@ class SocketCalls:
 
         def decode() -> Request[Any]:
             nonlocal vectors
+            check_space_is_named(operation, message.envelope.space)
             request = read_request(_READERS[operation.name], message.text, space or "", message.arrays)
             query = getattr(request, "query", request)
             vectors = getattr(query, "include_vectors", False)

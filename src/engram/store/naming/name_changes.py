@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from engram.errors import EngramError
 from engram.log.files.os_errors import typed_failures
 from engram.model.limits import ALIASES_MAX
-from engram.store.naming.naming_errors import too_many_aliases
+from engram.model.operations.naming_errors import too_many_aliases
 from engram.store.naming.space_directories import SpaceDirectories
 from engram.store.naming.space_list import Listed, ListedSpaces
 from engram.store.naming.space_register import SpaceRegister

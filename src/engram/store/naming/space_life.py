@@ -34,6 +34,12 @@ class SpaceLife:
         """Whether the space has been dropped or renamed."""
         return self._error is not None
 
+    @property
+    def error(self) -> EngramError | None:
+        """Why it has ended, for one caller; None if it has not."""
+        # Each caller gets its own copy, because raising modifies the exception.
+        return copy.copy(self._error)
+
     def check(self) -> None:
         """Raise why the life of the space has ended, if it has.
 
@@ -43,7 +49,6 @@ class SpaceLife:
             With code ``space_dropped`` or ``space_renamed``.
         """
         if self._error is not None:
-            # Each caller raises its own copy, because raising modifies the exception.
             raise copy.copy(self._error)
 
     def during(self, find: Callable[[], T]) -> T:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engram.errors import EngramError, Unavailable
+from engram.errors import EngramError, InvalidInput, Unavailable
 from engram.model.operations.naming import SpaceDropped
-from engram.model.spaces import check_space_name
-from engram.store.naming.naming_errors import (
+from engram.model.operations.naming_errors import (
     is_alias,
     name_taken,
     space_dropped,
@@ -15,6 +14,8 @@ from engram.store.naming.naming_errors import (
     unknown_alias,
     unknown_space,
 )
+from engram.model.scans.cursor import decode_cursor
+from engram.model.spaces import check_space_name
 from engram.store.resting.space_summaries import SpaceSummaries
 from engram.store.space_catalog import SpaceCatalog
 from engram.store.space_engine import SpaceEngine
@@ -103,6 +104,19 @@ class SpaceNaming:
                 raise unknown_alias(name, aliases)
             self._catalogue.changes.drop_alias(name)
         return aliases[name]
+
+    def begun_in(self, cursor: str, space: str) -> str:
+        """Return the name of the space that a scan goes on in, which has got to `space` by an alias.
+
+        It is the space that the cursor is of, if there is one and the cursor says so.
+        """
+        if not cursor:
+            return space
+        try:
+            return self._catalogue.name_of(decode_cursor(cursor).space, space)
+        except InvalidInput:
+            # Reading the page meets the same error and reports it.
+            return space
 
     def _end(self, name: str, error: EngramError, *, saving: bool) -> SpaceEngine | None:
         """End the life of a space that has been dropped or renamed, and close it; return its engine if it was open."""

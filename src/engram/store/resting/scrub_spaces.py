@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engram.errors import CorruptData, FailedPrecondition, NewerFormat, NotFound
-from engram.store.naming.naming_errors import GONE
+from engram.model.operations.naming_errors import GONE
 from engram.store.space_table import SpaceTable
 
 

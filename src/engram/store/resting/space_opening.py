@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from engram.errors import CorruptData, EngramError, Unavailable
+from engram.model.operations.naming_errors import unknown_space
 from engram.model.spaces import SpaceConfig
-from engram.store.naming.naming_errors import unknown_space
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.text import get_embedder
 

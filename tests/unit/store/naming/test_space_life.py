@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engram.errors import EngramError, FailedPrecondition, NotFound
-from engram.store.naming.naming_errors import space_dropped, unknown_space
+from engram.model.operations.naming_errors import space_dropped, unknown_space
 from engram.store.naming.space_life import SpaceLife
 
 DROPPED = space_dropped("notes")

@@ -28,6 +28,12 @@ def unknown_alias(name: str, known: Iterable[str]) -> NotFound:
     return NotFound(message, code="unknown_alias", field="alias", value=name)
 
 
+def without_advice(error: NotFound) -> NotFound:
+    """Return the same error for somebody who is not to know other names."""
+    name = str(error.value)
+    return unknown_alias(name, ()) if error.code == "unknown_alias" else unknown_space(name)
+
+
 def is_alias(name: str, space: str, doing: str, field: str) -> FailedPrecondition:
     """Return the error that something is done to an alias that only a space can have done to it, such as "dropped"."""
     return FailedPrecondition(
