@@ -17,6 +17,7 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError
 from engram.model.cue import Cue
 from engram.model.hit import Hit
+from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -142,6 +143,11 @@ REQUESTS: list[Request[Any]] = [
     Count("default"),
     TakeSnapshot("default"),
     CreateSpace(SpaceConfig("green", DIM)),
+    DropSpace("green"),
+    RenameSpace("green", "blue"),
+    SetAlias("current", "green"),
+    DropAlias("current"),
+    ListAliases(),
     DescribeSpace("default"),
     ListSpaces(),
     DescribeServer(),

@@ -108,7 +108,9 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            await self.engine.wake(request.space_name)
+            if request.by_alias:
+                # The others are about the name, also of a space that cannot be opened.
+                await self.engine.wake(request.space_name)
             key = _key_of(operation, incoming, request)
             try:
                 with _span(operation, incoming, request, caller):

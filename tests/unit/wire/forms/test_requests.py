@@ -36,6 +36,8 @@ MINIMAL: dict[str, Any] = {
     "erase": {"ids": ["a"]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
+    "rename_space": {"new": "renamed"},
+    "set_alias": {"to": "notes"},
     "recall_stream": {"text": "pumps"},
     "follow": {"text": "pumps", "score_min": 0.5},
 }
