@@ -181,7 +181,7 @@ class Sessions:
         name, life = space.config.name, space.life
         life.check()
         former = self._lives.get(name)
-        if former is not None and former is not life:
+        if former is not None and former.is_over:
             # The space was made anew, and the end of the former one waits in the mailbox.
             self._end_all(name, former)
         if former is not life:
