@@ -118,6 +118,10 @@ class SpaceNaming:
             # Reading the page meets the same error and reports it.
             return space
 
+    def space_id(self, name: str) -> str:
+        """Return the id of the space that `name` means; empty if there is none, or it has none yet."""
+        return self._catalogue.listed(self._table.resolved(name)).space
+
     def _end(self, name: str, error: EngramError, *, saving: bool) -> SpaceEngine | None:
         """End the life of a space that has been dropped or renamed, and close it; return its engine if it was open."""
         self._table.life(name).end(error)
