@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
@@ -259,9 +260,9 @@ class CreateSpace(Request[SpaceStatus]):
         """Name of the space."""
         return self.config.name
 
-    def for_space(self, name: str) -> CreateSpace:
+    def for_space(self, name: str) -> Self:
         """Return the same request about the space called `name`."""
-        return CreateSpace(replace(self.config, name=name))
+        return replace(self, config=replace(self.config, name=name))
 
 
 @dataclass(frozen=True, slots=True)

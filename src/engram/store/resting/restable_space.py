@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 from weakref import ref
 
@@ -101,7 +102,7 @@ class RestableSpace(SpaceRecalls):
         find_open, name = self.find_open, self.config.name
         self.life.check()
         assert find_open is not None  # noqa: S101  (for the type checker: only a store lets spaces rest)
-        found: Self = self.life.during(lambda: find_open(name))
+        found: Self = self.life.during(partial(find_open, name))
         return found
 
     def let_go(self) -> None:

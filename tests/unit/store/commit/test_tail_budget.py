@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import EngramError, OverCapacity
 from engram.store import MemoryStore
-from engram.store.commit.tail_budget import TailBudget
+from engram.store.commit.tail_budget import SpaceRests, TailBudget
 from engram.store.indexing.workers import Workers
 from engram.store.options import StoreOptions
 from tests.doubles.batches import batch_of
@@ -192,3 +192,17 @@ def columns(name: str, number: int) -> dict[str, Any]:
     """Ten observations."""
     ids = [f"{name}-{number}-{row}" for row in range(10)]
     return {"ids": ids, "vectors": batch_of(ids).vectors}
+
+
+def test_what_was_admitted_is_answered_before_a_space_ends() -> None:
+    tail, index = make_tail()
+    tail.reserve(5)
+    tail.reserve(0)
+    assert not tail.drained(0.01)
+    with pytest.raises(SpaceRests):
+        tail.reserve(1)
+    commit(tail, index, 5)
+    answered = threading.Timer(0.05, lambda: commit(tail, index, 0))
+    answered.start()
+    assert tail.drained(60)
+    answered.join()

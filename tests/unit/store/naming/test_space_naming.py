@@ -475,3 +475,52 @@ def test_a_closed_store_refuses(store: MemoryStore, change: Callable[[MemoryStor
     filled(store)
     store.close()
     assert code_of(lambda: change(store)) == "closed"
+
+
+# ---- names that are kept ------------------------------------------------------------------------------------------
+
+
+def test_whoever_makes_a_space_of_a_name_that_is_kept_waits(store: MemoryStore) -> None:
+    space, table = filled(store), store._engine.table
+    with ThreadPoolExecutor(1) as pool:
+        with table.leaving("notes", "new"):
+            # What is open can be used.
+            check_filled(store.space("notes"))
+            space.observe("more", vector_of("more"))
+            making = pool.submit(store.space, "new", DIM)
+            with pytest.raises(TimeoutError):
+                making.result(0.3)
+            with pytest.raises(Unavailable) as refusal:
+                table.get("new", None, None, None, create=False, wait=False)
+            assert (refusal.value.code, refusal.value.value) == ("being_created", "new")
+        assert making.result(TIMEOUT_S).name == "new"
+
+
+def test_a_name_that_became_an_alias_meanwhile_is_taken(store: MemoryStore) -> None:
+    filled(store)
+    table = store._engine.table
+    with ThreadPoolExecutor(1) as pool:
+        with table.leaving("current"):
+            making = pool.submit(store.space, "current", DIM)
+            with pytest.raises(TimeoutError):
+                making.result(0.3)
+            store._engine._catalogue.changes.set_alias("current", "notes")
+        with pytest.raises(AlreadyExists) as refusal:
+            making.result(TIMEOUT_S)
+    assert (refusal.value.code, refusal.value.value) == ("name_taken", "current")
+    assert store.space("current").name == "notes"
+
+
+def test_a_store_that_is_closed_waits_for_what_is_being_dropped(tmp_path: Path) -> None:
+    store = MemoryStore(tmp_path, options=QUIET)
+    filled(store)
+    with ThreadPoolExecutor(1) as pool:
+        dropping = pool.submit(store.drop, "notes")
+        store.close()
+        try:
+            dropping.result(TIMEOUT_S)
+        except EngramError as error:
+            assert error.code == "closed"  # noqa: PT017
+    with MemoryStore(tmp_path, options=QUIET) as again:
+        assert len(again.spaces()) in (0, 1)
+        assert again.damages() == ()
