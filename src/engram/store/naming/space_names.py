@@ -118,4 +118,3 @@ class SpaceNames:
             If the store is read-only, or cannot record it.
         """
         self._naming.drop_alias(name)
-
