@@ -17,7 +17,8 @@ from engram.model.spaces import SpaceConfig
 
 @pytest.mark.parametrize("name", ["", "No", "a/b", "n" * 65, None, 7])
 def test_names_that_cannot_be_are_refused(name: Any) -> None:
-    for make, field in ((RenameSpace, "new"), (SetAlias, "to")):
+    makers: list[tuple[Any, str]] = [(RenameSpace, "new"), (SetAlias, "to")]
+    for make, field in makers:
         with pytest.raises(InvalidInput) as refusal:
             make("notes", name)
         assert (refusal.value.code, refusal.value.field) == ("invalid_space_name", field)
