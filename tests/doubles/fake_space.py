@@ -11,6 +11,7 @@ from engram.model.observations import ObservationBatch, check_batch
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitQueue, CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange
+from engram.store.naming.space_life import SpaceLife
 
 
 @dataclass
@@ -42,6 +43,7 @@ class FakeSpace:
         self.index_bytes = 0
         self.log_bytes = 0
         self.held_count = 0
+        self.life = SpaceLife()
         self._listeners: list[Callable[..., None]] = []
 
     def stats(self) -> FakeSpace:

@@ -67,7 +67,7 @@ class Faults:
 
 class FaultyStorage(MemoryStorage):
     """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, reopen, write, sync,
-    replace.
+    replace, rename, remove_directory.
 
     With `whole_blocks` it writes like a file past the page cache: the block a write begins in is written again from its
     start, and the one it ends in is filled with zeros.
@@ -106,6 +106,27 @@ class FaultyStorage(MemoryStorage):
         super().replace(name, data)
         self._on_disk[name] = self._content(name).copy()
         self._unsynced[name] = []
+
+    def rename(self, old: str, new: str) -> None:
+        self.faults.check("rename")
+        super().rename(old, new)
+        if old in self._on_disk:
+            self._on_disk[new] = self._on_disk.pop(old)
+            self._unsynced[new] = self._unsynced.pop(old)
+
+    def remove_directory(self, name: str) -> None:
+        child = self._directories.get(name)
+        if child is None:
+            return
+        assert isinstance(child, FaultyStorage)
+        # File by file, so that it can fail, or be interrupted, with any part left.
+        for inner in sorted(child._directories):
+            child.remove_directory(inner)
+        for file in sorted(child._files):
+            self.faults.check("remove_directory")
+            child.remove(file)
+        self.faults.check("remove_directory")
+        super().remove_directory(name)
 
     def directory(self, name: str) -> FaultyStorage:
         child = self._directories.setdefault(name, FaultyStorage(self.faults, whole_blocks=self._whole_blocks))

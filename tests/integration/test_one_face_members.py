@@ -25,6 +25,7 @@ STORES = (MemoryStore, AsyncMemoryStore, RemoteStore, AsyncRemoteStore)
 OF_CLIENTS = {
     *("connect", "flush", "close", "session_id", "durable_sequence", "incarnation"),
     *("address", "status", "space_status", "create_space", "spaces", "unsound_spaces"),
+    *("drop_space", "rename_space", "set_alias", "drop_alias", "aliases"),
     *("space", "forget", "observe_batch"),
 }
 # What is at hand where the engine is; `stats` tells the generations everywhere.

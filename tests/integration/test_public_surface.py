@@ -72,6 +72,9 @@ TAKEN: Final[dict[str, set[str]]] = {
     "if_absent": FLAG,
     "expected_generations": OR_NONE,
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
+    "old": set(),
+    "new": set(),
+    "space": set(),
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
@@ -112,6 +115,11 @@ CLIENT: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
     "observe_batch": {"ids": ["seen"], "vectors": [ONE]},
     "forget": {"ids": ["unknown"]},
     "create_space": {"name": "surface", "dim": DIM},
+    "drop_space": {"name": "surface"},
+    "rename_space": {"old": "surface", "new": "renamed"},
+    "set_alias": {"name": "current", "space": "surface"},
+    "drop_alias": {"name": "current"},
+    "aliases": {},
     "connect": {},
     "flush": {},
     "close": {},
@@ -120,7 +128,16 @@ CLIENT: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
     "spaces": {},
     "unsound_spaces": {},
 }
-STORE: Final[dict[str, dict[str, Any]]] = {"space": {"name": "surface", "dim": DIM}, "spaces": {}, "close": {}}
+STORE: Final[dict[str, dict[str, Any]]] = {
+    "space": {"name": "surface", "dim": DIM},
+    "spaces": {},
+    "drop": {"name": "surface"},
+    "rename": {"old": "surface", "new": "renamed"},
+    "alias": {"name": "current", "space": "surface"},
+    "aliases": {},
+    "drop_alias": {"name": "current"},
+    "close": {},
+}
 LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
     name: {} for name in ("scrub", "checkpoint", "metrics", "damages", "problems", "worker_statistics")
 }

@@ -19,6 +19,7 @@ from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.many.many_query import many_query
 from engram.model.operations.changes import ObservationChanges
+from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -148,6 +149,11 @@ REQUESTS: list[Request[Any]] = [
     Count("default"),
     TakeSnapshot("default"),
     CreateSpace(SpaceConfig("green", DIM)),
+    DropSpace("green"),
+    RenameSpace("green", "blue"),
+    SetAlias("current", "green"),
+    DropAlias("current"),
+    ListAliases(),
     DescribeSpace("default"),
     ListSpaces(),
     DescribeServer(),

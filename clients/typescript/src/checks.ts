@@ -189,11 +189,11 @@ export function metadataToJson(field: string, value: unknown): string {
 }
 
 /** Return the name of a space. */
-export function checkSpace(space: unknown): string {
+export function checkSpace(space: unknown, field = "space"): string {
   if (typeof space !== "string" || !SPACE_NAME.test(space)) {
-    throw invalidInput(`the space is ${shown(space)}; pass a name of 3 to 64 of the characters a-z, 0-9, _ and -`, {
+    throw invalidInput(`the ${field} is ${shown(space)}; pass a name of 3 to 64 of the characters a-z, 0-9, _ and -`, {
       code: "invalid_space_name",
-      field: "space",
+      field,
       limit: "[a-z0-9_-]{3,64}",
       value: shown(space),
     });

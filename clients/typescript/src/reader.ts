@@ -34,6 +34,7 @@ import type {
   Observations,
   RecallOptions,
   ServerStatus,
+  SpaceDropped,
   SpaceSettings,
   SpaceStatus,
 } from "./types.js";
@@ -211,6 +212,43 @@ export class Reader {
       args["embedder"] = checkText("embedder", embedder, 0, 64, "invalid_embedder_name");
     }
     return decodeSpace(await this.#ask("create_space", args, options.signal));
+  }
+
+  /**
+   * Drop a space with all that is in it, and its aliases; it is gone for good. Sessions and streams of it end with
+   * `space_dropped`.
+   */
+  async dropSpace(space: string, options: CallOptions = {}): Promise<SpaceDropped> {
+    checkOptions("dropSpace", options, ["signal"]);
+    // With a key, a space that was made meanwhile stays if the call is sent again.
+    const args = { space: checkSpace(space), idempotency_key: randomKey() };
+    const { header } = await this.#ask("drop_space", args, options.signal);
+    return { space: String(header["space"]), aliases: header["aliases"] as string[] };
+  }
+
+  /** Give a space another name; its aliases follow it. Sessions and streams of it end with `space_renamed`. */
+  async renameSpace(space: string, to: string, options: CallOptions = {}): Promise<void> {
+    checkOptions("renameSpace", options, ["signal"]);
+    const args = { space: checkSpace(space), new: checkSpace(to, "to"), idempotency_key: randomKey() };
+    await this.#ask("rename_space", args, options.signal);
+  }
+
+  /** Let a name mean a space from now on, also one that is an alias already. */
+  async setAlias(alias: string, space: string, options: CallOptions = {}): Promise<void> {
+    checkOptions("setAlias", options, ["signal"]);
+    await this.#ask("set_alias", { space: checkSpace(alias, "alias"), to: checkSpace(space) }, options.signal);
+  }
+
+  /** Drop an alias; its space stays as it is. */
+  async dropAlias(alias: string, options: CallOptions = {}): Promise<void> {
+    checkOptions("dropAlias", options, ["signal"]);
+    await this.#ask("drop_alias", { space: checkSpace(alias, "alias"), idempotency_key: randomKey() }, options.signal);
+  }
+
+  /** Return the space that each alias of the server means. */
+  async aliases(options: CallOptions = {}): Promise<Readonly<Record<string, string>>> {
+    checkOptions("aliases", options, ["signal"]);
+    return (await this.#ask("aliases", {}, options.signal)).header["aliases"] as Record<string, string>;
   }
 
   /** Describe the server. */

@@ -244,6 +244,14 @@ export interface ErasureReceipt {
   readonly erasedAt: Date;
 }
 
+/** What was dropped with a space. */
+export interface SpaceDropped {
+  /** Name of the space. */
+  readonly space: string;
+  /** The aliases that it had. They are dropped, too. */
+  readonly aliases: readonly string[];
+}
+
 /** Options of a deletion. */
 export interface DeleteOptions extends CallOptions {
   /** By a filter: apply it as of this generation; the newest if left out. What is written later stays. */

@@ -17,6 +17,7 @@ from engram.config import ClientSettings
 from engram.errors import NotFound
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
+from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
 from engram.model.spaces import Metric, check_space_name
@@ -77,6 +78,26 @@ class ServerTarget:
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
         return self.client.create_space(name, dim, metric, embedder)
+
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it."""
+        return self.client.drop_space(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name."""
+        self.client.rename_space(old, new)
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space."""
+        self.client.set_alias(name, space)
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias."""
+        self.client.drop_alias(name)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means."""
+        return self.client.aliases()
 
 
 class DirectoryTarget:
@@ -145,6 +166,26 @@ class DirectoryTarget:
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
         return space_status(self.store.space(name, dim, metric, embedder))
+
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it."""
+        return self.store.naming.drop(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name."""
+        self.store.naming.rename(old, new)
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space."""
+        self.store.naming.alias(name, space)
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias."""
+        self.store.naming.drop_alias(name)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means."""
+        return self.store.naming.aliases
 
 
 def existing_space(store: StoreEngine, name: str) -> SpaceEngine:

@@ -10,6 +10,7 @@ from typing import Unpack
 
 from engram.client.calls import Calls
 from engram.client.collection.async_many import AsyncManyReader
+from engram.client.naming.async_naming import AsyncNaming
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
@@ -52,7 +53,7 @@ from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
-class AsyncReader(AsyncManyReader):
+class AsyncReader(AsyncManyReader, AsyncNaming):
     """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters

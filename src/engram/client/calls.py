@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, TypeVar
 
@@ -44,6 +45,7 @@ class Calls:
         self.timeout_s: float = as_timeout_s(timeout_s, above_zero=True)
         self._reached = False
         self._is_closed = False
+        self._ended: EngramError | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -57,10 +59,19 @@ class Calls:
         ------
         FailedPrecondition
             If the client is closed (code ``client_closed``), or as `Transport.check`.
+        EngramError
+            That of `end`.
         """
+        if self._ended is not None:
+            # Each caller raises its own copy, because raising modifies the exception.
+            raise copy.copy(self._ended)
         self.transport.check()
         if self._is_closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
+
+    def end(self, error: EngramError) -> None:
+        """Refuse all further calls with an error, because their space is no more."""
+        self._ended = error
 
     def refuse(self) -> None:
         """Refuse all further calls; those under way go on."""

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import AnswerFuture
 from engram.client.calls import as_timeout_s
-from engram.client.collection.collection import BlockingCollection
 from engram.client.loop_thread import LoopThread, wait
+from engram.client.naming.naming import BlockingNaming
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.pending_add import PendingAdd
@@ -48,7 +48,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
-class Client(BlockingCollection):
+class Client(BlockingNaming):
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of

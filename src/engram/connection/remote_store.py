@@ -8,7 +8,9 @@ from typing import Final, Self
 
 from engram.client import Client
 from engram.client.transport_choice import choose_transport
-from engram.errors import FailedPrecondition, NotFound
+from engram.errors import EngramError, FailedPrecondition, NotFound
+from engram.model.operations.naming import SpaceDropped
+from engram.model.operations.naming_errors import space_dropped, space_renamed
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
 
 TIMEOUT_S: Final = 10.0
@@ -90,8 +92,9 @@ class RemoteStore:
                 raise
             config = client.create_space(name, dim, METRIC_DEFAULT if metric is None else metric, embedder or "").config
         check_settings_of(config, dim, metric, embedder)
-        self._found.add(name)
-        return client
+        self._found.add(config.name)
+        # Whoever opens a space by an alias stays with it, whatever the alias means later.
+        return client if config.name == name else self._client(config.name)
 
     def spaces(self) -> list[Client]:
         """Return a client for each space that can be used, in the order of their names."""
@@ -99,11 +102,48 @@ class RemoteStore:
         self._found.update(found)
         return [self._client(name) for name in found]
 
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it. See `MemoryStore.drop`, and `Client.drop_space` for its sessions.
+
+        Clients of it that this store has returned are closed; their calls fail with the error ``space_dropped``.
+        """
+        dropped = self._client(DEFAULT_SPACE).drop_space(name)
+        self._end(name, space_dropped(name))
+        return dropped
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name. See `MemoryStore.rename`, and `Client.rename_space` for its sessions.
+
+        Clients of it that this store has returned are closed; their calls fail with the error ``space_renamed``.
+        """
+        self._client(DEFAULT_SPACE).rename_space(old, new)
+        self._end(old, space_renamed(old, new))
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space from now on. See `MemoryStore.alias`."""
+        self._client(DEFAULT_SPACE).set_alias(name, space)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means. See `MemoryStore.aliases`."""
+        return self._client(DEFAULT_SPACE).aliases()
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias. See `MemoryStore.drop_alias`."""
+        self._client(DEFAULT_SPACE).drop_alias(name)
+
     def close(self) -> None:
         """Close all clients that this store has returned, each as `Client.close` does. A second call does nothing."""
         self._is_closed = True
         while self._clients:
             self._clients.popitem()[1].close()
+
+    def _end(self, name: str, error: EngramError) -> None:
+        """Close the client of a space that is no more, whose calls fail with the error from now on."""
+        self._found.discard(name)
+        client = self._clients.pop(name, None)
+        if client is not None:
+            client._client._calls.end(error)
+            client.close()
 
     def _client(self, name: str) -> Client:
         check_space_name(name)

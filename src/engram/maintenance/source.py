@@ -18,7 +18,7 @@ from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
 from engram.store.directory import check_is_store, check_path
 from engram.store.space_catalog import SpaceCatalog
-from engram.store.space_settings import decode_settings, read_settings1
+from engram.store.space_settings import decode_listed, read_settings1
 
 
 class Described(NamedTuple):
@@ -136,7 +136,7 @@ def _described(catalogue: SpaceCatalog, known: Described, storage: Storage) -> D
     if format_of(data) == 1 and not known.space_id:
         return known._replace(config=read_settings1(name, data, file), format=1)
     manifest = Manifest.read(storage, name)
-    config = decode_settings(name, manifest.settings, file)
+    config = decode_listed(name, manifest, known.space_id, file)
     identity = manifest.identity
     if identity.store != catalogue.store_id or known.space_id not in ("", identity.space):
         what = "it belongs to another store, or to another time of this one"

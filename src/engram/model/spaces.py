@@ -73,21 +73,26 @@ def is_space_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_space_name(name: str) -> str:
+def check_space_name(name: str, field: str = "memory_space_id") -> str:
     """Return `name` if it is a valid name of a space.
+
+    Parameters
+    ----------
+    field
+        What the error names.
 
     Raises
     ------
     InvalidInput
         If `name` is not a text, or does not match ``[a-z0-9_-]{3,64}``.
     """
-    as_text("memory_space_id", name, code="invalid_space_name")
+    as_text(field, name, code="invalid_space_name")
     if not _NAME.fullmatch(name):
         shown = name[:64]
         raise InvalidInput(
             f"space name {shown!r} does not match [a-z0-9_-]{{3,64}}",
             code="invalid_space_name",
-            field="memory_space_id",
+            field=field,
             limit="[a-z0-9_-]{3,64}",
             value=shown,
         )

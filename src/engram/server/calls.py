@@ -23,9 +23,10 @@ from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
+from engram.model.operations.naming import DropSpace, RenameSpace
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import CreateSpace, Delete, Observe
-from engram.model.operations.scans import Clear
+from engram.model.operations.scans import Clear, ReadPage
 from engram.model.operations.updates import Update
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
@@ -203,27 +204,48 @@ class ServerCalls:
         with self._share(operation, request, caller):
             async with self._held(request):
                 answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
-                return answer
+        if isinstance(request, DropSpace | RenameSpace):
+            # A space that gets the name later answers nothing in the place of this one.
+            self._keys.forget(request.space)
+        return answer
 
     def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
-        """Return the request, if the caller may make it."""
+        """Return the request, if the caller may make it; one about an alias becomes one about its space."""
         if isinstance(incoming, Malformed):
             self.engine.counters.add(table.MALFORMED)
             raise incoming.error
-        self.engine.authorize(caller, incoming.space, operation.action, *operation.or_actions)
+        actions = operation.action, *operation.or_actions
+        # Rights are in spaces, whatever they are called.
+        space = None if incoming.space is None else self.engine.meant(incoming.space)
+        self.engine.authorize(caller, space, *actions)
         request = incoming.decode()
         if request.space_name != incoming.space:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
-        return request
+        for further in request.further_spaces:
+            self.engine.authorize(caller, self.engine.meant(further), *actions)
+        if space is None or space == incoming.space or not request.by_alias:
+            return request
+        if isinstance(request, ReadPage):
+            # A scan stays in its space, whatever the alias means by now.
+            begun_in = self.engine.store.naming.begun_in(request.cursor, space)
+            if begun_in != space:
+                self.engine.authorize(caller, begun_in, *actions)
+                space = begun_in
+        return request.for_space(space)
 
     def _share(self, operation: Operation[Any], request: Request[Any], caller: Caller) -> AbstractContextManager[None]:
         """Return what counts a call that may wait for a thread; other writes wait in lanes, which have shares, too."""
         return self._recalls.one_more(caller.peer) if _looks_up(operation, request) else nullcontext()
 
     def _held(self, request: Request[Any]) -> AbstractAsyncContextManager[object]:
-        """Return what keeps the space of a request open, if it is about one; what creates one does so itself."""
+        """Return what keeps the space of a request open, if it is about one; what creates one does so itself.
+
+        A request about the name itself opens nothing: it may be that of a space that cannot be opened.
+        """
         name = request.space_name
-        return nullcontext() if name is None or isinstance(request, CreateSpace) else self.engine.held(name)
+        if name is None or not request.by_alias or isinstance(request, CreateSpace):
+            return nullcontext()
+        return self.engine.held(name)
 
     @contextmanager
     def _under_way(self, space: str | None = None) -> Iterator[None]:

@@ -13,7 +13,7 @@ from engram.errors import EngramError, Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
-from engram.server.authorization import Caller
+from engram.server.authorization import Caller, allow_everyone
 from engram.server.gatekeeper import Gatekeeper
 from engram.server.options import ServerOptions
 from engram.store.health.problem_kinds import DISK_FULL
@@ -140,6 +140,15 @@ class Engine:
             If the caller may not.
         """
         self._gatekeeper.check(caller, (action, *or_actions), space)
+
+    def meant(self, name: str) -> str:
+        """Return the name of the space that `name` means: itself, unless it is an alias. Rights are in spaces."""
+        return self.store.table.resolved(name)
+
+    @property
+    def tells_names(self) -> bool:
+        """Whether a caller may be told names of spaces that it did not ask for: where everybody may do everything."""
+        return self.options.authorizer is allow_everyone
 
     def space(self, name: str) -> SpaceEngine:
         """Return the space called `name`, which the caller has `held`. The event loop opens none.

@@ -109,6 +109,17 @@ class IdempotencyKeys:
         await asyncio.wait({first})
         return first.result(), False
 
+    def forget(self, space: str) -> None:
+        """Forget the results of the writes to a space that is no more, and of no other that gets its name.
+
+        Writes that are under way go on.
+        """
+        writes = self._spaces.get(space, OrderedDict())
+        for key in [key for key, write in writes.items() if write.result.done()]:
+            del writes[key]
+        if not writes:
+            self._spaces.pop(space, None)
+
     def _begin(
         self, space: str, key: str, digest: bytes, work: Callable[[], Coroutine[Any, Any, R]]
     ) -> asyncio.Task[R]:
@@ -121,7 +132,10 @@ class IdempotencyKeys:
         return task
 
     def _settle(self, space: str, key: str, done: asyncio.Future[Any]) -> None:
-        writes = self._spaces[space]
+        writes = self._spaces.get(space, OrderedDict())
+        if key not in writes or writes[key].result is not done:
+            # It has been forgotten.
+            return
         if _is_good(done):
             # Without the task, which holds more than its result.
             writes[key].result = asyncio.get_running_loop().create_future()

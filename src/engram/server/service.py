@@ -8,6 +8,7 @@ from typing import Any, Final
 from engram.model.operations import table
 from engram.server.engine import Engine
 from engram.server.handlers.look_up import count, get, snapshot
+from engram.server.handlers.naming import drop_alias, drop_space, list_aliases, rename_space, set_alias
 from engram.server.handlers.recall import recall, recall_many, recall_stream
 from engram.server.handlers.scans import facets, scan
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
@@ -37,6 +38,11 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.COUNT.name: count,
     table.SNAPSHOT.name: snapshot,
     table.CREATE_SPACE.name: create_space,
+    table.DROP_SPACE.name: drop_space,
+    table.RENAME_SPACE.name: rename_space,
+    table.SET_ALIAS.name: set_alias,
+    table.DROP_ALIAS.name: drop_alias,
+    table.ALIASES.name: list_aliases,
     table.SPACE.name: describe_space,
     table.SPACES.name: list_spaces,
     table.STATUS.name: describe_server,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,8 @@ from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.model.values.scalars import as_flag
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
+from engram.store.naming.space_names import SpaceNames
+from engram.store.naming.space_naming import SpaceNaming
 from engram.store.options import StoreOptions, check_options
 from engram.store.resting.space_access import SpaceAccess
 from engram.store.space import Space
@@ -29,7 +32,7 @@ _DEFAULT_OPTIONS: Final = StoreOptions()
 _opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()
 
 
-class MemoryStore:
+class MemoryStore(SpaceNames):
     """A store of memory spaces in one directory, which belongs to this process while the store is open.
 
     Opening a directory again in the same process gives the same store, whatever path leads to it, so that a cell of a
@@ -80,6 +83,7 @@ class MemoryStore:
         self._engine = holding.what
         # One object for each space, so that the same name gives the same object. A space keeps its store open.
         self._spaces: weakref.WeakValueDictionary[str, Space] = weakref.WeakValueDictionary()
+        self._guard = threading.Lock()
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"
@@ -118,7 +122,7 @@ class MemoryStore:
         Parameters
         ----------
         name
-            ``[a-z0-9_-]{3,64}``.
+            ``[a-z0-9_-]{3,64}``, or an alias, which stands for its space.
         dim, metric, embedder
             Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
@@ -218,13 +222,20 @@ class MemoryStore:
     ) -> None:
         self.close()
 
+    @property
+    def _naming(self) -> SpaceNaming:
+        self._check_open()
+        return self._engine.naming
+
     def _face(self, config: SpaceConfig, engine: SpaceEngine | None = None) -> Space:
-        known = self._spaces.get(config.name)
-        if known is None:
-            access = SpaceAccess(config, self._engine.reopened, engine)
-            # `setdefault` makes one of two threads that come at the same time use the object of the other.
-            known = self._spaces.setdefault(config.name, Space(access, self))
-        return known
+        life = self._engine.table.life(config.name) if engine is None else engine.life
+        with self._guard:
+            known = self._spaces.get(config.name)
+            # A space that was dropped or renamed has left its name to another one.
+            if known is None or known._is_over:
+                known = Space(SpaceAccess(config, self._engine.reopened, life, engine), self)
+                self._spaces[config.name] = known
+            return known
 
     def _check_open(self) -> None:
         check_process(self._process, "store")

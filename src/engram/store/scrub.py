@@ -37,9 +37,11 @@ def scrub(state: SpaceState) -> Iterator[int]:
         If descriptors or memory are short, which says nothing about the files.
     """
     for segment in list(state.log.segments):
-        yield from _scrub_segment(state, segment)
+        if not state.life.is_over:
+            yield from _scrub_segment(state, segment)
     storage = state.manifest.storage
-    if isinstance(storage, FileStorage):
+    # The files of a space that was dropped or renamed are removed or moved.
+    if isinstance(storage, FileStorage) and not state.life.is_over:
         with typed_failures("checking the files of a space"):
             yield from _scrub_files(state, storage)
 

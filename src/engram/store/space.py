@@ -26,7 +26,6 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
@@ -56,6 +55,8 @@ class Space(RecallingSpace):
         config, engine = self.config, self._access.open_engine
         # Whoever looks at a space, such as a debugger, does not open it.
         state = "at rest" if engine is None else f"generation={engine.generation}"
+        if self._is_over:
+            state = "dropped or renamed"
         return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, {state})"
 
     # ---- writing ------------------------------------------------------------------------------------------------
@@ -309,16 +310,6 @@ class Space(RecallingSpace):
             engine.set_retention(policy)
 
     # ---- state --------------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name of the space."""
-        return self._access.config.name
-
-    @property
-    def config(self) -> SpaceConfig:
-        """Settings of the space."""
-        return self._access.config
 
     @property
     def generation(self) -> int:

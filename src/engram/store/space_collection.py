@@ -18,6 +18,7 @@ from engram.model.scans.look_ups import as_id_or_ids
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits
 from engram.model.scans.scan import Scan
+from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import as_ids
 from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag, as_text
@@ -44,8 +45,23 @@ class SpaceCollection(SpaceUpdates):
     """
 
     @property
+    def name(self) -> str:
+        """Name of the space."""
+        return self._access.config.name
+
+    @property
+    def config(self) -> SpaceConfig:
+        """Settings of the space."""
+        return self._access.config
+
+    @property
     def _engine(self) -> SpaceEngine:
         return self._access.engine()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the space has been dropped or renamed, and this is of no more use."""
+        return self._access.life.is_over
 
     def __len__(self) -> int:
         engine = self._engine

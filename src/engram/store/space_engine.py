@@ -273,7 +273,12 @@ class SpaceEngine(WritableSpace):
         """Remove what was written under ids until they were deleted, which `deleted` tells. Raises as `erase`."""
         if not self.occupancy.rests:
             self._state.erasures.begin()
-        return super().erase_deleted(ids, deleted)
+        try:
+            return super().erase_deleted(ids, deleted)
+        except EngramError:
+            # Whatever it was, the end of the space explains it.
+            self.life.check()
+            raise
 
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
@@ -283,10 +288,10 @@ class SpaceEngine(WritableSpace):
         """
         return self.occupancy.retire(unlinked=unlinked)
 
-    def rest(self) -> None:
-        """Close a space that has been retired, as `RestableSpace.rest` does."""
+    def rest(self, *, saving: bool = True) -> None:
+        """Close a space that has been retired, or whose life has ended, as `RestableSpace.rest` does."""
         try:
-            super().rest()
+            super().rest(saving=saving)
         finally:
             self.spans.end()
 

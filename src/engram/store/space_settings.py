@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
+from engram.log.manifest import Manifest
 from engram.model.spaces import METRICS, SpaceConfig
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
@@ -41,6 +42,20 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     if isinstance(metric, str) and metric not in METRICS:
         raise _newer(file, "metric", metric, METRICS)
     return _decode(name, settings, file)
+
+
+def decode_listed(name: str, manifest: Manifest, listed_id: str, file: str) -> SpaceConfig:
+    """Return the settings of a space from its manifest, as `decode_settings`, where the list of spaces has a say.
+
+    The list decides what a space is called, so a renamed one may still have its former name in its manifest.
+
+    Parameters
+    ----------
+    listed_id
+        Id of the space that the list calls `name`; empty if it knows none.
+    """
+    renamed = {"name": name} if listed_id == manifest.identity.space else {}
+    return decode_settings(name, {**manifest.settings, **renamed}, file)
 
 
 def policy_in(settings: dict[str, Any]) -> RetentionPolicy:

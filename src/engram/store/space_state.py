@@ -12,6 +12,7 @@ from engram.store.commit.session_table import SessionTable
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.naming.space_life import SpaceLife
 from engram.store.resting.seen_erasures import SeenErasures
 
 
@@ -41,6 +42,8 @@ class SpaceState:
         Requests with generations up to this one have been answered.
     erasures
         What was erased from the space, as far as this engine of it knows.
+    life
+        Ends when the space is dropped or renamed.
     """
 
     log: Log
@@ -53,6 +56,7 @@ class SpaceState:
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0
     erasures: SeenErasures = field(default_factory=SeenErasures)
+    life: SpaceLife = field(default_factory=SpaceLife)
 
     def __post_init__(self) -> None:
         self.attributes.rows = StoredRows(self.log, self.versions)

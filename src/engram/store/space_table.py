@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import Final, cast
 
-from engram.errors import EngramError, FailedPrecondition, NotFound, Unavailable
-from engram.log.damage import Damages
-from engram.metrics import table
-from engram.metrics.health import Problem
-from engram.metrics.sample import MetricSample
+from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.operations.naming_errors import name_taken, unknown_space
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
-from engram.store.health.unsound_spaces import UnsoundSpaces
-from engram.store.resting.left_behind import LeftBehind
-from engram.store.resting.open_spaces import OpenSpaces
+from engram.store.resting.known_spaces import KnownSpaces
 from engram.store.resting.space_opening import SpaceOpening, being_created, passes
-from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
+from engram.store.resting.space_summaries import SpaceSummaries
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 
+_LOOK_S: Final = 0.1
 
-class SpaceTable:
+
+class SpaceTable(KnownSpaces):
     """Finds spaces by name, opens them when they are used, and lets others come to rest. Any thread may use it.
 
     Parameters
@@ -37,13 +35,6 @@ class SpaceTable:
         Opens a stored space.
     open_max
         Maximum number of open spaces; None: no limit, and no space ever rests.
-
-    Attributes
-    ----------
-    refused
-        The spaces that could not be opened. What is no damage is tried again at the next use.
-    left
-        What the spaces that rest have left behind.
     """
 
     def __init__(
@@ -53,11 +44,7 @@ class SpaceTable:
         open_space: Callable[[StoredSpace], SpaceEngine],
         open_max: int | None,
     ) -> None:
-        self.refused: Final = UnsoundSpaces()
-        self.left: Final = LeftBehind()
-        self._open: Final = OpenSpaces(open_max, summaries, self.left)
-        self._catalogue = catalogue
-        self._summaries = summaries
+        super().__init__(catalogue, summaries, open_max)
         self._opening = SpaceOpening(catalogue, open_space)
 
     def load(self, at_start_max: int) -> None:
@@ -82,73 +69,10 @@ class SpaceTable:
             else:
                 self._open.by_name[one.config.name] = opened
 
-    def all(self) -> list[SpaceEngine]:
-        """Return the open spaces in the order of their names."""
-        return self._open.all()
-
-    def has(self, name: str) -> bool:
-        """Return whether there is a space called `name`, in whatever state it is."""
-        return name in self._open.by_name or name in self._open.resting or name in self.refused
-
-    def names(self) -> list[str]:
-        """Return the names of the spaces that can be used, as far as that is known; sorted."""
-        with self._open.changed:
-            return sorted({*self._open.by_name, *self._open.resting})
-
-    def rests(self, name: str) -> bool:
-        """Return whether using the space called `name` would open it, or wait for that."""
-        return name in self._open.resting
-
-    def resting_names(self) -> list[str]:
-        """Return the names of the spaces that rest, and of those that could not be opened but may be now; sorted."""
-        with self._open.changed:
-            return sorted({*self._open.resting, *self.refused.passing_names()})
-
-    def resting(self) -> list[SpaceSummary]:
-        """Return what is known of the spaces that rest, in the order of their names, without opening them.
-
-        One whose description turns out to be damaged goes to `refused`.
-        """
-        with self._open.changed:
-            names = sorted(self._open.resting)
-        found, errors = self._summaries.of_all(names)
-        for name, error in errors.items():
-            self._refuse(name, error)
-        return found
-
-    def damages(self) -> list[Damages]:
-        """Return the damage of the list of spaces, of the open spaces, and of those that came to rest."""
-        return [self._catalogue.damages, *(space.damages for space in self.all()), *self.left.damages()]
-
-    def commits(self) -> int:
-        """Return the number of group commits of all spaces since the store was opened."""
-        spaces = self.all()
-        at_rest = self.left.counters.total(table.COMMITS.name, {space.config.name for space in spaces})
-        return int(at_rest) + sum(space.stats().commits for space in spaces)
-
-    def samples(self, open_names: Container[str]) -> Iterator[MetricSample]:
-        """Yield the metrics of the table, of all spaces but the open ones, and of the list of spaces.
-
-        Parameters
-        ----------
-        open_names
-            Names of the spaces that are open, as the caller has listed them before.
-        """
-        yield from self.refused.samples()
-        yield from self.left.samples(open_names, self.refused.errors)
-        yield table.OPEN_SPACES.sample(len(self._open.by_name))
-        yield table.RESTING_SPACES.sample(len(self._open.resting))
-        yield table.SPACES_RESTED.sample(self._open.came_to_rest)
-        yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
-
-    def problems(self) -> tuple[Problem, ...]:
-        """Return the problems of the spaces that could not be opened, and of those that rest, which are not opened."""
-        return (*self.refused.problems(), *self.left.problems())
-
     def get(
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool, wait: bool
     ) -> SpaceEngine:
-        """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
+        """Return the space that `name` means, opened or created if that is allowed; see `MemoryStore.space`.
 
         A space that another thread is creating or opening is waited for, with `wait`. Without, nothing is opened,
         created or waited for.
@@ -158,7 +82,7 @@ class SpaceTable:
         SpaceRests
             Without `wait`, if the space would have to be opened, or created by the caller.
         Unavailable
-            Without `wait`, if somebody else is creating it.
+            Without `wait`, if somebody else is creating, dropping or renaming it.
         EngramError
             As `MemoryStore.space`.
         """
@@ -169,7 +93,9 @@ class SpaceTable:
         else:
             # All arguments are checked first, even those that an existing space would ignore.
             config = _asked_for(name, dim, metric, embedder)
-            space = self._found(name, config if create or name == DEFAULT_SPACE else None, wait)
+            meant = self.resolved(name)
+            may_create = meant == name and (create or name == DEFAULT_SPACE)
+            space = self._found(meant, config if may_create else None, wait)
             check_settings_of(space.config, dim, metric, embedder)
         space.occupancy.touched = True
         return space
@@ -198,22 +124,59 @@ class SpaceTable:
             try:
                 return request.space.admit(request)
             except SpaceRests:
-                request.space = self.reopened(request.space.config.name)
+                # Only an engine comes to rest.
+                request.space = cast("SpaceEngine", request.space).successor()
 
     def look_for_room(self) -> None:
         """Wake somebody who waits for a space to come to rest, because one may have become idle."""
         self._open.look_for_room()
 
     def close(self) -> None:
-        """Refuse to open or create further spaces; return when no thread is doing so, or closes one, any more."""
+        """Refuse to open, create, drop or rename spaces; return when no thread is doing so, or closes one, any more."""
         self._open.close()
 
-    def save_summaries(self) -> None:
-        """Save what is known of spaces that rest, so that the next start can list them; also of the open ones."""
-        if self._open.resting:
-            for space in self.all():
-                self._summaries.note(space.summary())
-            self._summaries.save()
+    @contextmanager
+    def leaving(self, *names: str) -> Iterator[None]:
+        """Keep names for the body, which gives or takes them: nobody opens or creates a space of that name meanwhile.
+
+        One that is open stays open, and can be used. Waits for whoever opens or closes a space of that name.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed.
+        """
+        opened = self._open
+        with opened.changed:
+            opened.settled.wait_for(lambda: opened.is_closed or not any(map(opened.is_busy, names)))
+            self._check_open()
+            opened.leaving.update(names)
+        try:
+            yield
+        finally:
+            with opened.changed:
+                opened.leaving.difference_update(names)
+                opened.settled.notify_all()
+
+    def take_out(self, name: str) -> SpaceEngine | None:
+        """Take a space that is leaving out of the table, whose life has ended; return its engine if it is open.
+
+        What it has left stays in `left` until the engine, which the caller closes, has been taken into account there.
+        """
+        with self._open.changed:
+            space = self._open.remove(name)
+            self._lives.pop(name, None)
+            self.refused.leave(name)
+            if space is not None:
+                with suppress(MemoryError):
+                    # From here on it is not listed, so that its counters must be.
+                    self.left.counters.note(name, space.counters())
+        return space
+
+    def add_resting(self, name: str) -> None:
+        """Add a stored space that is not open. Its name is one that is leaving."""
+        with self._open.changed:
+            self._open.resting.add(name)
 
     def _found(self, name: str, new: SpaceConfig | None, wait: bool, beside: bool = False) -> SpaceEngine:
         """Return a space, opened if it rests, and created with the settings `new` if there is none."""
@@ -237,8 +200,7 @@ class SpaceTable:
     def _find(self, name: str, create: bool, wait: bool) -> tuple[Future[SpaceEngine], bool, bool]:
         """Return the future of a space, whether the caller must open it, and whether it is stored."""
         with self._open.changed:
-            if self._open.is_closed:
-                raise FailedPrecondition("the store is closed", code="closed")
+            self._wait_until_given(name, wait)
             is_known = name in self._open.resting or name in self.refused
             opened = self._open.by_name.get(name)
             if opened is not None:
@@ -247,11 +209,35 @@ class SpaceTable:
                 return opened, False, is_known
             self.refused.check(name)
             if not is_known and not create:
-                raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+                raise unknown_space(name)
+            if not is_known and name in self._catalogue.aliases:
+                # It became one just now.
+                raise name_taken(name, self._catalogue.aliases[name], "space")
             if not wait:
                 raise SpaceRests
             self._open.by_name[name] = opened = Future()
             return opened, True, is_known
+
+    def _wait_until_given(self, name: str, wait: bool) -> None:
+        """Return when a name is not leaving, or its space is open. The caller holds the lock.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed.
+        Unavailable
+            Without `wait`, if it is leaving.
+        """
+        self._check_open()
+        while name in self._open.leaving and name not in self._open.by_name:
+            if not wait:
+                raise being_created(name)
+            self._open.settled.wait(_LOOK_S)
+            self._check_open()
+
+    def _check_open(self) -> None:
+        if self._open.is_closed:
+            raise FailedPrecondition("the store is closed", code="closed")
 
     def _give_up(self, name: str, is_known: bool, error: BaseException) -> None:
         """Let others open a space that could not be opened, and note why, unless that says nothing about the space."""
@@ -261,9 +247,9 @@ class SpaceTable:
                 # It was made, and could not be opened then.
                 self._open.resting.add(name)
                 is_known = True
-        if is_known and isinstance(error, EngramError) and not passes(error):
-            # What is no damage is tried again at the next use.
-            self._refuse(name, error)
+            if is_known and isinstance(error, EngramError) and not passes(error):
+                # What is no damage is tried again at the next use.
+                self._refuse(name, error)
 
     def _wake(self, name: str) -> SpaceEngine:
         self._open.wait_until_closed(name)
@@ -274,11 +260,6 @@ class SpaceTable:
                 # Others use the descriptors of this process, too.
                 if error.code != "too_many_files" or not self._open.free_descriptors():
                     raise
-
-    def _refuse(self, name: str, error: EngramError) -> None:
-        with self._open.changed:
-            self.refused.refuse(name, error)
-            self._open.resting.discard(name)
 
 
 def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:

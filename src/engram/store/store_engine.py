@@ -35,6 +35,7 @@ from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.meter.recall_meter import RecallMeter
+from engram.store.naming.space_naming import SpaceNaming
 from engram.store.options import StoreOptions, check_options
 from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
@@ -61,21 +62,18 @@ class StoreEngine:
     Parameters
     ----------
     path, options, read_only
-        As for `MemoryStore`.
+        As for `MemoryStore`, which also says what is raised.
     intake
         The queue before the committer; None: first in, first out.
     storage
         Storage to use instead of `path`; its creator ensures that nobody else uses it.
 
-    Raises
-    ------
-    EngramError
-        As for `MemoryStore`.
-
     Attributes
     ----------
     table
         The spaces, those that rest included.
+    naming
+        Drops and renames them, and changes their aliases.
     """
 
     def __init__(
@@ -109,6 +107,7 @@ class StoreEngine:
             summaries = SpaceSummaries(self._storage, self._catalogue)
             open_max = open_spaces_max(self._storage, options)
             self.table = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
+            self.naming = SpaceNaming(self.table, self._catalogue, summaries)
             self.table.load(options.spaces_at_start_max)
         except BaseException:
             self._release()
@@ -227,7 +226,7 @@ class StoreEngine:
         Unavailable
             If the space cannot take writes any more, or the store is closing.
         FailedPrecondition
-            In a forked child, or if the store is closed.
+            In a forked child; if the store is closed; if the space has been dropped or renamed.
         """
         check_process(self._process, "store")
         self.table.admit(request)
@@ -292,6 +291,7 @@ class StoreEngine:
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         left = self.table.left
         state = recover_space(stored, self._catalogue.store_id, self._options, left.damages_of(stored.config.name))
+        state.life = self.table.life(stored.config.name)
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter

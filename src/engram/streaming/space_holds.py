@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from engram.errors import OverCapacity
+from engram.errors import EngramError, OverCapacity
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.space_engine import SpaceEngine
@@ -57,6 +57,8 @@ class SpaceHolds:
         ------
         OverCapacity
             If too many spaces are being opened.
+        FailedPrecondition
+            In place of any error of the body, if the space has been dropped or renamed meanwhile.
         EngramError
             As `StoreEngine.space`.
         """
@@ -65,6 +67,10 @@ class SpaceHolds:
             space = await self._held_when_open(name, new)
         try:
             yield space
+        except (EngramError, SpaceRests):
+            # Whatever it was, the end of the space explains it.
+            space.life.check()
+            raise
         finally:
             space.let_go()
             # Somebody may wait until this one can rest.

@@ -17,8 +17,10 @@ from engram.metrics import table as metrics
 from engram.model.cue import Cue
 from engram.model.filters.filter import Filter
 from engram.model.many.many_query import many_query
+from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
+    CreateSpace,
     Delete,
     DescribeServer,
     DescribeSpace,
@@ -30,7 +32,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
-from engram.model.operations.scans import Clear
+from engram.model.operations.scans import Clear, ReadPage
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -320,3 +322,65 @@ async def test_a_server_that_stops_answers_nothing_new_and_waits_for_what_is_und
     let_go.set()
     await asyncio.wait_for(ending, TIMEOUT_S)
     assert serving.done()
+
+
+async def test_a_call_by_an_alias_is_one_to_its_space(calls: ServerCalls) -> None:
+    engine = calls.engine
+    await answer(calls, SetAlias("current", "default"))
+    assert (await answer(calls, ListAliases())).aliases == {"current": "default"}
+    await answer(calls, Observe("current", batch_of(["a"])))
+    assert [hit.id for hit in await answer(calls, Get("default", ["a"]))] == ["a"]
+    assert (await answer(calls, DescribeSpace("current"))).name == "default"
+    config = SpaceConfig("current", DIM)
+    assert (await answer(calls, CreateSpace(config))).name == "default"
+    # What is counted is counted for the space.
+    accepted = metrics.OBSERVATIONS.sample(1, "default", "normal")
+    assert accepted in list(engine.counters.observations.samples("default"))
+
+
+async def test_a_scan_goes_on_in_the_space_that_its_cursor_is_of(calls: ServerCalls) -> None:
+    await stored(calls, "a", "b")
+    await answer(calls, CreateSpace(SpaceConfig("other", DIM)))
+    await answer(calls, SetAlias("current", "default"))
+    first = await answer(calls, ReadPage("current", page_size=1))
+    await answer(calls, SetAlias("current", "other"))
+    rest = await answer(calls, ReadPage("current", page_size=1, cursor=first.cursor))
+    assert [hit.id for hit in (*first, *rest)] == ["a", "b"]
+    assert len(await answer(calls, ReadPage("current"))) == 0
+    with pytest.raises(InvalidInput) as refusal:
+        await answer(calls, ReadPage("current", cursor="none"))
+    assert refusal.value.code == "invalid_cursor"
+
+
+async def test_no_answer_of_a_dropped_space_is_one_of_its_namesake(calls: ServerCalls) -> None:
+    write = Observe("notes", batch_of(["a"]), idempotency_key="once")
+    for number in range(2):
+        await answer(calls, CreateSpace(SpaceConfig("notes", DIM)))
+        assert (await answer(calls, write)).last_generation == 1
+        assert [hit.id for hit in await answer(calls, Get("notes", ["a"]))] == ["a"]
+        dropped = DropSpace("notes", f"key-{number}")
+        assert (await answer(calls, dropped)).space == "notes"
+        # An answer that was lost is given again.
+        assert (await answer(calls, dropped)).space == "notes"
+        assert [space.name for space in (await answer(calls, ListSpaces())).spaces] == ["default"]
+
+
+async def test_a_write_that_waits_for_a_space_that_is_dropped_is_refused(calls: ServerCalls) -> None:
+    await answer(calls, CreateSpace(SpaceConfig("notes", DIM)))
+    writes = [asyncio.create_task(answer(calls, Observe("notes", batch_of([f"id-{n}"])))) for n in range(50)]
+    await asyncio.sleep(0)
+    await answer(calls, DropSpace("notes"))
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
+        assert getattr(outcome, "code", "stored") in ("stored", "space_dropped", "unknown_space", "being_created")
+
+
+async def test_a_renamed_space_is_found_by_its_new_name(calls: ServerCalls) -> None:
+    await stored(calls, "a")
+    await answer(calls, RenameSpace("default", "notes"))
+    assert [hit.id for hit in await answer(calls, Get("notes", ["a"]))] == ["a"]
+    await answer(calls, SetAlias("current", "notes"))
+    changed = await answer(calls, DropAlias("current"))
+    assert (changed.alias, changed.space) == ("current", "notes")
+    for request in (DropAlias("current"), RenameSpace("missing", "other"), SetAlias("current", "missing")):
+        with pytest.raises(NotFound):
+            await answer(calls, request)

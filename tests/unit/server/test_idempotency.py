@@ -127,3 +127,34 @@ async def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         await IdempotencyKeys().once("a", key, b"1", Writes())
     assert caught.value.code == "invalid_idempotency_key"
+
+
+async def test_the_keys_of_a_space_that_is_no_more_are_free() -> None:
+    keys, writes = IdempotencyKeys(), Writes()
+    await keys.once("a", "k", b"1", writes)
+    await keys.once("b", "k", b"1", writes)
+    keys.forget("a")
+    keys.forget("nowhere")
+    assert await keys.once("a", "k", b"2", writes) == (b"3", False)
+    assert await keys.once("b", "k", b"1", writes) == (b"2", True)
+
+
+async def test_a_write_that_ends_its_space_keeps_its_own_key() -> None:
+    keys = IdempotencyKeys()
+
+    async def drop() -> str:
+        keys.forget("a")
+        return "dropped"
+
+    assert await keys.once("a", "k", b"1", drop) == ("dropped", False)
+    assert await keys.once("a", "k", b"1", drop) == ("dropped", True)
+
+
+async def test_a_write_that_is_done_and_not_remembered_yet_is_forgotten_too() -> None:
+    keys, writes = IdempotencyKeys(), Writes()
+    first = keys._begin("a", "k", b"1", writes)
+    while not first.done():
+        await asyncio.sleep(0)
+    keys.forget("a")
+    await asyncio.sleep(0)
+    assert keys._find("a", "k") is None

@@ -30,7 +30,9 @@ from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 
 _log = logging.getLogger(__name__)
-_LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
+_LASTING_CODES: Final = frozenset(
+    {"session_taken_over", "lost_future", "other_incarnation", "space_dropped", "space_renamed"}
+)
 
 Reopen = Callable[[], ObserveTransport]
 
@@ -99,8 +101,8 @@ class ObserveSession:
         Raises
         ------
         FailedPrecondition
-            If the session was taken over, or observations that were acknowledged in it are lost. A new session would
-            take the session back from the other client, or hide the loss.
+            If the session was taken over, or observations that were acknowledged in it are lost, or its space was
+            dropped or renamed. A new session would take the session back from the other client, or hide the loss.
         """
         error = self.stream.failure
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:

@@ -141,14 +141,14 @@ def backup(
     report = BackupReport(os.fspath(path), os.fspath(backup_path))
     check_apart(backup_path, path)
     with opened_source(path, lock=False) as catalogue, _opened_target(backup_path) as target:
-        earlier = _earlier(target, catalogue.store_id)
+        earlier = _with_present_names(_earlier(target, catalogue.store_id), catalogue)
         with typed_failures(f"writing backup {target.path}"):
             segments = target.directory(SEGMENTS)
             report.damages += catalogue.damages.all()
             for name in catalogue.names:
                 _back_up_space(catalogue, name, segments, earlier.spaces.get(name), report, on_progress)
             report.kept = {n: space for n, space in earlier.spaces.items() if n not in report.spaces}
-            whole = Backup(catalogue.store_id, {**report.kept, **report.spaces})
+            whole = Backup(catalogue.store_id, {**report.kept, **report.spaces}, catalogue.aliases)
             _check(segments, whole, on_progress)
             write_backup(target, whole)
             _prune(segments, whole.file_names)
@@ -298,6 +298,20 @@ def _earlier(target: FileStorage, store_id: str) -> Backup:
             value=store_id,
         )
     return earlier
+
+
+def _with_present_names(earlier: Backup, catalogue: SpaceCatalog) -> Backup:
+    """Return an earlier backup in which the spaces that were renamed since have their present names.
+
+    A space keeps its former name if the earlier backup has another one with the present one, which must not be lost.
+    """
+    names = {catalogue.listed(name).space: name for name in catalogue.names}
+    spaces = dict(earlier.spaces)
+    for name, space in earlier.spaces.items():
+        present = names.get(space.identity.space, name)
+        if present not in spaces:
+            spaces[present] = spaces.pop(name)
+    return earlier._replace(spaces=spaces)
 
 
 def _prune(segments: FileStorage, kept: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, NotFound
@@ -85,10 +86,13 @@ class Backup(NamedTuple):
         Id of the data directory.
     spaces
         The spaces, by name.
+    aliases
+        The space that each alias means.
     """
 
     store: str
     spaces: dict[str, BackedSpace]
+    aliases: Mapping[str, str] = MappingProxyType({})
 
     @property
     def file_names(self) -> set[str]:
@@ -116,7 +120,9 @@ def read_backup(storage: FileStorage) -> Backup:
                 raise NotFound(f"{storage.path} is no backup: it has no {FILE_NAME}", code="no_backup", field="path")
             content = decode_checked(storage.read(FILE_NAME), FILE_NAME)
         spaces = {_checked_name(name): _space(space) for name, space in content["spaces"].items()}
-        return Backup(content["store"], spaces)
+        # Backups from before spaces had aliases have none.
+        aliases = {_checked_name(alias): str(space) for alias, space in content.get("aliases", {}).items()}
+        return Backup(content["store"], spaces, aliases)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptData(
             f"{FILE_NAME} is damaged: it lacks or has something that does not belong there: {error}",
@@ -144,7 +150,8 @@ def write_backup(storage: FileStorage, backup: Backup) -> None:
         }
         for name, space in sorted(backup.spaces.items())
     }
-    storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces}))
+    aliases = {"aliases": dict(sorted(backup.aliases.items()))} if backup.aliases else {}
+    storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces, **aliases}))
 
 
 def _checked_name(name: str) -> str:

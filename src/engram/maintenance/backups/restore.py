@@ -97,7 +97,7 @@ def restore(
                 counter = Counter(on_progress, "restoring", name, space.nbytes)
                 _restore_space(name, space, source.directory(SEGMENTS), target, counter)
                 report.spaces[name] = space.generation
-            target.complete(held.store)
+            target.complete(held.store, held.aliases)
             _check(target, report, on_progress)
             target.publish()
     finally:

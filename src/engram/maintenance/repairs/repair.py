@@ -106,7 +106,7 @@ def repair(
             for name in catalogue.names:
                 _repair_space(catalogue, name, target, options, report, on_progress)
             target.storage.replace(REPORT, json.dumps(report.values(), indent=1, ensure_ascii=False).encode())
-            target.complete(catalogue.store_id)
+            target.complete(catalogue.store_id, catalogue.aliases)
             target.publish()
     return report
 

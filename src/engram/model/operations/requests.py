@@ -7,7 +7,8 @@ such as the dimension of a vector, is checked where the request is answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
@@ -302,6 +303,10 @@ class CreateSpace(Request[SpaceStatus]):
     def space(self) -> str:
         """Name of the space."""
         return self.config.name
+
+    def for_space(self, name: str) -> Self:
+        """Return the same request about the space called `name`."""
+        return replace(self, config=replace(self.config, name=name))
 
 
 @dataclass(frozen=True, slots=True)

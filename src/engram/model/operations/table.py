@@ -9,6 +9,17 @@ from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.action import Action
 from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import (
+    AliasChanged,
+    AliasList,
+    DropAlias,
+    DropSpace,
+    ListAliases,
+    RenameSpace,
+    SetAlias,
+    SpaceDropped,
+    SpaceRenamed,
+)
 from engram.model.operations.operation import Operation, Route
 from engram.model.operations.requests import (
     Count,
@@ -35,6 +46,7 @@ from engram.model.scans.page import ScanPage
 
 _SPACES: Final = "/api/v1/spaces"
 _SPACE: Final = f"{_SPACES}/{{space}}"
+_ALIASES: Final = "/api/v1/aliases"
 
 OBSERVE: Final = Operation(
     "observe",
@@ -155,6 +167,54 @@ CREATE_SPACE: Final = Operation(
     (Route("PUT", _SPACE),),
     writes=True,
 )
+DROP_SPACE: Final = Operation(
+    "drop_space",
+    DropSpace,
+    SpaceDropped,
+    Action.DROP,
+    "Drop a space with all that is in it, and its aliases.",
+    (Route("DELETE", _SPACE),),
+    writes=True,
+    names_space=True,
+)
+RENAME_SPACE: Final = Operation(
+    "rename_space",
+    RenameSpace,
+    SpaceRenamed,
+    Action.NAME,
+    "Give a space another name.",
+    (Route("POST", f"{_SPACE}/rename"),),
+    writes=True,
+    names_space=True,
+)
+SET_ALIAS: Final = Operation(
+    "set_alias",
+    SetAlias,
+    AliasChanged,
+    Action.NAME,
+    "Let a name mean a space from now on.",
+    (Route("PUT", f"{_ALIASES}/{{space}}"),),
+    writes=True,
+    names_space=True,
+)
+DROP_ALIAS: Final = Operation(
+    "drop_alias",
+    DropAlias,
+    AliasChanged,
+    Action.NAME,
+    "Drop an alias; its space stays as it is.",
+    (Route("DELETE", f"{_ALIASES}/{{space}}"),),
+    writes=True,
+    names_space=True,
+)
+ALIASES: Final = Operation(
+    "aliases",
+    ListAliases,
+    AliasList,
+    Action.DESCRIBE,
+    "Name the aliases of all spaces.",
+    (Route("GET", _ALIASES),),
+)
 SPACE: Final = Operation(
     "space",
     DescribeSpace,
@@ -199,6 +259,11 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
         COUNT,
         SNAPSHOT,
         CREATE_SPACE,
+        DROP_SPACE,
+        RENAME_SPACE,
+        SET_ALIAS,
+        DROP_ALIAS,
+        ALIASES,
         SPACE,
         SPACES,
         STATUS,

@@ -14,7 +14,7 @@ from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCap
 from engram.metrics import table
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
-from engram.model.operations.operation import Operation, Request
+from engram.model.operations.operation import Operation, Request, check_space_is_named
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
 from engram.model.scans.page import ScanPage
@@ -179,6 +179,7 @@ class SocketCalls:
 
         def decode() -> Request[Any]:
             nonlocal vectors
+            check_space_is_named(operation, message.envelope.space)
             request = read_request(_READERS[operation.name], message.text, space or "", message.arrays)
             query = getattr(request, "query", request)
             vectors = getattr(query, "include_vectors", False)

@@ -59,8 +59,9 @@ class GroupCommit:
         Unavailable
             After a failure that only reopening the store can resolve.
         FailedPrecondition
-            If the log is closed.
+            If the log is closed, or the space has been dropped or renamed.
         """
+        self._state.life.check()
         self._state.log.check_usable()
         if self._failure is not None:
             raise Unavailable(self._failure, code="commit_failed", field="space")

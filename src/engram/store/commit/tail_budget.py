@@ -145,6 +145,20 @@ class TailBudget:
             self._closed = True
             self._wake()
 
+    def drained(self, timeout_s: float) -> bool:
+        """Admit nothing more, and wait until all that was admitted is answered; return whether it was in time.
+
+        From then on, `reserve` raises `SpaceRests`.
+        """
+        with self._changed:
+            self._closed = self._rests = True
+            self._wake()
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(lambda: not self._requests, timeout_s)
+            finally:
+                self._waiting -= 1
+
     def retire(self) -> bool:
         """Admit nothing more, as the space comes to rest; return False, and change nothing, if somebody writes.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakMethod
 
 from engram.errors import EngramError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from engram.store.commit.queue import CommitTarget
 
 T = TypeVar("T")
+# A commit takes milliseconds, unless the disk hardly answers.
+_ANSWERED_WITHIN_S: Final = 60.0
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class WritableSpace(RestableSpace):
@@ -146,6 +150,31 @@ class WritableSpace(RestableSpace):
         digests = self._erasure.note(ids, deleted.as_of)
         count = self.log_compaction.erase(digests)
         return ErasureReceipt(self.config.name, identity.space, digests, deleted.as_of, count, now_us())
+
+    def end(self, *, saving: bool) -> None:
+        """Close a space whose life has ended: answer what waits with the reason, and stop everything that changes it.
+
+        Recalls that are under way go on with what they have. Call it once.
+
+        Parameters
+        ----------
+        saving
+            Whether its files will be opened again. Those of a dropped space will not.
+        """
+        name = self.config.name
+        self.occupancy.end()
+        self.subscriptions.close()
+        if not self.tail.drained(_ANSWERED_WITHIN_S):
+            logger.warning("space %s is closed while something is still written to it", name, extra={"space": name})
+        self.log_compaction.end()
+        self.indexing.end()
+        # Whoever checks its files meanwhile finds that they are gone.
+        self._state.log.damages.end()
+        try:
+            self.rest(saving=saving)
+        except Exception:
+            # All that is stored is in the log; the next opening finds it.
+            logger.exception("space %s was not closed in order", name, extra={"space": name})
 
     def _end_segment(self) -> None:
         """Let everything that is stored be in segments to which nothing is added."""

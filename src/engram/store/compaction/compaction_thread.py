@@ -88,12 +88,13 @@ class CompactionThread:
                 space.occupancy.release(visiting=True)
 
     def _compact(self, space: SpaceEngine) -> None:
-        name, pace = space.config.name, Pace(self._bytes_per_s, lambda: not self._stopped)
+        name, compaction = space.config.name, space.log_compaction
+        pace = Pace(self._bytes_per_s, lambda: not (self._stopped or compaction.is_ending))
         try:
             if self._bytes_per_s:
-                space.log_compaction.run(pace)
+                compaction.run(pace)
             else:
-                space.log_compaction.finish_erasure(pace)
+                compaction.finish_erasure(pace)
         except Stopped:
             pass
         except EngramError as error:

@@ -149,6 +149,7 @@ class LogCompaction:
         pace = self._hurried(pace)
         with self._working:
             try:
+                self._go_on(0)
                 if not self.erasure_attempt.is_resting:
                     self._finish_erasure(pace)
             except Stopped:
@@ -163,6 +164,7 @@ class LogCompaction:
     def finish_erasure(self, pace: Callable[[int], None]) -> None:
         """Finish what was begun to be erased, and compact nothing; the parameters and errors are those of `run`."""
         with self._working:
+            self._go_on(0)
             self._finish_erasure(self._hurried(pace))
 
     def erase(self, digests: Sequence[str]) -> int:
@@ -172,6 +174,8 @@ class LogCompaction:
 
         Raises
         ------
+        FailedPrecondition
+            Also if the space is dropped or renamed meanwhile.
         EngramError
             As `Erasure.finish`.
         """
@@ -184,6 +188,7 @@ class LogCompaction:
                 finally:
                     count = self._erasure.taken(digests)
         except Stopped:
+            self._state.life.check()
             raise Unavailable(
                 "the store is closing; the erasure goes on when it is opened again", code="shutting_down"
             ) from None
@@ -191,8 +196,13 @@ class LogCompaction:
             self._waiting.discard(caller)
         return count
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing is to be compacted or erased any more."""
+        return self._ending
+
     def end(self) -> None:
-        """Stop an erasure that is under way, and begin no other; return when it has stopped."""
+        """Stop an erasure or compaction that is under way, and begin no other; return when it has stopped."""
         self._ending = True
         with self._working:
             pass

@@ -35,6 +35,11 @@ class UnsoundSpaces:
     def __contains__(self, name: str) -> bool:
         return name in self.errors
 
+    def names(self) -> list[str]:
+        """Return the names of the spaces."""
+        with self._guard:
+            return list(self.errors)
+
     def refuse(self, name: str, error: EngramError) -> None:
         """Note that a space could not be opened; each kind of error of a space is logged once."""
         with self._guard:
@@ -57,6 +62,12 @@ class UnsoundSpaces:
         """Return the names of the spaces that may be opened by now, because nothing was found to be damaged."""
         with self._guard:
             return [name for name, error in self.errors.items() if isinstance(error, Unavailable)]
+
+    def leave(self, name: str) -> None:
+        """Forget a space that has been dropped."""
+        with self._guard:
+            self.errors.pop(name, None)
+            self._problems.pop(name, None)
 
     def check(self, name: str) -> None:
         """Raise why a space could not be opened, unless that may have passed."""

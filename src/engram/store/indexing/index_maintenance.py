@@ -137,7 +137,7 @@ class IndexMaintenance:
                 if not self._state.log.read_only:
                     with typed_failures("noting what the graph retains"):
                         self._state.manifest.set_horizon(horizon)
-                left = self._state.index.compact(horizon, go_on=go_on)
+                left = self._state.index.compact(horizon, go_on=lambda: go_on() and not self._retired)
             self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
@@ -228,14 +228,25 @@ class IndexMaintenance:
             self._working.release()
         return True
 
-    def finish(self) -> None:
+    def end(self) -> None:
+        """Compact and write checkpoints no more; return when that is so. A compaction under way is given up."""
+        self._retired = True
+        with self._working:
+            pass
+
+    def finish(self, *, saving: bool = True) -> None:
         """Write the last checkpoint of a retired space if it pays, and let go of the listeners. Raises as for another.
 
         A listener may refer to its space, which is to be freed.
+
+        Parameters
+        ----------
+        saving
+            Whether there will be another opening, for which a checkpoint may pay.
         """
         self._listeners = ()
         with self._working:
-            if self.checkpoint_pays():
+            if saving and self.checkpoint_pays():
                 self._write_checkpoint()
 
     def _write_checkpoint(self) -> int:

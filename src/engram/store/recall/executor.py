@@ -84,14 +84,15 @@ class RecallExecutor:
         self.scans: Scans = Scans(state)
 
     def check_process(self) -> None:
-        """Refuse to read in a forked child.
+        """Refuse to read in a forked child, and what has been dropped or renamed.
 
         Raises
         ------
         FailedPrecondition
-            In a forked child (code ``forked``).
+            In a forked child (code ``forked``); with code ``space_dropped`` or ``space_renamed``.
         """
         check_process(self._process, "store")
+        self._state.life.check()
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
         """Answer a recall at once as of a retained generation; see `Space.recall`.
@@ -152,16 +153,9 @@ class RecallExecutor:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
+        erasures, life = self._state.erasures, self._state.life
         return RecallStream(
-            results,
-            query,
-            generation,
-            ef,
-            make_hits,
-            left_out,
-            recent,
-            subscription,
-            erasures=self._state.erasures,
+            results, query, generation, ef, make_hits, left_out, recent, subscription, erasures=erasures, life=life
         )
 
     def recall_many(

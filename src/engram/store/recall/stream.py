@@ -21,6 +21,7 @@ from engram.store.recall.recent import RecentObservations
 from engram.store.scans.leases import LEASE_S
 
 if TYPE_CHECKING:
+    from engram.store.naming.space_life import SpaceLife
     from engram.store.resting.seen_erasures import SeenErasures
     from engram.store.subscriptions.subscription import Subscription
 
@@ -62,9 +63,11 @@ class RecallStream(Iterator[Hits]):
         subscription: Subscription | None = None,
         *,
         erasures: SeenErasures,
+        life: SpaceLife,
     ) -> None:
         self._process = os.getpid()
         self._erasures = erasures
+        self._life = life
         self.generation = generation
         self.more_results: bool = True
         self.subscription: Subscription | None = subscription
@@ -160,6 +163,8 @@ class RecallStream(Iterator[Hits]):
         while self.subscription is not None and (matched := self.subscription.take(self._query.batch_size)):
             if batch := self._matched(self.subscription, matched):
                 return batch
+        # It may have ended because the space has.
+        self._life.check()
         raise StopIteration
 
     def __enter__(self) -> Self:
@@ -195,6 +200,8 @@ class RecallStream(Iterator[Hits]):
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
+        # First: whoever is told that something was erased asks again.
+        self._life.check()
         self._erasures.check()
         if self._failure is not None:
             # The hits of the failed batch are lost. Continuing would silently leave them out.

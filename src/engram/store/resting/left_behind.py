@@ -52,6 +52,11 @@ class Left(NamedTuple):
         attempt = self.unfinished
         return attempt is not None and (attempt.failure is None or attempt.is_due_again)
 
+    def renamed(self, name: str) -> Left:
+        """Return the same of the space under its new name."""
+        problems = tuple(problem._replace(space=name) for problem in self.problems)
+        return self._replace(damages=self.damages.renamed(name), problems=problems)
+
 
 class LeftBehind:
     """What the spaces that rest have left, by name. Any thread may use it.
@@ -119,6 +124,31 @@ class LeftBehind:
     def forget(self, name: str) -> None:
         """Forget what a space left, which is open and says it itself."""
         self._left.pop(name, None)
+
+    def leave(self, name: str, space: SpaceEngine | None) -> None:
+        """Forget all that a space left that has been dropped; `space` is its engine, closed by now, if it was open."""
+        if space is not None:
+            self.counters.note(name, space.counters())
+        self.counters.leave(name)
+        self._left.pop(name, None)
+        self._erasures.pop(name, None)
+
+    def rename(self, old: str, new: str, space: SpaceEngine | None) -> None:
+        """Keep under its new name what a space left that has been renamed, but for its counters, which begin anew.
+
+        Parameters
+        ----------
+        space
+            Its engine under the old name, closed by now, if it was open.
+        """
+        if space is not None:
+            self.note(space)
+        left, erasures = self._left.get(old), self._erasures.get(old)
+        self.leave(old, None)
+        if left is not None:
+            self._left[new] = left.renamed(new)
+        if erasures is not None:
+            self._erasures[new] = erasures
 
     def damages(self) -> list[Damages]:
         """Return the damage of each space that rests."""

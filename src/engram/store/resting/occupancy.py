@@ -28,7 +28,8 @@ class Occupancy:
     touched
         Whether the space was used since somebody last set this to False. Whoever uses the space sets it to True.
     rests
-        Whether the space has come to rest. This is final: another engine takes its place.
+        Whether the space has come to rest, or its life has ended. This is final: another engine takes its place, if any
+        does.
     when_left
         Called when no thread of the store works on the space any more, on the last of these threads; None: nobody is.
     """
@@ -96,6 +97,12 @@ class Occupancy:
                 self._subscriptions.unretire()
             self._tail.unretire()
             return False
+
+    def end(self) -> None:
+        """Say that the space rests, whoever uses it: its life has ended."""
+        with self._guard:
+            self.rests = True
+            self.when_left = None
 
     def _is_linked(self, unlinked: bool) -> bool:
         return self._indexing.is_settled or (unlinked and self._indexing.is_linked_again_soon)

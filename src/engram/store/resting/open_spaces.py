@@ -44,10 +44,14 @@ class OpenSpaces:
     ----------
     changed
         The lock of all that follows. It is held for a few steps in memory. Whoever waits for room waits for it.
+    settled
+        The same lock. Whoever waits for a name that somebody else is busy with waits for it.
     by_name
         The open spaces, about the least recently used first. The future of one that is being opened keeps others off.
     resting
         The names of the spaces that rest, also while they are opened.
+    leaving
+        Names that are being given or taken. No space of such a name is opened, or comes to rest.
     is_closed
         Whether no space is to be opened any more.
     came_to_rest
@@ -56,9 +60,12 @@ class OpenSpaces:
 
     def __init__(self, open_max: int | None, summaries: SpaceSummaries, left: LeftBehind) -> None:
         self.open_max: Final = open_max
-        self.changed: Final = threading.Condition()
+        lock = threading.RLock()
+        self.changed: Final = threading.Condition(lock)
+        self.settled: Final = threading.Condition(lock)
         self.by_name: Final[OrderedDict[str, Future[SpaceEngine]]] = OrderedDict()
         self.resting: Final[set[str]] = set()
+        self.leaving: Final[set[str]] = set()
         self.is_closed: bool = False
         self.came_to_rest: int = 0
         self._summaries = summaries
@@ -120,6 +127,17 @@ class OpenSpaces:
         del self.by_name[name]
         self._forget_opening(name)
 
+    def is_busy(self, name: str) -> bool:
+        """Return whether a space of that name is opened or closed just now, or the name is leaving. Needs `changed`."""
+        opened = self.by_name.get(name)
+        return name in self.leaving or name in self._closing or (opened is not None and not opened.done())
+
+    def remove(self, name: str) -> SpaceEngine | None:
+        """Know a space no more whose name is leaving; return its engine if it is open. The caller holds `changed`."""
+        self.resting.discard(name)
+        opened = self.by_name.pop(name, None)
+        return None if opened is None else opened.result()
+
     def wait_until_closed(self, name: str) -> None:
         """Return when the space is not being closed any more."""
         closing = self._closing.get(name)
@@ -138,7 +156,7 @@ class OpenSpaces:
         """Let a space rest that was opened for work in the background, unless somebody has used it meanwhile."""
         with self.changed:
             opened = self.by_name.get(name)
-            if opened is None or not opened.done():
+            if opened is None or self.is_busy(name):
                 return
             space = opened.result()
             if space.occupancy.touched:
@@ -155,10 +173,12 @@ class OpenSpaces:
                 self.changed.notify()
 
     def close(self) -> None:
-        """Refuse to open further spaces; return when no thread is doing so, or closes one, any more."""
+        """Refuse to open, drop or rename spaces; return when no thread is doing so, or closes one, any more."""
         with self.changed:
             self.is_closed = True
             self.changed.notify_all()
+            self.settled.notify_all()
+            self.settled.wait_for(lambda: not self.leaving)
             opening, closing = list(self.by_name.values()), list(self._closing.values())
         wait(opening)
         # Whoever was admitted before may have closed another one meanwhile.
@@ -183,6 +203,7 @@ class OpenSpaces:
     def _forget_opening(self, name: str) -> None:
         self._admitted.discard(name)
         self._beside.discard(name)
+        self.settled.notify_all()
 
     def _wait_for_room(self, name: str, left_s: float) -> None:
         with self.changed:
@@ -212,7 +233,7 @@ class OpenSpaces:
             # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
             for number in range(1 if beside else 3):
                 for name, future in list(self.by_name.items()):
-                    if not future.done():
+                    if not future.done() or name in self.leaving:
                         continue
                     space = future.result()
                     if space.occupancy.touched and not number:
@@ -227,8 +248,9 @@ class OpenSpaces:
         """Take a space out, to be closed, unless it is in use; return whether it is. The caller holds `changed`."""
         if not space.retire(unlinked=unlinked):
             return False
-        del self.by_name[name]
+        # In this order: whoever looks without the lock finds it in one of the two.
         self.resting.add(name)
+        del self.by_name[name]
         self._closing[name] = Future()
         with suppress(MemoryError):
             # From here on it is not listed, so that its counters must be.
@@ -249,6 +271,7 @@ class OpenSpaces:
                 closing = self._closing.pop(name)
                 # There is room for one more.
                 self.changed.notify()
+                self.settled.notify_all()
             closing.set_result(None)
 
     def _rest(self, space: SpaceEngine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 from weakref import ref
 
@@ -12,6 +13,7 @@ from engram.model.spaces import SpaceConfig
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.meter.recall_meter import RecallMeter
+from engram.store.naming.space_life import SpaceLife
 from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.recall.stream import RecallStream
@@ -70,19 +72,39 @@ class RestableSpace(SpaceRecalls):
         """
         self.find_open, self._rested = find_open, rested
 
+    @property
+    def life(self) -> SpaceLife:
+        """What ends when the space is dropped or renamed."""
+        return self._state.life
+
     def held(self) -> Self:
         """Return this engine, or the one that took its place, kept from coming to rest until it is `let_go`.
 
         Raises
         ------
         EngramError
-            If the space rests and cannot be opened again.
+            As `successor`.
         """
         space = self
         while not space.occupancy.hold():
-            assert space.find_open is not None  # noqa: S101  (for the type checker: only a store lets spaces rest)
-            space = space.find_open(self.config.name)
+            space = space.successor()
         return space
+
+    def successor(self) -> Self:
+        """Return the engine that took the place of this one, which rests.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the space has been dropped or renamed.
+        EngramError
+            If the space rests and cannot be opened again.
+        """
+        find_open, name = self.find_open, self.config.name
+        self.life.check()
+        assert find_open is not None  # noqa: S101  (for the type checker: only a store lets spaces rest)
+        found: Self = self.life.during(partial(find_open, name))
+        return found
 
     def let_go(self) -> None:
         """Take back one `held`."""
@@ -109,8 +131,13 @@ class RestableSpace(SpaceRecalls):
         identity, generation = state.manifest.identity, state.log.synced_generation
         return SpaceSummary(self.config, identity.space, generation, len(state.versions), state.log.nbytes)
 
-    def rest(self) -> None:
+    def rest(self, *, saving: bool = True) -> None:
         """Close a space that has been retired: write a checkpoint if that pays, and let go of files and memory.
+
+        Parameters
+        ----------
+        saving
+            Whether its files will be opened again, for which a checkpoint may pay.
 
         Raises
         ------
@@ -120,7 +147,7 @@ class RestableSpace(SpaceRecalls):
         try:
             if self._rested is not None:
                 self._rested(self)
-            self.indexing.finish()
+            self.indexing.finish(saving=saving)
         finally:
             try:
                 self.close()

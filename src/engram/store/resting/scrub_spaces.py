@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from engram.errors import EngramError, OverCapacity
+from engram.model.operations.naming_errors import GONE
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
 
@@ -32,10 +33,10 @@ def scrub_spaces(table: SpaceTable, go_on: Callable[[], None]) -> None:
         except OverCapacity as error:
             # It keeps no other from being read.
             crowded = error
-        except EngramError:
-            if name not in table.refused:
+        except EngramError as error:
+            # What is wrong with it is noted, or it has been dropped or renamed meanwhile.
+            if name not in table.refused and error.code not in GONE:
                 raise
-            # What is wrong with it is noted.
     if crowded is not None:
         raise crowded
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from engram.model.spaces import SpaceConfig
+from engram.store.naming.space_life import SpaceLife
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -22,16 +23,23 @@ class SpaceAccess:
         Settings of the space.
     find
         Returns the engine of the space with the given name, opened if need be. It keeps the store alive.
+    life
+        Ends when the space is dropped or renamed. The handle never becomes one of another space then.
     engine
         The engine, if the space is open.
     """
 
-    __slots__ = ("_find", "_opened", "config")
+    __slots__ = ("_find", "_opened", "config", "life")
 
     def __init__(
-        self, config: SpaceConfig, find: Callable[[str], SpaceEngine], engine: SpaceEngine | None = None
+        self,
+        config: SpaceConfig,
+        find: Callable[[str], SpaceEngine],
+        life: SpaceLife,
+        engine: SpaceEngine | None = None,
     ) -> None:
         self.config = config
+        self.life = life
         self._find = find
         # The store keeps the engine alive as long as it is open, and nothing else should.
         self._opened: ref[SpaceEngine] | None = None if engine is None else ref(engine)
@@ -39,7 +47,7 @@ class SpaceAccess:
     @classmethod
     def to(cls, engine: SpaceEngine) -> SpaceAccess:
         """Return the way to the space of an engine."""
-        return cls(engine.config, engine.find_open or (lambda _: engine), engine)
+        return cls(engine.config, engine.find_open or (lambda _: engine), engine.life, engine)
 
     @property
     def open_engine(self) -> SpaceEngine | None:
@@ -52,12 +60,14 @@ class SpaceAccess:
 
         Raises
         ------
+        FailedPrecondition
+            If the space has been dropped or renamed.
         EngramError
             If the space cannot be opened.
         """
         opened = self.open_engine
         if opened is None:
-            opened = self._find(self.config.name)
+            opened = self.life.during(lambda: self._find(self.config.name))
             self._opened = ref(opened)
         opened.occupancy.touched = True
         return opened

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from engram.errors import CorruptData, EngramError, NotFound, Unavailable
+from engram.errors import CorruptData, EngramError, Unavailable
+from engram.model.operations.naming_errors import unknown_space
 from engram.model.spaces import SpaceConfig
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.text import get_embedder
@@ -48,7 +49,7 @@ class SpaceOpening:
         """
         stored = self._catalogue.find(name)
         if stored is None:
-            raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+            raise unknown_space(name)
         return self.opened(stored)
 
     def opened(self, stored: StoredSpace) -> SpaceEngine:
@@ -88,9 +89,9 @@ def passes(error: EngramError) -> bool:
 
 
 def being_created(name: str) -> Unavailable:
-    """Return the error that space `name` is being created or opened, for whoever does not wait."""
+    """Return the error that space `name` is being created, opened, dropped or renamed, for whoever does not wait."""
     return Unavailable(
-        f"space {name!r} is being created; try again in a moment",
+        f"space {name!r} is being created, dropped or renamed; try again in a moment",
         code="being_created",
         field="space",
         value=name,

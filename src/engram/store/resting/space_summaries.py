@@ -114,6 +114,11 @@ class SpaceSummaries:
         self._set(summary)
         self._catalogue.reached(summary.config.name, summary.space, summary.generation)
 
+    def forget(self, name: str) -> None:
+        """Forget the summary of a space that is not called `name` any more."""
+        with self._guard:
+            self._is_changed |= self._by_name.pop(name, None) is not None
+
     def _set(self, summary: SpaceSummary) -> None:
         with self._guard:
             self._is_changed |= self._by_name.get(summary.config.name) != summary

@@ -55,6 +55,8 @@ class Connection:
         self.outbox: Final = SessionOutbox()
         self.session: Session | None = None
         self.space: SpaceEngine | None = None
+        # What the client called the space, which may be an alias.
+        self.asked_for = ""
         self._has_let_go = False
         self._ingest = ingest
         self._sessions = sessions
@@ -233,11 +235,13 @@ class Connection:
         Raises
         ------
         FailedPrecondition
-            If the stream has not been opened with init, or the session is no longer this connection's.
+            If the stream has not been opened with init, the session is no longer this connection's, or its space has
+            been dropped or renamed.
         """
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
         if self.session.outbox is not self.outbox:
+            self.space.life.check()
             # The client has been informed, but messages that it sent before may still arrive.
             raise FailedPrecondition(
                 f"session {self.session.id} has left this connection", code="session_taken_over", field="session"

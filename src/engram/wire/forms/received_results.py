@@ -22,6 +22,7 @@ from engram.model.damage import Damage
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import AliasChanged, AliasList, SpaceDropped, SpaceRenamed
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.query import Recalled
@@ -126,6 +127,10 @@ class _Receipt(Struct):
     generation: int
     count: int
     erased_us: int
+
+
+class _Aliases(Struct):
+    aliases: dict[str, str]
 
 
 class _Deleted(Struct):
@@ -269,6 +274,10 @@ def _of(form: type[Any], make: Callable[[Any], Any]) -> Callable[[_Text, Arrays]
     return lambda text, arrays: make(read(text))
 
 
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
 _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Recalled: _recalled,
     ManyRecalled: read_many,
@@ -284,8 +293,12 @@ _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
         ),
     ),
     Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation, form.as_of, form.more)),
-    SnapshotTaken: _of(SnapshotTaken, lambda taken: taken),
+    SnapshotTaken: _of(SnapshotTaken, _as_it_is),
     SpaceStatus: _of(_Space, _space),
     SpaceList: _of(_Spaces, lambda form: SpaceList(tuple(map(_space, form.spaces)), _unsound(form.unsound_spaces))),
     ServerStatus: _of(_Server, _server),
+    SpaceDropped: _of(SpaceDropped, _as_it_is),
+    SpaceRenamed: _of(SpaceRenamed, _as_it_is),
+    AliasChanged: _of(AliasChanged, _as_it_is),
+    AliasList: _of(_Aliases, lambda form: AliasList(form.aliases)),
 }

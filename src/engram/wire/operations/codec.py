@@ -50,3 +50,7 @@ class OperationCodec(Generic[Question, Answer]):
 def named_space(message: Any) -> str:
     """Return the name of the space in a message; an empty one means the default space."""
     return str(message.memory_space_id) or DEFAULT_SPACE
+
+
+def whole_server(_: object) -> None:
+    """Return that a question is about the server as a whole."""

@@ -19,7 +19,7 @@ from engram.wire.counter_fields import lane_name, server_fields, space_fields
 from engram.wire.damages import decode_damage, decode_unsound, encode_damage, encode_unsound
 from engram.wire.metrics import decode_metrics, encode_metrics
 from engram.wire.observations import encode_priority
-from engram.wire.operations.codec import OperationCodec, named_space
+from engram.wire.operations.codec import OperationCodec, named_space, whole_server
 from engram.wire.problems import LEVELS as HEALTH_LEVELS
 from engram.wire.problems import decode_problem, encode_problem
 
@@ -31,10 +31,6 @@ _LEVELS: Final[dict[str, pb.PressureLevel.ValueType]] = {
     "overloaded": pb.PRESSURE_LEVEL_OVERLOADED,
 }
 _LEVEL_NAMES: Final[dict[int, str]] = {number: name for name, number in _LEVELS.items()}
-
-
-def _whole_server(_: object) -> None:
-    """Return that a question is about the server as a whole."""
 
 
 def _decode_create(message: pb.CreateSpaceRequest) -> CreateSpace:
@@ -232,8 +228,8 @@ SPACE_CODEC: Final = OperationCodec(
     SPACE, methods.GET_SPACE, named_space, _decode_describe, _encode_describe, _encode_described, _decode_described
 )
 SPACES_CODEC: Final = OperationCodec(
-    SPACES, methods.LIST_SPACES, _whole_server, _decode_list, _encode_list, _encode_listed, _decode_listed
+    SPACES, methods.LIST_SPACES, whole_server, _decode_list, _encode_list, _encode_listed, _decode_listed
 )
 STATUS_CODEC: Final = OperationCodec(
-    STATUS, methods.GET_STATUS, _whole_server, _decode_status, _encode_status, _encode_server, _decode_server
+    STATUS, methods.GET_STATUS, whole_server, _decode_status, _encode_status, _encode_server, _decode_server
 )

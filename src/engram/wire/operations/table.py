@@ -7,6 +7,13 @@ from typing import Any, Final
 from engram.wire.operations.codec import OperationCodec
 from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_CODEC
 from engram.wire.operations.many import RECALL_MANY_CODEC
+from engram.wire.operations.naming import (
+    ALIASES_CODEC,
+    DROP_ALIAS_CODEC,
+    DROP_SPACE_CODEC,
+    RENAME_SPACE_CODEC,
+    SET_ALIAS_CODEC,
+)
 from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
 from engram.wire.operations.scans import FACETS_CODEC, SCAN_CODEC
 from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
@@ -29,6 +36,11 @@ CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
         COUNT_CODEC,
         SNAPSHOT_CODEC,
         CREATE_SPACE_CODEC,
+        DROP_SPACE_CODEC,
+        RENAME_SPACE_CODEC,
+        SET_ALIAS_CODEC,
+        DROP_ALIAS_CODEC,
+        ALIASES_CODEC,
         SPACE_CODEC,
         SPACES_CODEC,
         STATUS_CODEC,

@@ -408,3 +408,52 @@ def test_a_backup_is_not_taken_for_an_empty_store(data: tuple[Path, Written], tm
     with pytest.raises(FailedPrecondition, match="engram restore"):
         verify(tmp_path / "backup")
     assert everything_in(tmp_path / "backup") == before
+
+
+def test_a_renamed_space_goes_on_in_its_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.rename(SPACE, "renamed")
+        store.alias("current", "renamed")
+        store.space("other", dim=DIM)
+    report = backup(path, tmp_path / "backup")
+    assert report.is_complete
+    assert sorted(report.spaces) == ["other", "renamed"]
+    assert report.kept_bytes > 0
+    restore(tmp_path / "backup", tmp_path / "restored")
+    with MemoryStore(tmp_path / "restored", read_only=True) as store:
+        assert [space.name for space in store.spaces()] == ["other", "renamed"]
+        assert store.aliases() == {"current": "renamed"}
+        assert store.space("current", create=False).generation == max(written.rows)
+
+
+def test_a_dropped_space_stays_in_its_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    with MemoryStore(path) as store:
+        store.space("other", dim=DIM)
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.drop(SPACE)
+        store.alias(SPACE, "other")
+    report = backup(path, tmp_path / "backup")
+    assert (list(report.spaces), list(report.kept), report.is_complete) == (["other"], [SPACE], False)
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))
+    with MemoryStore(tmp_path / "restored", read_only=True) as store:
+        # A name is that of a space or of an alias.
+        assert store.aliases() == {}
+
+
+def test_a_space_of_a_dropped_name_does_not_take_the_place_of_the_former_one(
+    data: tuple[Path, Written], tmp_path: Path
+) -> None:
+    path, written = data
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.drop(SPACE)
+        store.space(SPACE, dim=DIM)
+    report = backup(path, tmp_path / "backup")
+    assert report.refused[SPACE].code == "foreign_backup"
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))

@@ -38,6 +38,8 @@ MINIMAL: dict[str, Any] = {
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
     "recall_many": {"cues": [{"text": "pumps"}]},
+    "rename_space": {"new": "renamed"},
+    "set_alias": {"to": "notes"},
     "recall_stream": {"text": "pumps"},
     "follow": {"text": "pumps", "score_min": 0.5},
 }

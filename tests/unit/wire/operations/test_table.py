@@ -22,6 +22,17 @@ from engram.model.many.many_query import ManyQuery
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import (
+    AliasChanged,
+    AliasList,
+    DropAlias,
+    DropSpace,
+    ListAliases,
+    RenameSpace,
+    SetAlias,
+    SpaceDropped,
+    SpaceRenamed,
+)
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -135,6 +146,11 @@ REQUESTS: dict[str, list[Request[Any]]] = {
     ],
     "snapshot": [TakeSnapshot("notes"), TakeSnapshot("notes", 0), TakeSnapshot("notes", None, 1_500_000)],
     "create_space": [CreateSpace(CONFIG)],
+    "drop_space": [DropSpace("notes"), DropSpace("notes", "key")],
+    "rename_space": [RenameSpace("notes", "renamed"), RenameSpace("notes", "renamed", "key")],
+    "set_alias": [SetAlias("current", "notes")],
+    "drop_alias": [DropAlias("current"), DropAlias("current", "key")],
+    "aliases": [ListAliases()],
     "space": [DescribeSpace("notes")],
     "spaces": [ListSpaces()],
     "status": [DescribeServer()],
@@ -157,6 +173,11 @@ RESULTS: dict[str, list[Any]] = {
     "count": [Counted(0, 0), Counted(3, 7)],
     "snapshot": [SnapshotTaken(7)],
     "create_space": [SPACE],
+    "drop_space": [SpaceDropped("notes"), SpaceDropped("notes", ("current", "newest"))],
+    "rename_space": [SpaceRenamed("notes", "renamed")],
+    "set_alias": [AliasChanged("current", "notes")],
+    "drop_alias": [AliasChanged("current", "notes")],
+    "aliases": [AliasList(), AliasList({"current": "notes", "newest": "notes"})],
     "space": [SPACE],
     "spaces": [SpaceList((SPACE,), (UNSOUND,)), SpaceList(())],
     "status": [
@@ -234,9 +255,18 @@ def test_all_operations_are_tried() -> None:
     assert set(REQUESTS) == set(RESULTS) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ("spaces", "status")])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ("spaces", "status", "aliases")])
 def test_no_name_means_the_default_space(name: str) -> None:
     assert CODECS[name].space(CODECS[name].method.request()) == "default"
+
+
+@pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if operation.names_space])
+def test_no_name_is_refused_where_the_default_space_would_be_lost(name: str) -> None:
+    question = CODECS[name].encode_request(REQUESTS[name][-1])
+    question.memory_space_id = ""
+    with pytest.raises(InvalidInput) as refused:
+        CODECS[name].decode_request(question)
+    assert (refused.value.code, refused.value.field) == ("missing_field", "space")
 
 
 def test_hits_have_their_vectors_only_if_they_were_asked_for() -> None:

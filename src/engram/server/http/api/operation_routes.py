@@ -108,7 +108,10 @@ class OperationRoutes:
                 "a stream over HTTP has no frames; a WebSocket has", code="media_type", field="Accept", limit=LINES_TYPE
             )
         incoming, wanted = _remembering(self._requests[operation.name].incoming(request, body, []))
-        follower = Follower(request.headers.get("last-event-id"), as_events=as_events)
+        naming, space = self._calls.engine.store.naming, incoming.space or ""
+        follower = Follower(
+            request.headers.get("last-event-id"), as_events=as_events, space_id=lambda: naming.space_id(space)
+        )
         incoming = replace(incoming, decode=_through(partial(follower.adapt, follows=follows), incoming.decode))
 
         def encode(result: Recalled) -> bytes:

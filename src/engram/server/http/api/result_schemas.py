@@ -9,6 +9,7 @@ from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import AliasChanged, AliasList, SpaceDropped, SpaceRenamed
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
@@ -120,6 +121,10 @@ NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     SnapshotTaken: "Snapshot",
     SpaceStatus: "Space",
     SpaceList: "Spaces",
+    SpaceDropped: "SpaceDropped",
+    SpaceRenamed: "SpaceRenamed",
+    AliasChanged: "AliasChanged",
+    AliasList: "Aliases",
     ServerStatus: "Status",
 }
 """Names of the schemas of results, by their classes."""
@@ -172,6 +177,10 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
     "Snapshot": _object({"generation": _WHOLE}),
     "Space": _SPACE,
     "Spaces": _object({"spaces": _list(_ref("Space")), "unsound_spaces": _list(_OBJECT)}),
+    "SpaceDropped": _object({"space": _TEXT, "aliases": _list(_TEXT)}),
+    "SpaceRenamed": _object({"space": _TEXT, "new": _TEXT}),
+    "AliasChanged": _object({"alias": _TEXT, "space": _TEXT}),
+    "Aliases": _object({"aliases": {"type": "object", "additionalProperties": _TEXT}}),
     "Status": _STATUS,
     "HealthProblem": _HEALTH_PROBLEM,
     "Problem": _ERROR,

@@ -84,6 +84,11 @@ async def test_answers_are_as_described(service: Service) -> None:
     await check(table.SPACE, "GET", NOTES)
     await check(table.SPACES, "GET", "/api/v1/spaces")
     await check(table.STATUS, "GET", "/api/v1/status")
+    await check(table.SET_ALIAS, "PUT", "/api/v1/aliases/current", {"to": "other"})
+    await check(table.ALIASES, "GET", "/api/v1/aliases")
+    await check(table.RENAME_SPACE, "POST", "/api/v1/spaces/other/rename", {"new": "renamed"})
+    await check(table.DROP_ALIAS, "DELETE", "/api/v1/aliases/current", {})
+    await check(table.DROP_SPACE, "DELETE", "/api/v1/spaces/renamed", {})
     refused = await ask(service.app, "GET", "/nowhere")
     conforms(refused.json(), {"$ref": "/Problem"})
 
