@@ -102,6 +102,11 @@ def _in_remains(state: SpaceState, space: str, wanted: Collection[str]) -> Itera
                 yield Trace(space, f"{LOG_DIRECTORY}/{segment.name}", 0, id, "what a crash has left")
 
 
+def set_aside_names(directory: Path) -> list[str]:
+    """Return the names that the spaces had of which a repair has set something aside in a data directory; sorted."""
+    return sorted(file.stem for file in (directory / SET_ASIDE).glob("*.jsonl"))
+
+
 def set_aside_of(directory: Path, space: str, ids: Collection[str]) -> Iterator[Trace]:
     """Yield what is left of `ids` in what a repair has set aside of a space, in a data directory.
 

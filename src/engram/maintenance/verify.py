@@ -13,7 +13,7 @@ from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
 from engram.log.segments.segment import LOG_DIRECTORY
-from engram.maintenance.erased import Trace, set_aside_of, traces_of, traces_of_receipt
+from engram.maintenance.erased import Trace, set_aside_names, set_aside_of, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import Described, describe, opened_source
@@ -156,7 +156,7 @@ def verify(
             if stored.config.name in wanted:
                 _check(catalogue, stored, erased, receipts, verdict, on_progress)
         with typed_failures("reading what a repair has set aside"):
-            for name in sorted(wanted):
+            for name in sorted(wanted) if spaces else set_aside_names(Path(path)):
                 verdict.traces += set_aside_of(Path(path), name, erased)
     return verdict
 

@@ -273,12 +273,7 @@ class SpaceEngine(WritableSpace):
         """Remove what was written under ids until they were deleted, which `deleted` tells. Raises as `erase`."""
         if not self.occupancy.rests:
             self._state.erasures.begin()
-        try:
-            return super().erase_deleted(ids, deleted)
-        except EngramError:
-            # Whatever it was, the end of the space explains it.
-            self.life.check()
-            raise
+        return super().erase_deleted(ids, deleted)
 
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.

@@ -225,13 +225,13 @@ class SpaceTable(KnownSpaces):
         ------
         FailedPrecondition
             If the store is closed.
-        Unavailable
-            Without `wait`, if it is leaving.
+        SpaceRests, Unavailable
+            Without `wait`, if it is leaving: that of a space that rests, and any other.
         """
         self._check_open()
         while name in self._open.leaving and name not in self._open.by_name:
             if not wait:
-                raise being_created(name)
+                raise SpaceRests() if self.is_space(name) else being_created(name)
             self._open.settled.wait(_LOOK_S)
             self._check_open()
 

@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "integrations" / "chroma.md").read_text(encoding="utf-8"
 
 def printed(library: str) -> list[str]:
     blocks = re.findall(rf"^```py title=\"{library}\"\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
         exec("\n".join(blocks), {"__name__": library})  # noqa: S102 - a page of this repository.
@@ -30,4 +30,4 @@ def test_both_libraries_print_the_same(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.chdir(tmp_path / library)
         halves.append(printed(library))
     assert halves[0] == halves[1]
-    assert len(halves[0]) == 7
+    assert len(halves[0]) == 8

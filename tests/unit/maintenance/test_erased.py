@@ -125,3 +125,7 @@ def test_what_a_repair_has_set_aside_is_named(data: Path) -> None:
         "an observation that was set aside of 'ben' of generation 2 is in set-aside/notes.jsonl"
     )
     assert verify(data, spaces=["mail"], erased=["nobody"]).traces == []
+    # It stays where it is, whatever the space is called by now.
+    with MemoryStore(data) as store:
+        store.rename("notes", "renamed")
+    assert [trace for trace in verify(data, erased=["ben"]).traces if trace.file.startswith("set-aside")] == traces

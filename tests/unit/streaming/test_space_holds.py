@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engram.errors import AlreadyExists, NotFound, OverCapacity, Unavailable
+from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.model.spaces import SpaceConfig
 from engram.store.resting import open_spaces
 from engram.store.space_engine import SpaceEngine
@@ -170,3 +170,51 @@ async def test_a_space_is_created_as_it_is_asked_for(holds: SpaceHolds) -> None:
             pass
     with pytest.raises(NotFound):
         await use(holds, "other")
+
+
+@pytest.mark.parametrize("ends", ["dropped", "renamed"])
+async def test_whoever_holds_a_space_that_is_no_more_is_told_so(
+    ends: str, store: StoreEngine, holds: SpaceHolds
+) -> None:
+    async def hold() -> None:
+        async with holds.held(NAMES[0]):
+            if ends == "dropped":
+                await asyncio.to_thread(store.naming.drop, NAMES[0])
+            else:
+                await asyncio.to_thread(store.naming.rename, NAMES[0], "renamed")
+            store.space(NAMES[0], create=False, wait=False)
+
+    with pytest.raises(FailedPrecondition) as told:
+        await hold()
+    assert told.value.code == f"space_{ends}"
+    with pytest.raises(NotFound):
+        await use(holds, NAMES[0])
+
+
+async def test_an_error_in_a_space_that_is_there_stays_what_it_is(holds: SpaceHolds) -> None:
+    async def hold() -> None:
+        async with holds.held(NAMES[0]):
+            raise InvalidInput("it is a test")
+
+    with pytest.raises(InvalidInput):
+        await hold()
+
+
+async def test_whoever_waits_for_a_space_that_is_dropped_while_it_is_opened_is_told_so(
+    store: StoreEngine, holds: SpaceHolds, openings: Openings
+) -> None:
+    async def hold() -> SpaceEngine:
+        async with holds.held(NAMES[0]) as space:
+            return space
+
+    openings.let_go.clear()
+    calls = [asyncio.create_task(hold()) for _ in range(3)]
+    await openings.wait_for_one()
+    dropping = asyncio.create_task(asyncio.to_thread(store.naming.drop, NAMES[0]))
+    openings.let_go.set()
+    # It waits for the opening, and comes before or after those who have waited for that, too.
+    assert (await dropping).space == NAMES[0]
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(end, SpaceEngine) or getattr(end, "code", "") == "space_dropped" for end in ends)
+    with pytest.raises(NotFound):
+        await use(holds, NAMES[0])

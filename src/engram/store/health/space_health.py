@@ -62,8 +62,14 @@ class SpaceHealth:
         self.problems: Final = Problems(name)
 
     def look(self) -> tuple[Problem, ...]:
-        """Look at everything that can be wrong now, log what began or ended, and return the problems."""
+        """Look at everything that can be wrong now, log what began or ended, and return the problems.
+
+        Of a space that has been dropped or renamed, these are those that it had before.
+        """
         log, problems, indexing = self._state.log, self.problems, self._indexing
+        if self._state.life.is_over:
+            # Its log is closed, and does not say any more why it took no writes.
+            return problems.all()
         failed, shortage = _failure_of_log(self._writer, self._state), log.shortage()
         count = log.damages.count
         checkpoint, compaction = indexing.checkpoint_attempt.failure, indexing.compaction_attempt.failure

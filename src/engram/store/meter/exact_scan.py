@@ -49,8 +49,8 @@ class ExactScan:
     def best(self, query: RecallQuery, generation: int) -> Generator[None, None, Ranked]:
         """Return the best `query.k` observations that were alive at `generation`, best first; yield after each piece.
 
-        Damaged observations are left out. Nothing is returned if something that was alive then is dropped or erased
-        meanwhile.
+        Damaged observations are left out. Nothing is returned if something that was alive then, or the space itself, is
+        dropped or erased meanwhile.
 
         Raises
         ------
@@ -73,7 +73,8 @@ class ExactScan:
                     return NOTHING
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)
             yield
-        return best if self._state.dropped_generation <= generation else NOTHING
+        state = self._state
+        return best if state.dropped_generation <= generation and not state.life.is_over else NOTHING
 
     def nbytes(self, generation: int) -> int:
         """Return about how many bytes of vectors have to be read to answer as of `generation`."""

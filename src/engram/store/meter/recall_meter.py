@@ -83,6 +83,10 @@ class RecallMeter:
         self._sampled = _Sampled(space, scan, query, recalled)
         self._offered.set()
 
+    def forget(self, space: str) -> None:
+        """Forget what is known of the recalls of a space that is not called `space` any more."""
+        self._counts.pop(space, None)
+
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield what is known of the recalls of `space`."""
         counts = self._counts.get(space)

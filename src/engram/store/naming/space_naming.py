@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from engram.errors import EngramError, InvalidInput, Unavailable
@@ -35,12 +36,21 @@ class SpaceNaming:
         The catalogue of the stored spaces.
     summaries
         What is known of those that rest.
+    forget
+        Forgets what else the store knows of a space by its name.
     """
 
-    def __init__(self, table: SpaceTable, catalogue: SpaceCatalog, summaries: SpaceSummaries) -> None:
+    def __init__(
+        self,
+        table: SpaceTable,
+        catalogue: SpaceCatalog,
+        summaries: SpaceSummaries,
+        forget: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._table = table
         self._catalogue = catalogue
         self._summaries = summaries
+        self._forget = forget
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -74,6 +84,8 @@ class SpaceNaming:
         with self._table.leaving(old, new):
             space.life.check()
             self._check_is_free(new, "new")
+            # What is wrong with it stays so under its new name.
+            space.health.look()
             changes.rename(old, new, space.identity.space)
             ended = self._end(old, space_renamed(old, new), saving=True)
             self._table.left.rename(old, new, ended)
@@ -132,6 +144,7 @@ class SpaceNaming:
             space.end(saving=saving)
         self._summaries.forget(name)
         self._catalogue.forget(name)
+        self._forget(name)
         return space
 
     def _check_is_space(self, name: str, doing: str) -> None:

@@ -128,7 +128,7 @@ class OpenSpaces:
         self._forget_opening(name)
 
     def is_busy(self, name: str) -> bool:
-        """Return whether a space of that name is opened or closed just now, or the name is leaving. Needs `changed`."""
+        """Return whether the name is leaving, or its space is being opened or closed. The caller holds `changed`."""
         opened = self.by_name.get(name)
         return name in self.leaving or name in self._closing or (opened is not None and not opened.done())
 

@@ -165,7 +165,7 @@ class RestableSpace(SpaceRecalls):
 
     def _follow(self, query: RecallQuery) -> RecallStream:
         with self.kept_open() as space:
-            return super(RestableSpace, space)._follow(query)
+            return space.life.during(partial(super(RestableSpace, space)._follow, query))
 
 
 def _announcing(weak: ref[RestableSpace], published: Callable[[Any], None]) -> Callable[[], None]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from engram.errors import EngramError
 from engram.model.spaces import SpaceConfig
 from engram.store.naming.space_life import SpaceLife
 
@@ -74,9 +75,22 @@ class SpaceAccess:
 
     @contextmanager
     def held(self) -> Iterator[SpaceEngine]:
-        """Return the engine, which does not come to rest during the body. Raises as `engine`."""
+        """Return the engine, which does not come to rest during the body.
+
+        Raises
+        ------
+        FailedPrecondition
+            Also in place of any error of the body, if the space has been dropped or renamed meanwhile.
+        EngramError
+            As `engine`.
+        """
         engine = self.engine()
         # In a forked child, a lock may be held for ever by a thread that is not there.
         engine.check_process()
         with engine.kept_open() as space:
-            yield space
+            try:
+                yield space
+            except EngramError:
+                # Whatever it was, the end of the space explains it.
+                self.life.check()
+                raise

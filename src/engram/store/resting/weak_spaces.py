@@ -21,7 +21,7 @@ class WokenSpace(NamedTuple):
     opened
         Its engine; None if it could not be opened.
     is_refused
-        Whether what keeps it from being opened is noted as a problem of the space.
+        Whether what keeps it from being opened is noted as a problem of the space, or it has been dropped or renamed.
     """
 
     name: str
@@ -112,7 +112,7 @@ class RestingSpaces:
 
     def _is_refused(self, name: str) -> bool:
         table = self._table()
-        return table is not None and name in table.refused
+        return table is not None and (name in table.refused or not table.is_space(name))
 
 
 def weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

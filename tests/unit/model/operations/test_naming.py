@@ -10,9 +10,10 @@ from engram.errors import InvalidInput
 from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.naming_errors import GONE, unknown_alias, unknown_space, without_advice
 from engram.model.operations.operation import check_space_is_named
-from engram.model.operations.requests import CreateSpace, Get
+from engram.model.operations.requests import CreateSpace, Get, Observe
 from engram.model.operations.table import DROP_SPACE, OPERATIONS, SPACE
 from engram.model.spaces import SpaceConfig
+from tests.doubles.batches import batch_of
 
 
 @pytest.mark.parametrize("name", ["", "No", "a/b", "n" * 65, None, 7])
@@ -39,6 +40,8 @@ def test_only_what_is_about_a_space_may_name_it_by_an_alias() -> None:
 def test_the_same_request_about_another_space() -> None:
     assert Get("current", ["a"], 7).for_space("notes") == Get("notes", ["a"], 7)
     assert DropAlias("current", "key").for_space("other") == DropAlias("other", "key")
+    observed = Observe("current", batch_of(["a", "b"]), expected_generations=(7, 0)).for_space("notes")
+    assert (observed.space, observed.batch.ids, observed.expected_generations) == ("notes", ["a", "b"], (7, 0))
     config = SpaceConfig("current", 16, "l2")
     assert CreateSpace(config).for_space("notes") == CreateSpace(SpaceConfig("notes", 16, "l2"))
 

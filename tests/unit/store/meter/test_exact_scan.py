@@ -49,6 +49,16 @@ def test_nothing_is_returned_of_what_is_dropped_meanwhile(monkeypatch: pytest.Mo
         assert len(best(space, Cue(CUE), 3, 16)) == 3
 
 
+def test_nothing_is_returned_of_a_space_that_is_dropped_meanwhile() -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(list("abcdefgh"), np.stack([vector_of(id) for id in "abcdefgh"]))
+        scan = space._engine.exact_scan.best(RecallQuery(Cue(CUE), k=3), 8)
+        next(scan)
+        store.drop("notes")
+        assert finished(scan)[0] == []
+
+
 def test_nothing_is_returned_of_what_is_erased_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     with MemoryStore(None) as store:
         space = store.space("notes", dim=DIM)

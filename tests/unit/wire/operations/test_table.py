@@ -202,7 +202,19 @@ RESULTS: dict[str, list[Any]] = {
     ],
 }
 
-COMPARED = (Observe, Update, Recall, RecallMany, StreamRecall, RecallQuery, ManyQuery, CueList, Cue, Recalled, ManyRecalled)
+COMPARED = (
+    Observe,
+    Update,
+    Recall,
+    RecallMany,
+    StreamRecall,
+    RecallQuery,
+    ManyQuery,
+    CueList,
+    Cue,
+    Recalled,
+    ManyRecalled,
+)
 """What is compared field by field."""
 
 
