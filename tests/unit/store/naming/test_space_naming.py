@@ -55,12 +55,15 @@ def code_of(call: Callable[[], object]) -> str:
 
 USES: dict[str, Callable[[Space], object]] = {
     "observe": lambda space: space.observe("more", vector_of("more")),
+    "observe_if": lambda space: space.observe("more", vector_of("more"), if_absent=True),
     "submit": lambda space: space.submit("more", vector_of("more")).result(TIMEOUT_S),
+    "update": lambda space: space.update([IDS[0]], confidences=[0.5]),
     "delete": lambda space: space.delete([IDS[0]]),
     "erase": lambda space: space.erase([IDS[0]]),
     "clear": lambda space: space.clear(),
     "get": lambda space: space.get(IDS[0]),
     "recall": lambda space: space.recall(vector_of(IDS[0])),
+    "recall_many": lambda space: space.recall_many([vector_of(IDS[0])]),
     "recall_stream": lambda space: space.recall_stream(vector_of(IDS[0])),
     "scan": lambda space: list(space.scan()),
     "count": lambda space: space.count(),
@@ -143,6 +146,7 @@ def test_streams_and_snapshots_end_with_their_space(store: MemoryStore) -> None:
     assert ended == ["space_dropped"]
     assert code_of(stream.next_batch) == "space_dropped"
     assert code_of(lambda: snapshot.recall(vector_of(IDS[0]))) == "space_dropped"
+    assert code_of(lambda: snapshot.recall_many([vector_of(IDS[0])])) == "space_dropped"
     assert code_of(lambda: list(scan)) == "space_dropped"
     # What was returned stays readable.
     assert all(hit.content == content_of(hit.id) for hit in first)
