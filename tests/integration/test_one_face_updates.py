@@ -74,7 +74,7 @@ def test_an_observation_is_stored_if_the_live_version_is_the_expected_one(home: 
 def test_all_conditions_of_a_call_hold_or_nothing_is_stored(home: Any) -> None:
     home.observe(["a", "b"], vectors("a", "b"))
     names = ["new", "a", "b"]
-    with pytest.raises(FailedPrecondition, match="2 of 3 conditions .* id 'a' has generation 1") as refused:
+    with pytest.raises(FailedPrecondition, match=r"2 of 3 conditions .* id 'a' has generation 1") as refused:
         home.observe(names, vectors(*names), expected_generations=[0, 2, 1])
     assert (refused.value.code, refused.value.field) == ("condition_failed", "expected_generations[1]")
     assert (home.get("new"), home.get("a").generation) == (None, 1)

@@ -230,7 +230,7 @@ def test_a_closed_store_has_no_names(store: Any) -> None:
         lambda: store.drop("notes"),
         lambda: store.rename("notes", "renamed"),
         lambda: store.alias("current", "notes"),
-        lambda: store.aliases(),
+        store.aliases,
         lambda: store.drop_alias("current"),
     ):
         assert code_of(call) == "closed"

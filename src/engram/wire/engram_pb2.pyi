@@ -7,7 +7,8 @@ Names and numbers below 30 are those of the original protocol, and never change.
 uses numbers from 30 on, so the messages of an original client still parse. The number of a field is never reused.
 
 Conventions:
-- A space is named by its id, which matches [a-z0-9_-]{3,64}. An empty id means the space "default".
+- A space is named by its id, which matches [a-z0-9_-]{3,64}, or by an alias, which stands for it. An empty id means
+  the space "default", except where a space is dropped or renamed, or an alias is set or dropped.
 - Generations and sequence numbers count from 1. 0 means that there is none, or that it is not known.
 - Times are UTC and lie within the years 1 to 9999 (otherwise: invalid_time).
 - Vectors are little-endian IEEE 754 numbers where they are bytes.
@@ -1787,6 +1788,7 @@ class RememberRequest(_message.Message):
     MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
     OBSERVATION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    CONDITIONAL_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     idempotency_key: _builtins.str
@@ -1798,23 +1800,60 @@ class RememberRequest(_message.Message):
     def observation(self) -> Global___Episode: ...
     @_builtins.property
     def batch(self) -> Global___ObservationBatch: ...
+    @_builtins.property
+    def conditional(self) -> Global___ConditionalBatch:
+        """Apart from `batch`, so that a server which knows no conditions refuses it (no_operation)."""
+
     def __init__(
         self,
         *,
         memory_space_id: _builtins.str = ...,
         observation: Global___Episode | None = ...,
         batch: Global___ObservationBatch | None = ...,
+        conditional: Global___ConditionalBatch | None = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "observation", b"observation", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "conditional", b"conditional", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "conditional", b"conditional", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["observation", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["observation", "batch", "conditional"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
 Global___RememberRequest: _TypeAlias = RememberRequest  # noqa: Y015
+
+@_typing.final
+class ConditionalBatch(_message.Message):
+    """Observations that are stored only if the live version of each id is the expected one; otherwise nothing is stored
+    (condition_failed), and the error names the first id, the expected generation (limit) and the one it has (value).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    EXPECTED_GENERATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___ObservationBatch:
+        """Each id once (duplicate_id)."""
+
+    @_builtins.property
+    def expected_generations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The generation of the live version of each id, or one for all of them; 0: the id must not be alive."""
+
+    def __init__(
+        self,
+        *,
+        batch: Global___ObservationBatch | None = ...,
+        expected_generations: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "expected_generations", b"expected_generations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConditionalBatch: _TypeAlias = ConditionalBatch  # noqa: Y015
 
 @_typing.final
 class RememberResponse(_message.Message):
@@ -1838,6 +1877,42 @@ class RememberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RememberResponse: _TypeAlias = RememberResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    REPLACE_METADATA_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    replace_metadata: _builtins.bool
+    """False: keys of the metadata join those that are there, and null removes a key. True: the metadata are replaced."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    @_builtins.property
+    def changes(self) -> Global___ObservationBatch:
+        """The ids, each once (duplicate_id), and the columns that change, at least one (missing_field). Unlike elsewhere, a
+        column that is empty stays as it is. New texts are embedded again in a space with an embedder, unless there are
+        vectors, too.
+        """
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        changes: Global___ObservationBatch | None = ...,
+        replace_metadata: _builtins.bool = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "replace_metadata", b"replace_metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRequest: _TypeAlias = UpdateRequest  # noqa: Y015
 
 @_typing.final
 class RecallRequest(_message.Message):
@@ -1921,6 +1996,127 @@ class RecallResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecallResponse: _TypeAlias = RecallResponse  # noqa: Y015
+
+@_typing.final
+class RecallManyRequest(_message.Message):
+    """The fields mean what those of RecallRequest mean, and apply to every cue. All are answered from one snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    CUES_FIELD_NUMBER: _builtins.int
+    VECTORS_F32_FIELD_NUMBER: _builtins.int
+    VECTOR_COUNT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_RESULTS_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    EF_FIELD_NUMBER: _builtins.int
+    INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    vectors_f32: _builtins.bytes
+    """Instead of cues that are nothing but vectors: their vectors, one after the other, each number of 4 bytes."""
+    vector_count: _builtins.int
+    """How many vectors `vectors_f32` has."""
+    max_results: _builtins.int
+    """Maximum number of results of each cue."""
+    max_generation: _builtins.int
+    ef: _builtins.int
+    include_embeddings: _builtins.bool
+    skip_damaged: _builtins.bool
+    @_builtins.property
+    def cues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cue]:
+        """What to recall by, up to 10 000 cues (cues_count). Their `max_results` do not apply."""
+
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Conditions that every result meets, beside those of its cue."""
+
+    @_builtins.property
+    def snapshot_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def strength(self) -> Global___MemoryStrength: ...
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        cues: _abc.Iterable[Global___Cue] | None = ...,
+        vectors_f32: _builtins.bytes = ...,
+        vector_count: _builtins.int = ...,
+        filter: Global___CueFilter | None = ...,
+        max_results: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
+        ef: _builtins.int = ...,
+        include_embeddings: _builtins.bool = ...,
+        snapshot_time: _timestamp_pb2.Timestamp | None = ...,
+        strength: Global___MemoryStrength | None = ...,
+        skip_damaged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cues", b"cues", "ef", b"ef", "filter", b"filter", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength", "vector_count", b"vector_count", "vectors_f32", b"vectors_f32"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___RecallManyRequest: _TypeAlias = RecallManyRequest  # noqa: Y015
+
+@_typing.final
+class CueResults(_message.Message):
+    """What one of many cues has found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """With `skip_damaged`: whether observations were left out because their stored bytes are damaged."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
+        """Best first. The map `metadata` of each is empty; `metadata_json` has them."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Memory] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CueResults: _TypeAlias = CueResults  # noqa: Y015
+
+@_typing.final
+class RecallManyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    snapshot_sequence: _builtins.int
+    """The generation as of which all cues are answered."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CueResults]:
+        """One for each cue, in the order of the cues."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___CueResults] | None = ...,
+        snapshot_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallManyResponse: _TypeAlias = RecallManyResponse  # noqa: Y015
 
 @_typing.final
 class ForgetRequest(_message.Message):
@@ -2579,6 +2775,259 @@ class ListSpacesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSpacesResponse: _TypeAlias = ListSpacesResponse  # noqa: Y015
+
+@_typing.final
+class DropSpaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """Name of the space, which has to be named (missing_field), and not by an alias (is_alias)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropSpaceRequest: _TypeAlias = DropSpaceRequest  # noqa: Y015
+
+@_typing.final
+class DropSpaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The aliases that the space had. They are dropped, too."""
+
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropSpaceResponse: _TypeAlias = DropSpaceResponse  # noqa: Y015
+
+@_typing.final
+class RenameSpaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """As in DropSpaceRequest."""
+    new: _builtins.str
+    """The new name, which neither a space nor an alias has (name_taken)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        new: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "new", b"new"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSpaceRequest: _TypeAlias = RenameSpaceRequest  # noqa: Y015
+
+@_typing.final
+class RenameSpaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """The former name and the new one."""
+    new: _builtins.str
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        new: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSpaceResponse: _TypeAlias = RenameSpaceResponse  # noqa: Y015
+
+@_typing.final
+class SetAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """The alias (missing_field), which is no name of a space (name_taken). Whatever it meant before, it means `to` now. A
+    server has at most 1024 (too_many_aliases).
+    """
+    to: _builtins.str
+    """The space that it is to mean. An alias stands for its space."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        to: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_space_id", b"memory_space_id", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasRequest: _TypeAlias = SetAliasRequest  # noqa: Y015
+
+@_typing.final
+class SetAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    space: _builtins.str
+    """The space that it means from now on."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasResponse: _TypeAlias = SetAliasResponse  # noqa: Y015
+
+@_typing.final
+class DropAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """The alias (missing_field, unknown_alias)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropAliasRequest: _TypeAlias = DropAliasRequest  # noqa: Y015
+
+@_typing.final
+class DropAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    space: _builtins.str
+    """The space that it meant."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropAliasResponse: _TypeAlias = DropAliasResponse  # noqa: Y015
+
+@_typing.final
+class ListAliasesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAliasesRequest: _TypeAlias = ListAliasesRequest  # noqa: Y015
+
+@_typing.final
+class ListAliasesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AliasesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ALIASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The space that each alias means."""
+
+    def __init__(
+        self,
+        *,
+        aliases: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAliasesResponse: _TypeAlias = ListAliasesResponse  # noqa: Y015
 
 @_typing.final
 class UnsoundSpace(_message.Message):

@@ -1,1 +1,1 @@
-"""What one does with the observations of a server's space beside recalling by one cue: look up, scan, change, delete."""
+"""What one does with the observations of a server's space beside recalling by one cue."""

@@ -20,8 +20,8 @@ from engram.model.operations.results import answer_too_large
 from engram.model.query import RecallQuery
 from engram.wire.forms.hits import hit_objects
 from engram.wire.forms.reader import check_known
-from engram.wire.forms.received_hits import read_hits
 from engram.wire.forms.recalls import OPTION_FIELDS, FilterObject, cue_of, options_of, read_filter
+from engram.wire.forms.received_hits import read_hits
 from engram.wire.forms.strict_json import refuse
 
 COUNTS: Final = "counts"

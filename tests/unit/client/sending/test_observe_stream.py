@@ -261,8 +261,7 @@ async def test_a_client_that_was_idle_for_longer_than_its_patience_has_all_of_it
 ) -> None:
     # While idle, the sender looks at the clock every quarter of `silence_s`, which is later than `patience_s`.
     driver = start(replace(OPTIONS, patience_s=2, silence_s=1000))
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(driver.observing.outbox, "_clock", lambda: loop.time())
+    monkeypatch.setattr(driver.observing.outbox, "_clock", lambda: asyncio.get_running_loop().time())
     await answer(driver.row("a"))
     await pass_time(monkeypatch, 3)
     assert await answer(driver.row("b")) == Ack(2, 2, 2, 2)

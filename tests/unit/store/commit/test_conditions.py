@@ -1,4 +1,4 @@
-"""Conditions of a write: looked at in the order of the requests, all or nothing, and answered by what they depend on."""
+"""Conditions of a write: looked at in the order of the requests, all or nothing, answered by what they depend on."""
 
 from __future__ import annotations
 
