@@ -146,7 +146,7 @@ class ModelledUpdates(RuleBasedStateMachine):
 
     @rule(id=st.sampled_from(IDS))
     def delete(self, id: str) -> None:
-        assert self.space.delete([id]) == (id in self.state)
+        assert int(self.space.delete([id])) == int(id in self.state)
         if id in self.state:
             state = {other: row for other, row in self.state.items() if other != id}
             self.generation += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,12 @@ async def test_what_the_server_refuses_is_not_asked_again() -> None:
 async def test_what_can_be_no_update_is_not_sent() -> None:
     transport = Answering()
     space: Any = space_of(transport)
-    for call in (
+    calls: list[Callable[[], Awaitable[object]]] = [
         lambda: space.update("a"),
         lambda: space.update(["a", "a"], contents=["x", "y"]),
         lambda: space.update("a", content="x", merge="no"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(InvalidInput):
             await call()
     assert transport.asked == []

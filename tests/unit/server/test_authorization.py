@@ -141,6 +141,10 @@ async def test_a_request_about_another_space_than_was_authorized_is_not_answered
     assert refused.value.code == "internal"
 
 
+def _same(request: Request[Any]) -> Request[Any]:
+    return request
+
+
 async def test_rights_are_in_spaces_whatever_they_are_called() -> None:
     asked: list[tuple[Action, str | None]] = []
     engine = engine_of(lambda caller, action, space: asked.append((action, space)))
@@ -159,7 +163,7 @@ async def test_rights_are_in_spaces_whatever_they_are_called() -> None:
     ]
     for operation, request, wanted in requests:
         asked.clear()
-        await calls.answer(operation, Incoming(request.space_name, lambda request=request: request), str, CALLER)
+        await calls.answer(operation, Incoming(request.space_name, partial(_same, request)), str, CALLER)
         assert asked == wanted
     await engine.close()
 

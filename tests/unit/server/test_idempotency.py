@@ -153,8 +153,7 @@ async def test_a_write_that_ends_its_space_keeps_its_own_key() -> None:
 async def test_a_write_that_is_done_and_not_remembered_yet_is_forgotten_too() -> None:
     keys, writes = IdempotencyKeys(), Writes()
     first = keys._begin("a", "k", b"1", writes)
-    while not first.done():
-        await asyncio.sleep(0)
+    await asyncio.wait([first])
     keys.forget("a")
     await asyncio.sleep(0)
     assert keys._find("a", "k") is None

@@ -102,7 +102,7 @@ def read_observations(text: bytes, vector: NDArray[np.float32] | None = None) ->
         If it is neither; the error names the field.
     """
     if has_field(text, "ids"):
-        form = _MANY.read(text)
+        form: Any = _MANY.read(text)
         return batch_of_columns(form, {}), priority_of(form), _key_of(form), conditions_of(form, form.ids)
     form = _ONE.read(text)
     return batch_of_ones([form], vector), priority_of(form), _key_of(form), conditions_of(form, [form.id])

@@ -23,7 +23,8 @@ def test_one_observation_has_columns_of_one_row() -> None:
     changes = taken("a", [1, 2], "new", timestamp=1.5, confidence=1, importance=0, metadata={"n": None}, tags={"x"})
     assert (list(changes.ids), len(changes)) == (["a"], 1)
     assert changes.vectors is not None
-    assert (changes.vectors.tolist(), changes.vectors.dtype) == ([[1, 2]], np.float32)
+    assert changes.vectors.tolist() == [[1, 2]]
+    assert changes.vectors.dtype == np.float32
     columns = {name: list(column) for name, column in changes.columns.items()}
     assert [list(tags) for tags in columns.pop("tags")] == [["x"]]
     assert columns == {

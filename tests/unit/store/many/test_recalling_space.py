@@ -103,7 +103,7 @@ def test_cues_of_all_kinds_find_what_each_finds_alone(space: Space) -> None:
 def test_equal_filters_are_looked_up_once(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(space)
     asked: list[object] = []
-    real = filter_plans.passing
+    real = vars(filter_plans)["passing"]
 
     def counted(attributes: Any, conditions: Any, *more: Any) -> Any:
         asked.append(conditions)
@@ -162,7 +162,7 @@ def test_texts_are_embedded_together(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(search, "embed", counted)
         words = Cue(text="coffee", by="words")
-        others = [any_vector, words, Cue(any_vector, "tea", by="both")]
+        others: list[Any] = [any_vector, words, Cue(any_vector, "tea", by="both")]
         found = space.recall_many([*others, *["coffee", "tea"] * PART_COUNT], 1)
         assert sizes == [PART_COUNT - 3, PART_COUNT, 3]
         assert [hits[0].id for hits in found[3:]] == ["a", "b"] * PART_COUNT

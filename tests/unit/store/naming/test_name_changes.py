@@ -49,7 +49,7 @@ def test_a_dropped_space_is_gone_with_its_aliases(storage: Storage) -> None:
     for alias, space in {"current": "notes", "another": "notes", "kept": "other"}.items():
         catalogue.changes.set_alias(alias, space)
     leftover = catalogue.changes.drop("notes", id_of(catalogue, "notes"))
-    assert leftover == ("notes", ("another", "current"))
+    assert tuple(leftover) == ("notes", ("another", "current"))
     assert catalogue.names == ["other"]
     assert catalogue.find("notes") is None
     assert catalogue.aliases == {"kept": "other"}

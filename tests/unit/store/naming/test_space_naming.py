@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_a_dropped_space_is_gone(store: MemoryStore) -> None:
     assert [one.name for one in store.spaces()] == ["other"]
     assert code_of(lambda: store.space("notes", create=False)) == "unknown_space"
     for use in USES.values():
-        assert code_of(lambda use=use: use(space)) == "space_dropped"
+        assert code_of(partial(use, space)) == "space_dropped"
     assert "dropped" in repr(space)
     check_filled(other)
     if store.path is not None:
@@ -107,7 +108,7 @@ def test_a_space_of_a_dropped_name_is_another_one(store: MemoryStore) -> None:
     again.observe("new", np.ones(4))
     # What is left of the former one never means the new one.
     for use in USES.values():
-        assert code_of(lambda use=use: use(space)) == "space_dropped"
+        assert code_of(partial(use, space)) == "space_dropped"
     assert code_of(lambda: snapshot.get(IDS[0])) == "space_dropped"
     assert store.space("notes") is again
     assert [hit.id for hit in again.scan()] == ["new"]

@@ -115,7 +115,7 @@ def interfering(
     monkeypatch: pytest.MonkeyPatch, times: int, interfere: Any, *, instead: EngramError | None = None
 ) -> list[int]:
     """Have something happen right after an update has read what it changes, or have that fail; count how often."""
-    read, done = updating.read_columns, list[int]()
+    read, done = vars(updating)["read_columns"], list[int]()
 
     def reading(*arguments: Any, **keywords: Any) -> Any:
         columns = read(*arguments, **keywords)

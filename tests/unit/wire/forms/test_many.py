@@ -69,7 +69,8 @@ def test_nothing_but_vectors_come_as_a_matrix() -> None:
         assert made.cues.vectors is not None
         assert made.cues.vectors.tolist() == VECTORS.tolist()
         assert made.common.cue.conditions.is_open
-    for none in ({"cues": []}, {"vectors": []}):
+    nothing: list[dict[str, list[object]]] = [{"cues": []}, {"vectors": []}]
+    for none in nothing:
         assert len(query(none).cues) == 0
 
 
