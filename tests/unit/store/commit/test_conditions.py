@@ -59,7 +59,7 @@ def test_what_earlier_requests_of_the_commit_do_counts() -> None:
         CommitResult(2, 2, 1),
         (CONDITION_FAILED, "expected_generations[0]", "1", "2"),
         CommitResult(3, 4, 2),
-        CommitResult(5, 5, 1, existed=1),
+        CommitResult(5, 5, 1, existed=1, as_of=5),
         (CONDITION_FAILED, "expected_generations[0]", "3", "0"),
         CommitResult(6, 6, 1),
     ]
