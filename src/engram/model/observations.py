@@ -213,6 +213,19 @@ def lacks_vectors(batch: ObservationBatch) -> bool:
     return batch.vector_presence is not None or not has_vectors(batch)
 
 
+def rows_to_embed(batch: ObservationBatch, config: SpaceConfig) -> NDArray[np.int64]:
+    """Return the rows that have no vector and whose texts the embedder of the space makes one of; ascending.
+
+    Where vectors are optional, that is not asked of a text without a visible character, which no embedder takes.
+    """
+    if not (config.embedder and batch.embeds):
+        return np.empty(0, np.int64)
+    lacking = np.ones(len(batch), np.bool_) if batch.vector_presence is None else ~batch.vector_presence
+    if config.vectors == "optional":
+        lacking &= np.fromiter((bool(text) and not text.isspace() for text in batch.contents), np.bool_, len(batch))
+    return np.flatnonzero(lacking)
+
+
 def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
     """Check a batch against the limits and the settings of its space; return it unchanged.
 

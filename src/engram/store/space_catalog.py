@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Final, NamedTuple
 
 from engram.errors import CorruptData, EngramError, NewerFormat
@@ -157,7 +156,7 @@ class SpaceCatalog:
         """
         with typed_failures(f"creating space {config.name}"):
             storage = self._spaces.directory(config.name)
-            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(asdict(config), RetentionPolicy()))
+            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(config.settings(), RetentionPolicy()))
             manifest.save()
             self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)

@@ -81,7 +81,8 @@ class RecordVectors(RowGenerations):
 
     def vector_presence(self) -> Presence | None:
         """Return which rows have a vector; None if every row has one. OBSERVE records only."""
-        return self._presence(self._lay_out().vector_presence) if self.lacks_vectors else None
+        start = self._lay_out().vector_presence if self.lacks_vectors else -1
+        return None if start < 0 else self._presence(start)
 
     def text_presence(self) -> Presence | None:
         """Return which rows have a text, be it empty; None if every row has one."""

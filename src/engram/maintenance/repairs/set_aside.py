@@ -56,11 +56,11 @@ class SetAside:
         OSError
             If the file cannot be written.
         """
-        found = record.row(row)
+        found, vector = record.row(row), record.vector(row)
         values: dict[str, Any] = {
             "id": found.id,
             "generation": record.generation(row),
-            "embedding": record.vector(row).tolist(),
+            "embedding": None if vector is None else vector.tolist(),
         }
         for spec in COLUMNS:
             value = getattr(found, spec.attribute)

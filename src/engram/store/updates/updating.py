@@ -6,6 +6,7 @@ was read; if others were quicker, all is read again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -100,8 +101,9 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
     versions = [version for version in found if version is not None]
     if len(versions) < len(found):
         raise _missing(changes, found)
-    # Whatever else they have, they have vectors.
-    check_bytes(_FLOAT_BYTES * space.config.dim * len(versions))
+    if space.config.vectors == "required":
+        # Whatever else they have, they have vectors.
+        check_bytes(_FLOAT_BYTES * space.config.dim * len(versions))
     given: dict[str, Any] = dict(changes.columns)
     embeds = changes.vectors is None and "contents" in given and bool(space.config.embedder)
     merges = merge and "metadata" in given
@@ -116,10 +118,16 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
     for spec in COLUMNS:
         if spec.optional:
             columns[spec.name] = spec.gather(columns[spec.name])
-    vectors = changes.vectors if changes.vectors is not None else stored.vectors
+    if "contents" not in given:
+        columns["text_presence"] = stored.text_presence
+    vectors = changes.vectors
+    if vectors is None and stored.vectors is not None:
+        vectors, columns["vector_presence"] = stored.vectors, stored.vector_presence
     if vectors is None:
         vectors = np.empty((len(versions), 0), np.float32)
-    return UpdatedBatch(fill_batch(changes.ids, vectors, columns), versions)
+    batch = fill_batch(changes.ids, vectors, columns)
+    # What had no vector gets none by a change of something else than its text.
+    return UpdatedBatch(batch if embeds else replace(batch, embeds=False), versions)
 
 
 def is_overtaken(error: EngramError) -> bool:
