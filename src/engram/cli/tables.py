@@ -69,13 +69,19 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
         config = space.config
         table.add_row(
             space.name,
-            f"{config.dim} {config.metric}",
+            _vectors_text(config),
             *([config.embedder or "-"] if has_embedders else []),
             space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),
         )
     return table
+
+
+def _vectors_text(config: SpaceConfig) -> str:
+    if config.vectors == "none":
+        return "none"
+    return f"{config.dim} {config.metric}{'' if config.vectors == 'required' else ', optional'}"
 
 
 def space_values(space: SpaceStatus) -> dict[str, Any]:
@@ -85,6 +91,7 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "dim": space.config.dim,
         "metric": space.config.metric,
         "embedder": space.config.embedder,
+        "vectors": space.config.vectors,
         "live_count": space.live_count,
         "durable_generation": space.durable_generation,
         "visible_generation": space.visible_generation,

@@ -43,7 +43,7 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
@@ -286,16 +286,16 @@ class Client(BlockingCollection):
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
 
-    def forget(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations by id. Deprecated: it is called `delete` now."""
-        warn_renamed("forget", "delete")
-        return self.delete(ids)
-
     def create_space(
-        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+        self,
+        name: str,
+        dim: int | None = None,
+        metric: Metric = "cosine",
+        embedder: str = "",
+        vectors: Vectors = "required",
     ) -> SpaceStatus:
         """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
-        return self._thread.run(self._client.create_space(name, dim, metric, embedder))
+        return self._thread.run(self._client.create_space(name, dim, metric, embedder, vectors))
 
     def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""

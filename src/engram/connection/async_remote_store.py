@@ -10,7 +10,15 @@ from engram.client import AsyncClient
 from engram.client.transport_choice import choose_transport
 from engram.connection.remote_store import TIMEOUT_S
 from engram.errors import FailedPrecondition, NotFound
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    METRIC_DEFAULT,
+    VECTORS_DEFAULT,
+    Metric,
+    Vectors,
+    check_settings_of,
+    check_space_name,
+)
 
 
 class AsyncRemoteStore:
@@ -54,10 +62,12 @@ class AsyncRemoteStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
     ) -> AsyncClient:
         """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and (dim, metric, embedder, vectors) == (None, None, None, None):
             return client
         try:
             config = (await client.space_status()).config
@@ -65,8 +75,10 @@ class AsyncRemoteStore:
             if not create:
                 raise
             metric_of_new = METRIC_DEFAULT if metric is None else metric
-            config = (await client.create_space(name, dim, metric_of_new, embedder or "")).config
-        check_settings_of(config, dim, metric, embedder)
+            vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
+            made = await client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new)
+            config = made.config
+        check_settings_of(config, dim, metric, embedder, vectors)
         self._found.add(name)
         return client
 

@@ -19,7 +19,7 @@ from engram.model.values.merged_metadata import merge_metadata_column
 from engram.model.values.scalars import shown
 from engram.store.commit.conditions import CONDITION_FAILED
 from engram.store.commit.queue import CommitResult
-from engram.store.updates.stored_columns import read_columns
+from engram.store.updates.stored_columns import StoredColumns, read_columns
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -118,16 +118,21 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
     for spec in COLUMNS:
         if spec.optional:
             columns[spec.name] = spec.gather(columns[spec.name])
-    if "contents" not in given:
+    return UpdatedBatch(_new_versions(changes, columns, stored), versions)
+
+
+def _new_versions(changes: ObservationChanges, columns: dict[str, Any], stored: StoredColumns) -> ObservationBatch:
+    """Return what `columns` say, with the vectors that change or stay, if the embedder does not make new ones."""
+    if "contents" not in changes.columns:
         columns["text_presence"] = stored.text_presence
     vectors = changes.vectors
     if vectors is None and stored.vectors is not None:
         vectors, columns["vector_presence"] = stored.vectors, stored.vector_presence
     if vectors is None:
-        vectors = np.empty((len(versions), 0), np.float32)
+        vectors = np.empty((len(changes), 0), np.float32)
     batch = fill_batch(changes.ids, vectors, columns)
     # What had no vector gets none by a change of something else than its text.
-    return UpdatedBatch(batch if embeds else replace(batch, embeds=False), versions)
+    return batch if batch.vector_presence is None else replace(batch, embeds=False)
 
 
 def is_overtaken(error: EngramError) -> bool:
