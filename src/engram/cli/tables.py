@@ -16,6 +16,7 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
 from engram.model.columns import COLUMNS
+from engram.model.spaces import SpaceConfig
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
