@@ -21,6 +21,7 @@ from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
 _NAME_WIDTH_MIN = 12
+_TEXT_FIELD = next(spec.field for spec in COLUMNS if spec.name == "contents")
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -49,6 +50,8 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         **{spec.field: getattr(hit, spec.attribute) for spec in COLUMNS},
         "time": datetime.fromtimestamp(hit.time_us / 1e6, UTC).isoformat() if _is_shown(hit.time_us) else None,
         "time_us": hit.time_us,
+        # No text, as against an empty one.
+        **({} if hit.has_content else {_TEXT_FIELD: None}),
     }
 
 

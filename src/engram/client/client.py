@@ -46,6 +46,7 @@ from engram.model.recall_options import (
 from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.vector_rows import VectorsLike
 
 
 class Client(BlockingCollection):
@@ -146,15 +147,15 @@ class Client(BlockingCollection):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
@@ -173,15 +174,15 @@ class Client(BlockingCollection):
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]: ...
 
@@ -195,8 +196,8 @@ class Client(BlockingCollection):
     def observe_batch(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]:
         """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""

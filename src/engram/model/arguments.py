@@ -25,6 +25,7 @@ from engram.model.observations import ObservationBatch, check_columns, has_vecto
 from engram.model.spaces import SpaceConfig
 from engram.model.values.keywords import warn_deprecated
 from engram.model.values.sequences import as_list
+from engram.model.values.vector_rows import VectorsLike
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,8 +67,8 @@ class ManyObservations(NamedTuple):
     """Columns of observations as a caller passes them; None stands for what is not given."""
 
     ids: Sequence[str]
-    vectors: ArrayLike | None
-    contents: Sequence[str] | None
+    vectors: VectorsLike | None
+    contents: Sequence[str | None] | None
     columns: ObservationColumns
 
     def batch(self, config: SpaceConfig) -> ObservationBatch:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Final, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ObservationColumns, check_keywords
@@ -24,7 +24,7 @@ from engram.model.values.metadata import JsonValue, check_metadata_column, read_
 from engram.model.values.presence import Presence, check_presence, given_rows, has_none, join_presence
 from engram.model.values.scalars import as_flag
 from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
-from engram.model.values.vector_rows import as_rows, check_none_missing, check_width, join_rows
+from engram.model.values.vector_rows import VectorsLike, as_rows, check_none_missing, check_width, join_rows
 from engram.model.values.vectors import check_vectors
 
 # Parsed metadata take up to twenty times the memory of their texts, which `nbytes` does not count. They are kept if
@@ -125,8 +125,8 @@ _CONTENTS: Final = "contents"
 @accepts_old("timestamps", "confidences", "importances", "metadata", "tags")
 def make_batch(
     ids: Sequence[str],
-    vectors: ArrayLike,
-    contents: Sequence[str] | None = None,
+    vectors: VectorsLike,
+    contents: Sequence[str | None] | None = None,
     **columns: Unpack[ObservationColumns],
 ) -> ObservationBatch:
     """Convert Python values to a batch and fill in the optional columns.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.arguments import ManyObservations, OneObservation, take_observations
@@ -164,5 +164,6 @@ def _of_many(given: ManyObservations) -> ObservationChanges:
                 value = as_list(spec.plural, value, '[["urgent"]]')
                 check_tag_rows(value)
             columns[spec.name] = spec.column(value, len(ids))
-    vectors = None if given.vectors is None else as_matrix(given.vectors, owned=True)
+    # A row of None might mean that the vector stays, and might mean that there is none; it is refused.
+    vectors = None if given.vectors is None else as_matrix(cast("ArrayLike", given.vectors), owned=True)
     return ObservationChanges(ids, vectors, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +13,11 @@ from engram.model.spaces import SpaceConfig
 from engram.model.values.presence import Presence, check_presence, given_rows, spread
 from engram.model.values.vectors import as_matrix
 
+VectorsLike = ArrayLike | Sequence[ArrayLike | None]
+"""Vectors of many observations as a caller passes them; None in a list stands for no vector."""
 
-def as_rows(vectors: ArrayLike) -> tuple[NDArray[np.float32], Presence | None]:
+
+def as_rows(vectors: VectorsLike) -> tuple[NDArray[np.float32], Presence | None]:
     """Return a copy of vectors, a row for each observation, and which rows have one; None: all.
 
     Raises
@@ -22,7 +26,7 @@ def as_rows(vectors: ArrayLike) -> tuple[NDArray[np.float32], Presence | None]:
         As `as_matrix`.
     """
     if not isinstance(vectors, list | tuple) or all(row is not None for row in vectors):
-        return as_matrix(vectors, owned=True), None
+        return as_matrix(cast("ArrayLike", vectors), owned=True), None
     given = [row for row in vectors if row is not None]
     presence = given_rows(vectors)
     return spread(as_matrix(given, owned=True) if given else np.empty((0, 0), np.float32), presence), presence
