@@ -90,13 +90,11 @@ class Space(RecallingSpace):
             The id of one observation, or up to 10 000 ids. An id that exists is superseded.
         vectors
             float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
-            makes the vectors from `contents`, or there is none, if the space does not require them.
+            makes it of the text, or there is none, if the space does not require vectors.
         contents
-            The text of one observation, or one text each; None for one, or in a list: no text, as against an empty one.
+            The text of one observation, or one text each; None, also in a list: no text, as against an empty one.
         **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata``, ``tags`` and ``embed`` for one, or
-            ``timestamps``, ``confidences``, ``importances``, ``metadata``, ``tags`` and ``embed`` for many; see
-            `ObservationColumns`.
+            ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
             one each; 0: only if the id is not alive. With either, each id is named once.
