@@ -96,11 +96,11 @@ def convert_row(
     """
     as_text("id", id)
     copied = _NO_VECTOR if vector is None else as_float32(vector, "vector", "the vector", id, owned=True)
-    if vector is not None and copied.shape != (config.dim,):
+    if vector is not None and (copied.shape != (config.dim,) or not config.dim):
         raise InvalidInput(
             f"the vector of {id!r} has shape {copied.shape} where space {config.name!r} has dimension {config.dim}; "
             f"pass one of shape ({config.dim},), or a list of ids",
-            code="dimension_mismatch",
+            code="dimension_mismatch" if config.dim else "vectors_refused",
             field="vector",
             limit=config.dim,
             value=copied.shape,

@@ -29,7 +29,8 @@ def as_rows(vectors: VectorsLike) -> tuple[NDArray[np.float32], Presence | None]
         return as_matrix(cast("ArrayLike", vectors), owned=True), None
     given = [row for row in vectors if row is not None]
     presence = given_rows(vectors)
-    return spread(as_matrix(given, owned=True) if given else np.empty((0, 0), np.float32), presence), presence
+    matrix = as_matrix(cast("ArrayLike", given), owned=True) if given else np.empty((0, 0), np.float32)
+    return spread(matrix, presence), presence
 
 
 def join_rows(matrices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
