@@ -120,8 +120,8 @@ class StoreEngine:
         self._housekeeping = Housekeeping(
             spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
         )
-        for thread in (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer):
-            thread.start()
+        for part in (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer):
+            part.start()
         if not self._storage.read_only:
             self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"

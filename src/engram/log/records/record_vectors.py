@@ -39,7 +39,7 @@ class VectorBlock(NamedTuple):
 
 
 class RecordVectors(RowGenerations):
-    """The vectors of some rows. What is between it and a `Record` is only where the bytes are, and how they are checked.
+    """The vectors of some rows; a base class of `Record`, which knows where all bytes are, and how they are checked.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def score_all(log: Log, generations: NDArray[np.int64], query: NDArray[np.float3
 def score_readable(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric, damaged: list[int]
 ) -> Ranked:
-    """Return the observations that have vectors which can be read, and their similarity to `query`, in the order of generations.
+    """Return the observations with vectors that can be read, and their similarity, in the order of generations.
 
     Parameters
     ----------

@@ -219,10 +219,13 @@ def _ack(form: _Generations) -> Ack:
     return Ack(0, 0, form.first_generation, form.last_generation)
 
 
+_SETTINGS: Final = ("name", "dimension", "metric", "embedder", "vectors")
+
+
 def _space(form: _Space) -> SpaceStatus:
     return SpaceStatus(
         # The server's settings are not checked again, so that a later server may have others.
-        config=SpaceConfig(form.name, form.dimension, form.metric, form.embedder, form.vectors),  # type: ignore[arg-type]
+        config=SpaceConfig(*(getattr(form, name) for name in _SETTINGS)),
         durable_generation=form.durable_generation,
         visible_generation=form.visible_generation,
         indexed_generation=form.indexed_generation,

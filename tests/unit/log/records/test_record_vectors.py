@@ -23,7 +23,7 @@ def record_of(vectors: list[bool], texts: list[bool], dim: int = DIM) -> Record:
         [f"text {id}" if has else None for id, has in zip(NAMES, texts, strict=True)],
     )
     log = open_log(MemoryStorage(), dim)
-    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 5 - 4, batch)])
+    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch)])
     return record
 
 
@@ -73,7 +73,8 @@ def test_blocks_for_the_index_have_gaps_in_the_place_of_rows_without_a_vector() 
     record = record_of([False, True, False, True], [True] * 4)
     block = record.vector_block()
     assert block is not None
-    assert (block.first_generation, block.generations.tolist() if block.generations is not None else None) == (2, [2, 4])
+    assert block.generations is not None
+    assert (block.first_generation, block.generations.tolist()) == (2, [2, 4])
     later = record.vector_block(2)
     assert later is not None
     assert later.first_generation == 4
