@@ -83,7 +83,7 @@ class ObservationBatch:
         """Return the rows from `start` up to, but not including, `stop`; without `stop`, up to the last."""
         columns = (getattr(self, name) for name in _NAMES)
         taken: list[Any] = [None if column is None else column[start:stop] for column in columns]
-        part = ObservationBatch(*taken, embeds=self.embeds)
+        part = ObservationBatch(*[*taken, self.embeds])
         return part if self._objects is None else _with_objects(part, self._objects[start:stop])
 
     def without_vectors(self) -> ObservationBatch:
@@ -169,8 +169,9 @@ def make_batch(
 def fill_batch(ids: Sequence[str], vectors: NDArray[np.float32], columns: Mapping[str, Any]) -> ObservationBatch:
     """Return a batch of `columns`, by their names in `ObservationBatch`; those that are missing are filled in."""
     count = len(ids)
-    given = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
-    batch = ObservationBatch(ids, vectors, *given, *map(columns.get, _PRESENCES))
+    given: list[Any] = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
+    given += [columns.get(name) for name in _PRESENCES]
+    batch = ObservationBatch(ids, vectors, *given)
     if _TIMES not in columns:
         object.__setattr__(batch, "_has_times", False)
     return batch
@@ -183,10 +184,10 @@ def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
     ids: list[str] = [name for batch in batches for name in batch.ids]
     vectors = join_rows([batch.vectors for batch in batches])
     presence = join_presence([batch.vector_presence for batch in batches], list(map(len, batches)))
-    columns = [_joined(spec, batches) for spec in COLUMNS]
+    columns: list[Any] = [_joined(spec, batches) for spec in COLUMNS]
     texts = join_presence([batch.text_presence for batch in batches], list(map(len, batches)))
-    embeds = all(batch.embeds for batch in batches)
-    joined = ObservationBatch(ids, vectors, *columns, presence, texts, embeds)
+    columns += [presence, texts, all(batch.embeds for batch in batches)]
+    joined = ObservationBatch(ids, vectors, *columns)
     if joined.metadata is None or any(batch._objects is None and batch.metadata is not None for batch in batches):
         return joined
     objects = [batch._objects or [None] * len(batch) for batch in batches]
