@@ -23,7 +23,7 @@ _REPR_CHARACTERS_MAX: Final = 60
 
 
 class StoredRow(NamedTuple):
-    """One observation as stored, without its vector: the numbers, then the texts, in the order of a record.
+    """One observation as stored, without its vector: the numbers, then the texts, then when it expires.
 
     What a `Hit` has unchanged has the same name in both.
     """
@@ -35,6 +35,7 @@ class StoredRow(NamedTuple):
     content: str
     metadata_json: str
     tags_json: str
+    expires_us: int | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -115,6 +116,8 @@ class Hit(LazyHit):
         Memory strength that the results were ranked by; None if they were ranked by score.
     recalled_us
         Time of the recall, in microseconds since 1970 UTC.
+    expires_us
+        When the observation expires, in microseconds since 1970 UTC; None: never.
     """
 
     id: str
@@ -131,6 +134,7 @@ class Hit(LazyHit):
     recent: bool = False
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
+    expires_us: int | None = None
 
     def __post_init__(self) -> None:
         _set_source(self, None)
@@ -147,6 +151,11 @@ class Hit(LazyHit):
     def time(self) -> datetime:
         """Time of the observation, in UTC."""
         return _EPOCH + timedelta(microseconds=self.time_us)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the observation expires, in UTC; None: never."""
+        return None if self.expires_us is None else _EPOCH + timedelta(microseconds=self.expires_us)
 
     @property
     def age_s(self) -> float:

@@ -34,8 +34,8 @@ class RecordKind(IntEnum):
 class Column(IntEnum):
     """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
 
-    This version does not write EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has one of these
-    columns with `NewerFormat`.
+    This version does not write VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has one of these columns with
+    `NewerFormat`.
     """
 
     VECTORS = 1
@@ -63,12 +63,13 @@ COLUMN_OF: Final = {
     "contents": Column.CONTENTS,
     "metadata": Column.METADATA,
     "tags": Column.TAGS,
+    "expires_us": Column.EXPIRES_AT,
 }
 """The number of each column of `engram.model.columns`, by its name."""
 
 OPTIONAL_COLUMN: Final = 128
 _KINDS: Final = frozenset(map(int, RecordKind))
-_COLUMNS: Final = frozenset({*range(Column.VECTORS, Column.EXPIRES_AT), Column.RANGES, Column.HORIZON})
+_COLUMNS: Final = frozenset({*range(Column.VECTORS, Column.VECTOR_PRESENCE), Column.RANGES, Column.HORIZON})
 
 
 class Header(NamedTuple):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.errors import CorruptData
+from engram.log.format1.rows import read_row1
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
 from engram.log.records.progress import Horizon, SessionProgress
@@ -24,6 +25,7 @@ from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
 from engram.model.hit import StoredRow
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata, read_metadata_column
 
 # Records with fewer rows do not keep their layout; it is computed again for every read.
@@ -137,6 +139,22 @@ class Record(RowGenerations):
         """Importances: float32, shape ``(count,)``. OBSERVE records only."""
         return self._numbers(self._lay_out().number("importances"), np.float32)
 
+    @property
+    def expiries_us(self) -> NDArray[np.int64] | None:
+        """When each row expires, or `NEVER_US`: int64, shape ``(count,)``; None if none does."""
+        if self.kind is not RecordKind.OBSERVE:
+            return None
+        start = self._lay_out().expires
+        return None if start < 0 else self._numbers(start, np.int64)
+
+    def expires_us(self, row: int) -> int | None:
+        """Return when one row expires, microseconds since 1970 UTC; None: never. OBSERVE records only."""
+        start = self._lay_out().expires
+        if start < 0:
+            return None
+        found = int(self._number(start, _TIME, row))
+        return None if found == NEVER_US else found
+
     def time_us(self, row: int) -> int:
         """Return the observation time of one row, microseconds since 1970 UTC. OBSERVE records only."""
         return int(self._number(self._lay_out().number("times_us"), _TIME, row))
@@ -189,6 +207,8 @@ class Record(RowGenerations):
             for spec, start in numbers
             if start >= 0 and (dtype := spec.dtype) is not None
         }
+        if layout.expires >= 0:
+            columns["expires_us"] = self._numbers(layout.expires, np.int64)
         for spec in TEXTS:
             place = layout.text(spec.name)
             if spec is not IDS and place is not None:
@@ -220,7 +240,9 @@ class Record(RowGenerations):
         """Return one row without its vector, at a lower cost than reading each column of it."""
         layout, segment = self._lay_out(), self.segment
         if segment.format == 1:
-            return self._row1(layout, row)
+            found, ranges = read_row1(segment.memory, self._payload, layout, row)
+            self._check(*ranges)
+            return found
         read = _core.read_row(
             segment.view, self._position, self._payload, layout.numbers, layout.texts, row, segment.salt
         )
@@ -230,28 +252,7 @@ class Record(RowGenerations):
             # An older version wrote the record, without some columns.
             numbers = [spec.blank() if value is None else value for spec, value in zip(NUMBERS, read, strict=False)]
             read = (*numbers, *read[len(NUMBERS) :])
-        return StoredRow._make(read)
-
-    def _row1(self, layout: Layout, row: int) -> StoredRow:
-        """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
-        memory, payload = self.segment.memory, self._payload
-        numbers: list[Any] = []
-        texts: list[bytes] = []
-        ranges: list[int] = []
-        for spec, start in zip(NUMBERS, layout.numbers, strict=True):
-            if start < 0:
-                numbers.append(spec.blank())
-                continue
-            kind = _TIME if spec.dtype is np.int64 else _REAL
-            begin = start + kind.size * row
-            numbers += kind.unpack_from(memory, payload + begin)
-            ranges += (begin, begin + kind.size)
-        for place in layout.texts:
-            utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
-            texts.append(utf8)
-            ranges += read_from
-        self._check(*ranges)
-        return StoredRow(*numbers, *(str(utf8, "utf-8") for utf8 in texts))
+        return StoredRow(*read, None if layout.expires < 0 else self.expires_us(row))
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""

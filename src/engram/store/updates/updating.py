@@ -114,7 +114,7 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
         given["metadata"] = merge_metadata_column(stored.columns["metadata"], given["metadata"])
     columns = {**stored.columns, **given}
     for spec in COLUMNS:
-        if spec.optional:
+        if spec.optional and spec.dtype is None:
             columns[spec.name] = spec.gather(columns[spec.name])
     vectors = changes.vectors if changes.vectors is not None else stored.vectors
     if vectors is None:
