@@ -32,6 +32,8 @@ class Cursor(NamedTuple):
         Digest of the filter, the order and the direction.
     key
         What the last observation is ordered by: its generation, its time in microseconds and generation, or its id.
+    due_us
+        What was due at this time, when the scan began, is not in it; 0: the generation alone counts.
     """
 
     space: str
@@ -39,15 +41,22 @@ class Cursor(NamedTuple):
     generation: int
     scan: str
     key: tuple[int] | tuple[int, int] | tuple[str]
+    due_us: int = 0
 
 
 _KINDS: Final[dict[str, list[type]]] = {"generation": [int], "time": [int, int], "id": [str]}
 _FORM: Final = [int, str, str, int, str, list]
+# Of a space in which something expires, the time when the scan began follows.
+_FORMS: Final = (_FORM, [*_FORM, int])
 
 
-def encode_cursor(space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...]) -> str:
+def encode_cursor(
+    space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...], due_us: int = 0
+) -> str:
     """Return the text of a cursor; the parameters are those of `Cursor`, with whole ids."""
     form = [_VERSION, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key)]
+    if due_us:
+        form.append(due_us)
     return base64.urlsafe_b64encode(json.dumps(form, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
@@ -62,13 +71,13 @@ def decode_cursor(text: str) -> Cursor:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         form = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        is_cursor = isinstance(form, list) and list(map(type, form)) == _FORM and form[0] == _VERSION
+        is_cursor = isinstance(form, list) and list(map(type, form)) in _FORMS and form[0] == _VERSION
     except (ValueError, RecursionError):
         is_cursor = False
     if not is_cursor:
         raise _refused("it is none that a scan of this version has given", text)
-    _, space, incarnation, generation, scan, key = form
-    return Cursor(space, incarnation, generation, scan, tuple(key))
+    _, space, incarnation, generation, scan, key, *due_us = form
+    return Cursor(space, incarnation, generation, scan, tuple(key), *due_us)
 
 
 def check_cursor(cursor: Cursor, space: str, incarnation: str, scan: str, order: str) -> None:
