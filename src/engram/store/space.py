@@ -30,13 +30,13 @@ from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
-from engram.store.many.recalling_space import RecallingSpace
+from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.resting.space_access import SpaceAccess
 
 
-class Space(RecallingSpace):
+class Space(ExpiringSpace):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
@@ -93,8 +93,8 @@ class Space(RecallingSpace):
         contents
             The text of one observation, or one text each.
         **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+            ``timestamp``, ``confidence``, ``importance``, ``metadata``, ``tags``, and ``expires_at`` or ``ttl`` for one;
+            for many the same, the first three in the plural; see `ObservationColumns`.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
             one each; 0: only if the id is not alive. With either, each id is named once.

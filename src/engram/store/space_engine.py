@@ -23,10 +23,13 @@ from engram.model.observations import (
     check_columns,
     check_with_vectors,
     has_vectors,
+    with_expiry,
     with_vectors,
 )
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
+from engram.model.times import now_us
+from engram.model.values.expiry import ttl_us_of
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
@@ -76,6 +79,8 @@ class SpaceEngine(WritableSpace):
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
 
+        Times to live count from now on.
+
         Raises
         ------
         InvalidInput, FailedPrecondition
@@ -88,8 +93,9 @@ class SpaceEngine(WritableSpace):
             check_beside_vectors(batch)
             batch = with_vectors(batch, self._reader.search.embed(batch.contents))
             check_with_vectors(batch, self.config)
-            return batch
-        return check_batch(batch, self.config)
+        else:
+            check_batch(batch, self.config)
+        return with_expiry(batch, ttl_us_of(self.default_ttl_s), now_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""

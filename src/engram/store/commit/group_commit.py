@@ -14,6 +14,7 @@ from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.model.times import now_us
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
@@ -88,7 +89,8 @@ class GroupCommit:
         return self._commit(requests)
 
     def _commit(self, requests: Sequence[CommitRequest]) -> bool:
-        plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
+        state = self._state
+        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, _due_in(state))
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
@@ -210,3 +212,12 @@ class GroupCommit:
                 self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)
                 # What is not parsed yet is parsed here, beside the write, rather than on the committer's thread.
                 entry.batch.metadata_objects()
+
+
+def _due_in(state: SpaceState) -> Callable[[int], bool] | None:
+    """Return a function that tells whether a version is due by now; None if nothing expires."""
+    attributes = state.attributes
+    if attributes.expiring is None:
+        return None
+    due_us = now_us()
+    return lambda generation: attributes.is_due(generation, due_us)

@@ -44,7 +44,8 @@ class HitMaker:
                     continue
                 if found <= generation:
                     hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
-                else:
+                elif not state.attributes.is_due(found, recalled_us):
+                    # It may have waited for long to be taken.
                     hits.append(recent_hit(*place, score, recalled_us, options.recent_penalty, options.recent_tau_s))
             return hits
 

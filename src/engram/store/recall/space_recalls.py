@@ -320,8 +320,11 @@ class SpaceRecalls:
     def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
         """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
         rows = self._reader.scans.ordered.rows(filter, generation)
-        alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
-        return rows[alive]
+        attributes, newest = self._state.attributes, self._state.index.visible_generation
+        rows = rows[attributes.columns.alive(rows, newest)]
+        # What is due goes by itself, and nobody sees it any more.
+        hidden = attributes.due(now_us(), newest, newest)
+        return rows[~np.isin(rows, hidden)] if len(hidden) else rows
 
 
 def _repeated(answer: Callable[[], T], *, is_now: bool) -> T:
