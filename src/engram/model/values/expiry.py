@@ -118,14 +118,21 @@ def changed_expiries(expires_at: object, ttl: object, count: int) -> NDArray[np.
     InvalidInput
         As `moment_column` and `ttl_column`.
     """
+    column: NDArray[np.int64] | None
     if ttl is not None:
         column = ttl_column(ttl, count)
     elif expires_at is not None:
         column = moment_column(expires_at, count, "expires_at")
     else:
+        column = None
+    return never_if_not_said(column, count)
+
+
+def never_if_not_said(column: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
+    """Return a column in which nothing said stands for never, as in an update; None: of all `count` rows."""
+    if column is None:
         return np.full(count, NEVER_US, np.int64)
-    column[column == NOT_SAID_US] = NEVER_US
-    return column
+    return np.where(column == NOT_SAID_US, NEVER_US, column).astype(np.int64)
 
 
 def check_expiries(column: NDArray[np.int64], field: str) -> None:

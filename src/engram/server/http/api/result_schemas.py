@@ -54,7 +54,9 @@ _HIT: Final = _object(
         "age_s": _NUMBER,
         "strength": _NUMBER,
         "vector": _list(_NUMBER),
+        "expires_at": {"type": "string", "format": "date-time"},
     },
+    "expires_at",
     "strength",
     "vector",
 )
