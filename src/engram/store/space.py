@@ -93,7 +93,7 @@ class Space(ExpiringSpace):
         contents
             The text of one observation, or one text each.
         **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata``, ``tags``, and ``expires_at`` or ``ttl`` for one;
+            ``timestamp``, ``confidence``, ``importance``, ``metadata``, ``tags``, ``expires_at`` or ``ttl`` for one;
             for many the same, the first three in the plural; see `ObservationColumns`.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or

@@ -64,7 +64,7 @@ def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, 
 
 
 def ttl_s_in(settings: dict[str, Any]) -> float | None:
-    """Return the default time to live in seconds that is recorded in the settings of a manifest; None: there is none."""
+    """Return the default time to live, in seconds, that is recorded in the settings of a manifest; None: none is."""
     recorded: float | None = settings.get(_TTL)
     return recorded
 

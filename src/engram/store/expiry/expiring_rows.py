@@ -23,8 +23,8 @@ _BLOCKS_ALONE_MAX: Final = 64
 class ExpiringRows:
     """When observations expire, in the order of generations; the others take no room.
 
-    The committer thread extends it. Any thread reads without locks. `settle` and `extend` exclude each other by a lock of
-    the caller. It takes 24 bytes for each observation that expires, until no snapshot that is retained sees it.
+    The committer thread extends it. Any thread reads without locks. A lock of the caller keeps `settle` and `extend`
+    apart. It takes 24 bytes for each observation that expires, until no snapshot that is retained sees it.
 
     Attributes
     ----------

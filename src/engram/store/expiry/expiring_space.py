@@ -17,8 +17,8 @@ class ExpiringSpace(RecallingSpace):
     def set_ttl(self, ttl: Ttl | None) -> None:
         """Set after how long what is observed from now on expires, unless it says otherwise.
 
-        It is recorded with the space. What is stored already is not changed. A client cannot call it: for a space that is served, stop the server
-        first.
+        It is recorded with the space. What is stored already is not changed. A client cannot call it: for a space that
+        is served, stop the server first.
 
         Parameters
         ----------
