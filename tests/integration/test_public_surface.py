@@ -106,8 +106,11 @@ EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "snapshot": {},
     "stats": {},
 }
-# No call of a server changes the retention of a space.
-SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {"set_retention": {"policy": RetentionPolicy()}}
+# No call of a server changes the retention of a space, and its default time to live.
+SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
+    "set_retention": {"policy": RetentionPolicy()},
+    "set_ttl": {"ttl": 60},
+}
 CLIENT: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
     "observe_batch": {"ids": ["seen"], "vectors": [ONE]},
     "forget": {"ids": ["unknown"]},
@@ -128,7 +131,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention"}
+WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
 
 
 def kind_of(thing: Any) -> type:
