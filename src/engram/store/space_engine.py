@@ -28,7 +28,6 @@ from engram.model.observations import (
 )
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
-from engram.model.times import now_us
 from engram.model.values.expiry import ttl_us_of
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
@@ -38,6 +37,7 @@ from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
+from engram.store.expiry.present import present_us
 from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.attempt import Attempt
@@ -95,7 +95,7 @@ class SpaceEngine(WritableSpace):
             check_with_vectors(batch, self.config)
         else:
             check_batch(batch, self.config)
-        return with_expiry(batch, ttl_us_of(self.default_ttl_s), now_us())
+        return with_expiry(batch, ttl_us_of(self.default_ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""

@@ -14,10 +14,10 @@ from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
-from engram.model.times import now_us
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
+from engram.store.expiry.present import present_us
 from engram.store.space_state import SpaceState
 
 # Fewer observations are encoded faster than another thread wakes up.
@@ -219,5 +219,5 @@ def _due_in(state: SpaceState) -> Callable[[int], bool] | None:
     attributes = state.attributes
     if attributes.expiring is None:
         return None
-    due_us = now_us()
+    due_us = present_us()
     return lambda generation: attributes.is_due(generation, due_us)

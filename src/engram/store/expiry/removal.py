@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData, EngramError, FailedPrecondition, OverCapacity, Unavailable
 from engram.log.log import Log
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.times import now_us
 from engram.store.age_clock import AgeClock
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.tail_budget import SpaceRests
+from engram.store.expiry.present import present_us
 from engram.store.scans.runs import IDS, readable, runs_of
 from engram.store.space_state import SpaceState
 
@@ -56,7 +56,7 @@ class ExpiryRemoval:
         if attributes.expiring is None or self._unanswered:
             return
         generation = self._state.index.visible_generation
-        now = now_us()
+        now = present_us()
         attributes.settle(now, generation)
         believed = clock.us_ago(BELIEVED_AFTER_S) + round(BELIEVED_AFTER_S * 1e6)
         due = attributes.due(min(now, believed), generation, generation)

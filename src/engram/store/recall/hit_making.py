@@ -6,6 +6,7 @@ from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.times import now_us
+from engram.store.expiry.present import present_us
 from engram.store.options import StoreOptions
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import Ranked
@@ -44,7 +45,7 @@ class HitMaker:
                     continue
                 if found <= generation:
                     hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
-                elif not state.attributes.is_due(found, recalled_us):
+                elif not state.attributes.is_due(found, present_us()):
                     # It may have waited for long to be taken.
                     hits.append(recent_hit(*place, score, recalled_us, options.recent_penalty, options.recent_tau_s))
             return hits

@@ -21,8 +21,8 @@ from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
-from engram.model.times import now_us
 from engram.model.values.scalars import as_text
+from engram.store.expiry.present import present_us
 from engram.store.meter.exact_scan import ExactScan
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
@@ -173,7 +173,7 @@ class SpaceRecalls:
 
         def found() -> Hit | None:
             if max_generation is None:
-                return self._reader.get(id, None, now_us())
+                return self._reader.get(id, None, present_us())
             generation = self.retention.check(max_generation)
             return self.retention.whole(self._reader.get(id, generation), generation)
 
@@ -195,7 +195,7 @@ class SpaceRecalls:
         def counted() -> Counted:
             newest = self._state.index.visible_generation
             generation = newest if max_generation is None else self.retention.check(max_generation)
-            due_us = now_us() if max_generation is None else 0
+            due_us = present_us() if max_generation is None else 0
             return self.retention.whole(self._reader.count(filter, generation, due_us), generation)
 
         return _repeated(counted, is_now=max_generation is None)
@@ -209,13 +209,13 @@ class SpaceRecalls:
 
         def whole() -> T:
             generation = self.retention.generation_of(query)
-            return self.retention.whole(answer(generation, now_us() if is_now else 0), generation)
+            return self.retention.whole(answer(generation, present_us() if is_now else 0), generation)
 
         return _repeated(whole, is_now=is_now)
 
     def _hides(self, generation: int) -> bool:
         """Return whether something is due that was alive at `generation`."""
-        return len(self._state.attributes.due(now_us(), generation, generation)) > 0
+        return len(self._state.attributes.due(present_us(), generation, generation)) > 0
 
     def present(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return what `snapshot` does, for one answer: if it is of now, what is due by now is hidden from it.
@@ -224,7 +224,7 @@ class SpaceRecalls:
         """
         held = self.snapshot(max_generation, snapshot_us)
         if max_generation is None and snapshot_us is None:
-            held.due_us = now_us()
+            held.due_us = present_us()
         return held
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
@@ -252,11 +252,11 @@ class SpaceRecalls:
     def live_count(self) -> int:
         """Number of observations that are alive now, and not due."""
         generation = self._state.index.visible_generation
-        return len(self._state.versions) - len(self._state.attributes.due(now_us(), generation, generation))
+        return len(self._state.versions) - len(self._state.attributes.due(present_us(), generation, generation))
 
     def live_versions(self, ids: Sequence[str]) -> list[int | None]:
         """Return the generation of the live version of each of `ids`, which are texts; None for an id without one."""
-        attributes, due_us = self._state.attributes, now_us()
+        attributes, due_us = self._state.attributes, present_us()
         found = map(self._state.versions.live, ids)
         if attributes.expiring is None:
             return list(found)
@@ -293,7 +293,7 @@ class SpaceRecalls:
     def page(self, request: ReadPage, generation: int) -> ScanPage:
         """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
         begins_now = not request.cursor and request.max_generation is None
-        return self._reader.scans.page(request, generation, now_us() if begins_now else 0)
+        return self._reader.scans.page(request, generation, present_us() if begins_now else 0)
 
     def expire_scans(self) -> None:
         """Let go of the rows of scans that have not gone on for a minute."""
@@ -315,7 +315,7 @@ class SpaceRecalls:
         Unavailable
             With code ``erased``, if something of it is erased meanwhile.
         """
-        return self._reader.scans.facets(request, generation, now_us() if request.max_generation is None else 0)
+        return self._reader.scans.facets(request, generation, present_us() if request.max_generation is None else 0)
 
     def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
         """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
@@ -323,7 +323,7 @@ class SpaceRecalls:
         attributes, newest = self._state.attributes, self._state.index.visible_generation
         rows = rows[attributes.columns.alive(rows, newest)]
         # What is due goes by itself, and nobody sees it any more.
-        hidden = attributes.due(now_us(), newest, newest)
+        hidden = attributes.due(present_us(), newest, newest)
         return rows[~np.isin(rows, hidden)] if len(hidden) else rows
 
 

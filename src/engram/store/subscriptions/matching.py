@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engram.model.spaces import Metric
-from engram.model.times import now_us
+from engram.store.expiry.present import present_us
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -37,7 +37,7 @@ def match(
     alive_at
         As for `select`.
     """
-    hidden = state.attributes.due(now_us(), last, alive_at, first)
+    hidden = state.attributes.due(present_us(), last, alive_at, first)
     generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear, hidden)
     if prepared.vector is None:
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))

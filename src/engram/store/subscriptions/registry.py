@@ -13,7 +13,7 @@ from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
-from engram.model.times import now_us
+from engram.store.expiry.present import present_us
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -218,7 +218,7 @@ class Subscriptions:
         `unclear` receives those of which that cannot be told, because what the filter needs is damaged.
         """
         prepared, attributes = subscription.prepared, self._state.attributes
-        hidden = attributes.due(now_us(), last, None, first)
+        hidden = attributes.due(present_us(), last, None, first)
         if prepared.vector is not None and ((prepared.cue.conditions.is_open and not len(hidden)) or not similar):
             return similar
         unreadable: list[Unreadable] = []
