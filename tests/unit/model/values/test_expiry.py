@@ -63,8 +63,11 @@ def test_infinity_is_never() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [-1, -0.001, math.nan, -math.inf, TTL_S_MAX + 1, 10**400, True, "60", b"1", None, [], Decimal("NaN"), Decimal("sNaN")]
-    + [timedelta(seconds=-1), np.timedelta64("NaT"), datetime(2030, 1, 1, tzinfo=UTC), object()],
+    [
+        *(-1, -0.001, math.nan, -math.inf, TTL_S_MAX + 1, 10**400, True, "60", b"1", None, []),
+        *(Decimal("NaN"), Decimal("sNaN"), timedelta(seconds=-1), np.timedelta64("NaT")),
+        *(datetime(2030, 1, 1, tzinfo=UTC), object()),
+    ],
 )
 def test_what_is_no_time_to_live_is_refused(bad: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
