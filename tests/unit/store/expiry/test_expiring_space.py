@@ -239,7 +239,6 @@ def test_filters_know_it(space: Space, clock: ExpiryClock) -> None:
     assert names(space.scan(Own.expires_at.exists())) == {"a", "b"}
     assert names(space.scan(~Own.expires_at.exists())) == {"c"}
     assert names(space.scan(Own.expires_at != clock.at(10))) == {"b", "c"}
-    assert names(space.scan("@expires_at exists")) == {"a", "b"}
     assert names(space.scan({"of": "expires_at", "op": "exists"})) == {"a", "b"}
 
 
@@ -261,7 +260,8 @@ def test_compaction_keeps_it(space: Space, clock: ExpiryClock) -> None:
     for version in range(20):
         ids = [f"{version}-{row}" if row % 2 else f"{row}" for row in range(20)]
         texts = [f"{id} of {version} " + "and more " * 20 for id in ids]
-        space.observe(ids, np.array([vector_of(id, version) for id in ids]), texts, ttl=[100 + row for row in range(20)])
+        vectors = np.array([vector_of(id, version) for id in ids])
+        space.observe(ids, vectors, texts, ttl=[100 + row for row in range(20)])
     engine = space._engine
     engine.retention.advance()
     engine.log_compaction.run(Pace(0, lambda: True))
