@@ -20,7 +20,7 @@ from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.priority import Priority
 from engram.model.times import check_time_us
-from engram.model.values.expiry import as_ttl_us, check_one_expiry
+from engram.model.values.expiry import as_ttl_us, check_one_expiry, never_if_not_said
 from engram.wire import engram_pb2 as pb
 from engram.wire.raw_fields import bytes_tag, varint
 from engram.wire.times import from_timestamp
@@ -120,7 +120,10 @@ def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
     """Return what an update changes: the columns of `message` that are not empty. Raises as `decode_batch`."""
     ids = _decode_ids(message)
     vectors = _decode_vectors(message, message.vectors, len(ids)) if message.vectors else None
-    return ObservationChanges(ids, vectors, _decode_columns(message))
+    columns = _decode_columns(message)
+    if "expires_us" in columns:
+        columns["expires_us"] = never_if_not_said(columns["expires_us"], len(ids))
+    return ObservationChanges(ids, vectors, columns)
 
 
 def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:

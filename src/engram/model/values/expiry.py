@@ -64,8 +64,8 @@ def as_ttl_us(value: object, field: str = "ttl") -> int:
             if seconds == math.inf:
                 return NEVER_US
             micros = seconds if math.isnan(seconds) else round(seconds * 1e6)
-    except (ValueError, ArithmeticError):
-        # A signalling NaN, or minus infinity.
+    except (ValueError, TypeError, ArithmeticError):
+        # A signalling NaN, minus infinity, or years of NumPy, which are of no length.
         micros = None
     if micros is None or not 0 <= micros <= TTL_S_MAX * 1_000_000:
         raise InvalidInput(

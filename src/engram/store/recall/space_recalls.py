@@ -119,7 +119,7 @@ class SpaceRecalls:
             As for `answer`.
         """
         held = self.present(query.common.max_generation, query.common.snapshot_us)
-        results = yield from self._reader.recall_many(query, held.generation, hits_max, held.due_us)
+        results = yield from self._reader.recall_many(query, held.generation, hits_max, held._due_us)
         if self._meter.is_waiting and results and not self._hides(held.generation):
             self._offer_first(query, results[0])
         return ManyRecalled(results, held.generation)
@@ -224,7 +224,7 @@ class SpaceRecalls:
         """
         held = self.snapshot(max_generation, snapshot_us)
         if max_generation is None and snapshot_us is None:
-            held.due_us = present_us()
+            held._due_us = present_us()
         return held
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
