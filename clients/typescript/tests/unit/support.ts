@@ -41,7 +41,6 @@ export function hit(generation: number, more: object = {}): object {
     content: "text",
     metadata: {},
     tags: [],
-    expires: undefined,
     timestamp: "2026-11-28T12:00:00.123456Z",
     importance: 0.5,
     indexed: true,

@@ -15,6 +15,8 @@ from engram.model.filters.filter import Filter
 
 CURSOR_CHARACTERS_MAX: Final = 16_384
 _VERSION: Final = 1
+# Of a scan that hides what is due.
+_VERSION_DUE: Final = 2
 _DIGEST_BYTES: Final = 8
 _HALF_ID: Final = 16
 
@@ -46,17 +48,15 @@ class Cursor(NamedTuple):
 
 _KINDS: Final[dict[str, list[type]]] = {"generation": [int], "time": [int, int], "id": [str]}
 _FORM: Final = [int, str, str, int, str, list]
-# Of a space in which something expires, the time when the scan began follows.
-_FORMS: Final = (_FORM, [*_FORM, int])
+_FORMS: Final = {_VERSION: _FORM, _VERSION_DUE: [*_FORM, int]}
 
 
 def encode_cursor(
     space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...], due_us: int = 0
 ) -> str:
     """Return the text of a cursor; the parameters are those of `Cursor`, with whole ids."""
-    form = [_VERSION, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key)]
-    if due_us:
-        form.append(due_us)
+    version, due = (_VERSION_DUE, [due_us]) if due_us else (_VERSION, [])
+    form = [version, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key), *due]
     return base64.urlsafe_b64encode(json.dumps(form, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
@@ -71,8 +71,8 @@ def decode_cursor(text: str) -> Cursor:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         form = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        is_cursor = isinstance(form, list) and list(map(type, form)) in _FORMS and form[0] == _VERSION
-    except (ValueError, RecursionError):
+        is_cursor = isinstance(form, list) and type(form[0]) is int and _FORMS.get(form[0]) == list(map(type, form))
+    except (ValueError, IndexError, RecursionError):
         is_cursor = False
     if not is_cursor:
         raise _refused("it is none that a scan of this version has given", text)
