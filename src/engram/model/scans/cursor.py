@@ -55,7 +55,8 @@ def encode_cursor(
     space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...], due_us: int = 0
 ) -> str:
     """Return the text of a cursor; the parameters are those of `Cursor`, with whole ids."""
-    version, due = (_VERSION_DUE, [due_us]) if due_us else (_VERSION, [])
+    due: list[int] = [due_us] if due_us else []
+    version = _VERSION_DUE if due else _VERSION
     form = [version, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key), *due]
     return base64.urlsafe_b64encode(json.dumps(form, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
