@@ -126,9 +126,7 @@ class ExpiringRows:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return sum(
-            array.nbytes for array in (self._generations, self._expires_us, self._waiting_us, self._least_us)
-        )
+        return sum(array.nbytes for array in (self._generations, self._expires_us, self._waiting_us, self._least_us))
 
     def _places(self, now_us: int) -> NDArray[np.int64]:
         """Return the places of what waits and is due: int64, ascending."""

@@ -104,12 +104,9 @@ class Planner:
         # is too large for that is as good as the largest, since all lie within 0..1.
         compare, bound = _SIGNS[operator], cast("float", values[0])
         wanted = np.float32(min(max(bound, -_FLOAT32_MAX), _FLOAT32_MAX))
-        if subject.attribute == "confidence":
-            return ColumnPlan(
-                self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
-            )
+        name = "confidences" if subject.attribute == "confidence" else "importances"
         return ColumnPlan(
-            self._window, self._index.columns, lambda chunk, rows: compare(chunk.importances[rows], wanted)
+            self._window, self._index.columns, lambda chunk, rows: compare(getattr(chunk, name)[rows], wanted)
         )
 
     def _ids(self, ids: list[str]) -> Plan:

@@ -59,9 +59,7 @@ class FilterPlans:
         What is due at this time is hidden; 0: nothing is.
     """
 
-    def __init__(
-        self, attributes: MetadataIndex, generation: int, common: Filter | Condition, due_us: int = 0
-    ) -> None:
+    def __init__(self, attributes: MetadataIndex, generation: int, common: Filter | Condition, due_us: int = 0) -> None:
         self._attributes = attributes
         self._hidden = attributes.due(due_us, generation, generation)
         self._generation = generation
