@@ -12,8 +12,8 @@ _TOGETHER_BYTES: Final = 65_536
 class TurnTransport:
     """Passes the first write of a turn of the event loop on at once, and those that follow it together at its end.
 
-    Each write is a system call that costs more than most messages do. Answers that are ready in one turn, such as those
-    of recalls that came together, therefore leave together. All else is the transport's.
+    Each write is a system call that costs more than most messages do. What is ready in one turn, such as the answers to
+    recalls that came together, therefore leaves together. All else is the transport's.
 
     Parameters
     ----------
@@ -32,17 +32,19 @@ class TurnTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write `data`, behind all that was written before."""
+        """Write `data`, behind all that was written before; nothing is written to a connection that is closing."""
+        # Each write to a connection that is gone would be a warning of asyncio's.
+        if self._transport.is_closing():
+            return
         if not self._has_written:
             self._has_written = True
-            self._loop.call_soon(self._end_turn)
             self._transport.write(data)
+            self._loop.call_soon(self._end_turn)
             return
         if len(data) >= _TOGETHER_BYTES:
             # It is not copied.
             self.flush()
-            if not self._transport.is_closing():
-                self._transport.write(data)
+            self._transport.write(data)
             return
         self._waiting.append(data)
         self._waiting_bytes += len(data)
@@ -67,7 +69,6 @@ class TurnTransport:
         """Pass on what waits for the end of the turn."""
         if self._waiting:
             parts, self._waiting, self._waiting_bytes = self._waiting, [], 0
-            # Each write to a connection that is gone would be a warning of asyncio's.
             if not self._transport.is_closing():
                 self._transport.write(b"".join(parts))
 
