@@ -335,6 +335,7 @@ def _hit(shown: dict[str, Any]) -> Hit:
         time_us=time_us,
         vector=None if vector is None else np.array(vector, np.float32),
         strength=shown.get("strength"),
+        has_content=shown.get("has_content", True),
         recalled_us=time_us + round(shown["age_s"] * 1e6),
     )
 

@@ -6,6 +6,8 @@ import type { Hit, Metadata } from "./types.js";
 
 const INDEXED = 1;
 const RECENT = 2;
+const NO_CONTENT = 4;
+const NO_VECTOR = 8;
 
 /** The hits of a recall, best first. */
 export class Hits extends Array<Hit> {
@@ -58,6 +60,7 @@ function fromObject(object: Record<string, unknown>): Hit {
     indexed: object["indexed"] === true,
     recent: object["recent"] === true,
     ageS: Number(object["age_s"] ?? 0),
+    hasContent: object["has_content"] !== false,
     ...(typeof strength === "number" ? { strength } : {}),
     ...(Array.isArray(vector) ? { vector: Float32Array.from(vector as number[]) } : {}),
   };
@@ -100,8 +103,11 @@ function fromColumns({ header, arrays }: Message): Hit[] {
     indexed: (Number(flags[row]) & INDEXED) !== 0,
     recent: (Number(flags[row]) & RECENT) !== 0,
     ageS: Number(ages[row]),
+    hasContent: (Number(flags[row]) & NO_CONTENT) === 0,
     ...(strengths === undefined ? {} : { strength: Number(strengths[row]) }),
     // Views of the frame: no number is copied.
-    ...(vectors === undefined ? {} : { vector: vectors.subarray(row * dim, (row + 1) * dim) }),
+    ...(vectors === undefined || (Number(flags[row]) & NO_VECTOR) !== 0
+      ? {}
+      : { vector: vectors.subarray(row * dim, (row + 1) * dim) }),
   }));
 }

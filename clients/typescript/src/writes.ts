@@ -94,7 +94,7 @@ function checkGenerations(field: string, value: unknown): number {
 }
 
 function requestOf(operation: string, space: string, columns: Columns, more: Record<string, unknown>): Request {
-  const { ids, dim, vectors, contents, metadata, tags, priority } = columns;
+  const { ids, dim, vectors, presence, contents, metadata, tags, priority } = columns;
   const args: Record<string, unknown> = { space, ids, ...more };
   if (contents !== undefined) {
     args["contents"] = contents;
@@ -105,6 +105,9 @@ function requestOf(operation: string, space: string, columns: Columns, more: Rec
   if (tags !== undefined) {
     args["tags"] = tags;
   }
+  if (!columns.embed) {
+    args["embed"] = false;
+  }
   if (priority !== "normal") {
     args["priority"] = priority;
   }
@@ -112,7 +115,10 @@ function requestOf(operation: string, space: string, columns: Columns, more: Rec
   const arrays: NamedArray[] = [];
   if (vectors !== undefined) {
     // A copy, because the caller may change its array before the call is sent.
-    arrays.push({ name: "vectors", data: vectors.slice(), shape: [ids.length, dim] });
+    arrays.push({ name: "vectors", data: vectors.slice(), shape: [vectors.length / dim, dim] });
+  }
+  if (presence !== undefined) {
+    arrays.push({ name: "vector_presence", data: presence, shape: [ids.length] });
   }
   const numbers = [
     ["timestamps", columns.micros],

@@ -49,6 +49,8 @@ class ObservationColumns(TypedDict, total=False):
         A mapping, a JSON object as text, or None each.
     tags
         Up to 64 short texts each.
+    embed
+        Whether the space's embedder makes the vectors of those that have none; default True.
     """
 
     timestamps: Moments | None
@@ -56,6 +58,7 @@ class ObservationColumns(TypedDict, total=False):
     importances: ArrayLike | None
     metadata: Sequence[Mapping[str, object] | str | None] | None
     tags: Sequence[Sequence[str]] | None
+    embed: bool | None
 
 
 class ObservationFields(TypedDict, total=False):
@@ -66,6 +69,7 @@ class ObservationFields(TypedDict, total=False):
     importance: float | None
     metadata: Mapping[str, object] | str | None
     tags: Sequence[str] | None
+    embed: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +314,12 @@ COLUMNS: Final[tuple[ColumnSpec, ...]] = (
 )
 """All columns beside ids and vectors, in the order in which calls and batches have them."""
 
-MANY_KEYWORDS: Final = ("ids", "vectors", *(spec.plural for spec in COLUMNS))
+# Whether an embedder makes the vectors that are missing.
+EMBED: Final = "embed"
+MANY_KEYWORDS: Final = ("ids", "vectors", *(spec.plural for spec in COLUMNS), EMBED)
 """The arguments of a call that takes many observations."""
 
-ONE_KEYWORDS: Final = ("id", "vector", *(spec.singular for spec in COLUMNS))
+ONE_KEYWORDS: Final = ("id", "vector", *(spec.singular for spec in COLUMNS), EMBED)
 """The arguments of a call that takes one observation."""
 
 

@@ -22,14 +22,14 @@ from engram.model.observations import (
     check_beside_vectors,
     check_columns,
     check_with_vectors,
-    has_vectors,
-    with_vectors,
+    lacks_vectors,
 )
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
+from engram.store.commit.missing_vectors import with_missing_vectors
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
@@ -74,7 +74,7 @@ class SpaceEngine(WritableSpace):
         self._reader.check_process()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
-        """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
+        """Return `batch`, checked against the space, with vectors from the space's embedder where it has none.
 
         Raises
         ------
@@ -82,11 +82,11 @@ class SpaceEngine(WritableSpace):
             As for `observe`.
         """
         self._reader.check_process()
-        if isinstance(batch.vectors, np.ndarray) and not has_vectors(batch):
+        if isinstance(batch.vectors, np.ndarray) and lacks_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
             check_beside_vectors(batch)
-            batch = with_vectors(batch, self._reader.search.embed(batch.contents))
+            batch = with_missing_vectors(batch, self.config, self._reader.search.embed)
             check_with_vectors(batch, self.config)
             return batch
         return check_batch(batch, self.config)

@@ -113,6 +113,9 @@ def _value(item: dict[str, Any], spec: ColumnSpec, convert: Callable[[Any], Any]
     if spec.field not in item:
         return spec.blank()
     value = item[spec.field]
+    if value is None and isinstance(spec, TextSpec):
+        # No text, which is something else than an empty one.
+        return None
     if spec.optional and not value:
         return spec.blank()
     kind, wanted = _TYPES.get(type(spec), (object, ""))

@@ -57,6 +57,8 @@ class Layout(NamedTuple):
         Where the generations of the rows begin, if they have gaps.
     ranges, horizon
         Where the columns of a PROGRESS record begin.
+    vector_presence, text_presence
+        Where the bits begin that say which rows have a vector, and a text.
     """
 
     vectors: int
@@ -66,6 +68,8 @@ class Layout(NamedTuple):
     generations: int = -1
     ranges: int = -1
     horizon: int = -1
+    vector_presence: int = -1
+    text_presence: int = -1
 
     def number(self, name: str) -> int:
         """Return where a column of numbers begins."""
@@ -116,4 +120,6 @@ def _lay_out(rows: int, columns: tuple[tuple[int, int], ...]) -> Layout:
         generations=starts.get(Column.GENERATIONS, -1),
         ranges=starts.get(Column.RANGES, -1),
         horizon=starts.get(Column.HORIZON, -1),
+        vector_presence=starts.get(Column.VECTOR_PRESENCE, -1),
+        text_presence=starts.get(Column.TEXT_PRESENCE, -1),
     )

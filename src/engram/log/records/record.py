@@ -19,7 +19,7 @@ from engram.errors import CorruptData
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
 from engram.log.records.progress import Horizon, SessionProgress
-from engram.log.records.row_generations import RowGenerations
+from engram.log.records.record_vectors import RecordVectors
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
@@ -32,7 +32,7 @@ _TIME: Final = struct.Struct("<q")
 _REAL: Final = struct.Struct("<f")
 
 
-class Record(RowGenerations):
+class Record(RecordVectors):
     """A record of the log.
 
     Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
@@ -41,48 +41,26 @@ class Record(RowGenerations):
     """
 
     __slots__ = (
-        "_dim",
         "_layout",
         "_nbytes",
-        "_payload",
         "_position",
         "committed_us",
         "first_sequence",
         "kind",
-        "segment",
         "session",
         "writer",
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
         self.kind: RecordKind = RecordKind(header.kind)
-        super().__init__(header.first_generation, header.last_generation, header.rows)
+        super().__init__(segment, header)
         self.session: str = header.session
         self.writer: int = header.writer
         self.first_sequence: int = header.first_sequence
         self.committed_us: int = header.committed_us
-        self._dim = header.dim
-        self.segment: Segment = segment
         self._position = header.position
-        self._payload = segment.payload_of(header)
         self._nbytes = header.length
         self._layout: Layout | None = None
-
-    @property
-    def raw_vectors(self) -> NDArray[np.float32]:
-        """The vectors, **not** checked: float32, shape ``(count, dim)``, read-only; shape ``(0, dim)`` for DELETE.
-
-        The index uses them, and checks each vector when it ranks by it. It is a view, and making it does not touch the
-        segment, whose pages may be only on the disk.
-        """
-        rows = self.count if self.kind is RecordKind.OBSERVE else 0
-        flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
-        return flat.reshape(rows, self._dim)
-
-    @property
-    def dim(self) -> int:
-        """Dimension of the vectors."""
-        return self._dim
 
     @property
     def payload_offset(self) -> int:
@@ -98,29 +76,6 @@ class Record(RowGenerations):
     def nbytes(self) -> int:
         """Size of the record on disk in bytes."""
         return self._nbytes
-
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the vectors of `rows`, int64, shape ``(n,)``: a copy, float32, shape ``(n, dim)``."""
-        size = 4 * self._dim
-        vectors: NDArray[np.float32] = self.raw_vectors[rows]
-        self._check(*(edge for row in rows.tolist() for edge in (size * row, size * (row + 1))))
-        return vectors
-
-    def vector(self, row: int) -> NDArray[np.float32]:
-        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
-        vector: NDArray[np.float32] = self.raw_vectors[row].copy()
-        self._check(vector.nbytes * row, vector.nbytes * (row + 1))
-        vector.flags.writeable = False
-        return vector
-
-    def vector_sums(self) -> NDArray[np.uint32]:
-        """Return the CRC32C of each vector: uint32, shape ``(count,)``. Format 1 has none, so they are computed."""
-        start = self._lay_out().vector_sums
-        if start >= 0:
-            return self._numbers(start, np.uint32)
-        vectors = self.raw_vectors.copy()
-        self._check(0, vectors.nbytes)
-        return _core.crc32c_rows(vectors)
 
     @property
     def times_us(self) -> NDArray[np.int64]:
@@ -194,6 +149,9 @@ class Record(RowGenerations):
             if spec is not IDS and place is not None:
                 texts = self._whole(place).texts()
                 columns[spec.name] = [row or () for row in _decode_tags(texts)] if isinstance(spec, TagsSpec) else texts
+        for name, presence in (("vector_presence", self.vector_presence()), ("text_presence", self.text_presence())):
+            if presence is not None:
+                columns[name] = presence
         return columns
 
     def progress(self) -> SessionProgress:
@@ -230,7 +188,9 @@ class Record(RowGenerations):
             # An older version wrote the record, without some columns.
             numbers = [spec.blank() if value is None else value for spec, value in zip(NUMBERS, read, strict=False)]
             read = (*numbers, *read[len(NUMBERS) :])
-        return StoredRow._make(read)
+        stored = StoredRow(*read)
+        # Asked only of the few records that have such rows.
+        return stored if layout.text_presence < 0 else stored._replace(has_content=self.has_text(row))
 
     def _row1(self, layout: Layout, row: int) -> StoredRow:
         """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
@@ -255,7 +215,7 @@ class Record(RowGenerations):
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""
-        columns = self._payload + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        columns = self._payload + 4 * self.vector_count * self._dim
         view = self.segment.view
         return [view[self._position : self._payload], view[columns : self._position + self._nbytes]]
 

@@ -15,6 +15,7 @@ from engram.maintenance.survey import Found
 from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec
 from engram.model.hit import StoredRow
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.values.presence import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,12 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
         If one of the rows is damaged.
     """
     taken = [record.row(row) for row in rows]
-    columns = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
-    return fill_batch([row.id for row in taken], record.vectors(np.arange(rows.start, rows.stop)), columns)
+    columns: dict[str, Any] = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
+    for name, presence in (("vector_presence", record.vector_presence()), ("text_presence", record.text_presence())):
+        if presence is not None:
+            columns[name] = presence[rows.start : rows.stop]
+    vectors = spread(record.vectors(np.arange(rows.start, rows.stop)), columns.get("vector_presence"))
+    return fill_batch([row.id for row in taken], vectors, columns)
 
 
 def whole_batch_of(record: Record) -> ObservationBatch:
@@ -86,7 +91,9 @@ def whole_batch_of(record: Record) -> ObservationBatch:
     CorruptData
         If the record is not intact.
     """
-    batch = fill_batch(record.ids(), record.raw_vectors.copy(), record.columns())
+    columns = record.columns()
+    vectors = spread(record.raw_vectors.copy(), columns.get("vector_presence"))
+    batch = fill_batch(record.ids(), vectors, columns)
     # Check after the copies are made, so that the check covers what was copied.
     record.check()
     return batch

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from engram.log.records.record import Record
-from engram.model.columns import COLUMNS, TimeSpec
+from engram.model.columns import COLUMNS, TextSpec, TimeSpec
 
 DIRECTORY: Final = "set-aside"
 
@@ -56,14 +56,16 @@ class SetAside:
         OSError
             If the file cannot be written.
         """
-        found = record.row(row)
+        found, vector = record.row(row), record.vector(row)
         values: dict[str, Any] = {
             "id": found.id,
             "generation": record.generation(row),
-            "embedding": record.vector(row).tolist(),
+            "embedding": None if vector is None else vector.tolist(),
         }
         for spec in COLUMNS:
             value = getattr(found, spec.attribute)
+            if isinstance(spec, TextSpec) and not found.has_content:
+                value = None
             # Metadata that an earlier version stored and that cannot be read are empty here. `engram ingest` would
             # refuse their text.
             if value or not spec.optional:

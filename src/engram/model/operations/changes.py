@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.arguments import ManyObservations, OneObservation, take_observations
-from engram.model.columns import COLUMNS, IDS, MANY_KEYWORDS, ColumnSpec, MetadataSpec, TagsSpec
+from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, MetadataSpec, TagsSpec
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.ids import check_distinct_ids
 from engram.model.values.metadata import check_metadata_column
@@ -19,7 +19,7 @@ from engram.model.values.scalars import as_text
 from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
 from engram.model.values.vectors import as_matrix, as_query
 
-_CHANGEABLE: Final = ", ".join(MANY_KEYWORDS[1:])
+_CHANGEABLE: Final = ", ".join(MANY_KEYWORDS[1:-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,15 @@ def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Obser
     InvalidInput
         If there is no id, a keyword is not known or given twice, or a value cannot be converted.
     """
-    given = take_observations(arguments, keywords)
+    given = take_observations(arguments, keywords, blank=None)
+    if keywords.get(EMBED) is not None:
+        raise InvalidInput(
+            "an update embeds new texts, and leaves all others as they are; embed is an argument of observe",
+            code="invalid_arguments",
+            field=EMBED,
+            limit=_CHANGEABLE,
+            value=keywords[EMBED],
+        )
     return _of_one(given) if isinstance(given, OneObservation) else _of_many(given)
 
 
@@ -156,5 +164,6 @@ def _of_many(given: ManyObservations) -> ObservationChanges:
                 value = as_list(spec.plural, value, '[["urgent"]]')
                 check_tag_rows(value)
             columns[spec.name] = spec.column(value, len(ids))
-    vectors = None if given.vectors is None else as_matrix(given.vectors, owned=True)
+    # A row of None might mean that the vector stays, and might mean that there is none; it is refused.
+    vectors = None if given.vectors is None else as_matrix(cast("ArrayLike", given.vectors), owned=True)
     return ObservationChanges(ids, vectors, columns)

@@ -9,11 +9,17 @@ from concurrent.futures import wait
 from functools import partial
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
+from engram.log.records.record import Record
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.model.observations import ObservationBatch
+from engram.model.values.presence import gathered, unless_all
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
@@ -208,6 +214,17 @@ class GroupCommit:
             if entry.batch is not None:
                 # Encoded from memory: a large commit bypasses the page cache, so the mapped record would be read back
                 # from the disk (docs/decisions/0009).
-                self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)
+                self._append(entry.batch, record, sums)
                 # What is not parsed yet is parsed here, beside the write, rather than on the committer's thread.
                 entry.batch.metadata_objects()
+
+    def _append(self, batch: ObservationBatch, record: Record, sums: NDArray[np.uint32] | None) -> None:
+        """Append the vectors of a record that was just written to the graph, which passes over rows without one."""
+        presence = unless_all(batch.vector_presence)
+        if presence is None:
+            self._state.index.append(batch.vectors, record.first_generation, record.raw_vectors, sums)
+            return
+        generations = record.generations[presence]
+        if len(generations):
+            vectors = gathered(batch.vectors, presence)
+            self._state.index.append(vectors, int(generations[0]), record.raw_vectors, sums, generations)

@@ -159,7 +159,7 @@ class ManySearch:
         assert plan.chosen is not None  # noqa: S101  (for the type checker: all are not few)
         chosen = plan.chosen.generations
         try:
-            rows = read_vectors(self._state.log, chosen, self._config.dim)
+            chosen, rows = read_vectors(self._state.log, chosen, self._config.dim)
         except CorruptData:
             return None
         metric = self._config.metric

@@ -51,7 +51,7 @@ class Subscriptions:
         # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
-        self._table = CueTable(config.dim, config.metric)
+        self._table = CueTable(config.index_dim, config.metric)
         self._matched = 0
         self._closed = False
 
@@ -233,7 +233,7 @@ class Subscriptions:
         prepared = subscription.prepared
         if prepared.vector is None or prepared.cue.score_min is None:
             return 0
-        alone = CueTable(self._config.dim, self._config.metric)
+        alone = CueTable(self._config.index_dim, self._config.metric)
         alone.add(1, prepared.vector, prepared.cue.score_min)
         unreadable: list[Unreadable] = []
         passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1], unclear=unreadable)

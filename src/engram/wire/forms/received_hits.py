@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engram.model.hit import Hit, received_hit
 from engram.model.values.metadata import read_metadata
-from engram.wire.forms.hits import INDEXED, RECENT, UNCHANGED_SHARES
+from engram.wire.forms.hits import INDEXED, NO_CONTENT, NO_VECTOR, RECENT, UNCHANGED_SHARES
 from engram.wire.forms.strict_json import refuse
 
 _read_texts: Final = msgspec.json.Decoder(list[str]).decode
@@ -92,6 +92,9 @@ class _ReceivedColumns:
             self._contents = _read_texts(self._form.contents)
         return self._contents[row]
 
+    def has_content(self, row: int) -> bool:
+        return not self._arrays["flags"][row] & NO_CONTENT
+
     def metadata(self, row: int) -> dict[str, Any]:
         if self._metadata is None:
             self._metadata = _read_raws(self._form.metadata)
@@ -118,7 +121,7 @@ class _ReceivedColumns:
 
     def vector(self, row: int) -> NDArray[np.float32] | None:
         vectors = self._arrays.get("vectors")
-        return None if vectors is None else vectors[row]
+        return None if vectors is None or self._arrays["flags"][row] & NO_VECTOR else vectors[row]
 
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(float(self._arrays["ages_s"][row]) * 1e6)

@@ -35,6 +35,9 @@ class _Received:
     def id(self, row: int) -> str:
         return self._memories[row].id
 
+    def has_content(self, row: int) -> bool:
+        return not self._memories[row].no_content
+
     def metadata(self, row: int) -> dict[str, Any]:
         return read_metadata(self._memories[row].metadata_json) or {}
 
