@@ -12,6 +12,8 @@ export const ONE_FIELDS = [
   "importance",
   "metadata",
   "tags",
+  "expiresAt",
+  "ttl",
   "embed",
   "priority",
 ];
@@ -29,6 +31,8 @@ export function columnsOfOne(one: Observation): Observations {
     importances: alone(one.importance),
     metadata: alone(one.metadata),
     tags: alone(one.tags),
+    expiresAt: one.expiresAt,
+    ttl: one.ttl,
     embed: one.embed,
     priority: one.priority,
   };

@@ -12,12 +12,14 @@ import {
   checkWhole,
   metadataToJson,
 } from "./checks.js";
+import { checkLength, column, shares, times } from "./columns.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
+import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NOT_SAID } from "./expiry.js";
 import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
 import type { Columns, Row } from "./outgoing.js";
 import { asMicros } from "./times.js";
-import type { Moment, Observation, Observations } from "./types.js";
+import type { Observation, Observations } from "./types.js";
 
 /** What `observe` and `submit` take. */
 export type Observed = Observation | Observations | readonly Observation[];
@@ -34,6 +36,8 @@ const MANY_FIELDS = [
   "importances",
   "metadata",
   "tags",
+  "expiresAt",
+  "ttl",
   "embed",
   "priority",
 ];
@@ -68,6 +72,7 @@ export function makeRow(observation: Observation): Row {
     importance: checkShare("importance", observation.importance ?? 0.5, "importance_range"),
     metadata: metadata === undefined || metadata === null ? undefined : metadataToJson("metadata", metadata),
     tags: tags === undefined ? [] : checkTags("tags", tags),
+    expires: expiryOf(observation),
     priority: checkPriority(observation.priority ?? "normal"),
     bytes: 0,
   };
@@ -103,6 +108,9 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
       value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
     tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags ?? [])),
+    expiries: Array.isArray(observed)
+      ? expiriesOf(observed as readonly Observation[])
+      : expiryColumn(given, count, NOT_SAID),
     priority: checkPriority(given.priority ?? "normal"),
   };
   checkBytes(columns);
@@ -141,10 +149,12 @@ export function changedColumns(changed: Observation | Observations): Columns {
       value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
     tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags)),
+    expiries: changedExpiries(given, count),
     priority: checkPriority(given.priority ?? "normal"),
   };
-  const { contents, micros, confidences, importances, metadata, tags } = columns;
-  if ([vectors, contents, micros, confidences, importances, metadata, tags].every((each) => each === undefined)) {
+  const { contents, micros, confidences, importances, metadata, tags, expiries } = columns;
+  const named = [vectors, contents, micros, confidences, importances, metadata, tags, expiries];
+  if (named.every((each) => each === undefined)) {
     const limit = ONE_FIELDS.slice(1, -1).join(", ");
     throw invalidInput(`there is nothing to change; name at least one of ${limit}`, {
       code: "missing_field",
@@ -233,47 +243,6 @@ function checkVectors(given: Observations, count: number): Vectors {
     position += 1;
   });
   return [joined, (joined?.length ?? 0) / Math.max(present, 1), presence];
-}
-
-function column<T, U>(
-  field: string,
-  values: readonly T[] | undefined,
-  count: number,
-  check: (value: T, field: string) => U,
-): U[] | undefined {
-  if (values === undefined) {
-    return undefined;
-  }
-  checkLength(field, checkList(field, values, "one value for each id").length, count);
-  return Array.from(values, (value, row) => check(value, `${field}[${row}]`));
-}
-
-function times(moments: readonly Moment[] | undefined, count: number): BigInt64Array | undefined {
-  const micros = column("timestamps", moments, count, asMicros);
-  return micros && BigInt64Array.from(micros);
-}
-
-function shares(
-  field: string,
-  values: readonly number[] | Float32Array | undefined,
-  count: number,
-  code: string,
-): Float32Array | undefined {
-  const list = values instanceof Float32Array ? Array.from(values) : values;
-  const checked = column(field, list, count, (value, name) => checkShare(name, value, code));
-  return checked && Float32Array.from(checked);
-}
-
-/** Refuse a column of another length than that of the ids. */
-export function checkLength(field: string, got: number, count: number): void {
-  if (got !== count) {
-    throw invalidInput(`${field} has ${got} rows, and there are ${count} ids`, {
-      code: "column_length",
-      field,
-      limit: count,
-      value: got,
-    });
-  }
 }
 
 function checkBytes(columns: Columns): void {

@@ -1,4 +1,5 @@
 import type { EngramError } from "./errors.js";
+import { NOT_SAID } from "./expiry.js";
 import { encodeFrame, type NamedArray } from "./frames.js";
 import type { Ack, Priority } from "./types.js";
 
@@ -25,6 +26,8 @@ export interface Row {
   /** JSON text, or undefined. */
   metadata: string | undefined;
   tags: readonly string[];
+  /** When it expires; undefined if nothing is said. */
+  expires: bigint | undefined;
   priority: Priority;
   /** Approximate size in the buffer. */
   bytes: number;
@@ -49,6 +52,7 @@ export interface Columns {
   /** JSON texts; undefined for rows without. */
   metadata: readonly (string | undefined)[] | undefined;
   tags: readonly (readonly string[])[] | undefined;
+  expiries: BigInt64Array | undefined;
   priority: Priority;
 }
 
@@ -167,12 +171,15 @@ function columnsOf(rows: readonly Row[]): Columns {
       : undefined,
     metadata: has((row) => row.metadata !== undefined) ? rows.map((row) => row.metadata) : undefined,
     tags: has((row) => row.tags.length > 0) ? rows.map((row) => row.tags) : undefined,
+    expiries: has((row) => row.expires !== undefined)
+      ? BigInt64Array.from(rows, (row) => row.expires ?? NOT_SAID)
+      : undefined,
     priority: rows[0]?.priority ?? "normal",
   };
 }
 
 function encodeColumns(columns: Columns): Uint8Array<ArrayBuffer> {
-  const { ids, dim, vectors, presence, micros, confidences, importances } = columns;
+  const { ids, dim, vectors, presence, micros, confidences, importances, expiries } = columns;
   const count = ids.length;
   const arrays: NamedArray[] = [];
   if (vectors !== undefined) {
@@ -185,6 +192,7 @@ function encodeColumns(columns: Columns): Uint8Array<ArrayBuffer> {
     ["timestamps", micros],
     ["confidences", confidences],
     ["importances", importances],
+    ["expires_at", expiries],
   ] as const;
   for (const [name, data] of numbers) {
     if (data !== undefined) {

@@ -33,6 +33,10 @@ export interface Observation {
   metadata?: Metadata | null | undefined;
   /** At most 64, of 1 to 128 bytes each. */
   tags?: readonly string[] | undefined;
+  /** When it expires, and is gone; a time that has passed is one at once. In an update, null: never. */
+  expiresAt?: Moment | null | undefined;
+  /** In place of `expiresAt`: seconds after its arrival; `Infinity`: never. */
+  ttl?: number | null | undefined;
   /** Whether the space's embedder makes the vector if there is none; true if left out. */
   embed?: boolean | undefined;
   /** `normal` if left out. */
@@ -59,6 +63,10 @@ export interface Observations {
   metadata?: readonly (Metadata | null | undefined)[] | undefined;
   /** Tags for each id. */
   tags?: readonly (readonly string[])[] | undefined;
+  /** When they expire: one time for all, or one each. In an update, null: never. */
+  expiresAt?: Moment | readonly (Moment | null | undefined)[] | null | undefined;
+  /** In place of `expiresAt`: seconds after their arrival, for all or each. */
+  ttl?: number | readonly (number | null | undefined)[] | null | undefined;
   /** Whether the space's embedder makes the vectors that are missing; true if left out. */
   embed?: boolean | undefined;
   /** The lane of all of them. */
@@ -114,7 +122,8 @@ export type Condition =
   | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
   | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
   | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
-  | { of: "observed_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string };
+  | { of: "observed_at" | "expires_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string }
+  | { of: "expires_at"; op: "exists"; value?: boolean };
 
 /** The answer to a count. */
 export interface Counted {
@@ -220,6 +229,8 @@ export interface Hit {
   readonly recent: boolean;
   /** Seconds between observation and recall. */
   readonly ageS: number;
+  /** When it expires, in full milliseconds; left out: never. */
+  readonly expiresAt?: Date;
   /** What the results were ranked by, if by strength. */
   readonly strength?: number;
   /** If asked for, and if there is one. */

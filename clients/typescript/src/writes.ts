@@ -1,7 +1,8 @@
 import { checkFlag, checkList, checkOptions, checkWhole } from "./checks.js";
+import { checkLength } from "./columns.js";
 import { invalidInput } from "./errors.js";
 import type { NamedArray } from "./frames.js";
-import { changedColumns, checkDistinct, checkLength, isMany, makeColumns, type Observed } from "./observations.js";
+import { changedColumns, checkDistinct, isMany, makeColumns, type Observed } from "./observations.js";
 import type { Columns } from "./outgoing.js";
 import type { Request } from "./request.js";
 import type { Ack, CallOptions, Observation, Observations } from "./types.js";
@@ -124,6 +125,7 @@ function requestOf(operation: string, space: string, columns: Columns, more: Rec
     ["timestamps", columns.micros],
     ["confidences", columns.confidences],
     ["importances", columns.importances],
+    ["expires_at", columns.expiries],
   ] as const;
   for (const [name, data] of numbers) {
     if (data !== undefined) {

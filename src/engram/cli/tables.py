@@ -50,6 +50,7 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         **{spec.field: getattr(hit, spec.attribute) for spec in COLUMNS},
         "time": datetime.fromtimestamp(hit.time_us / 1e6, UTC).isoformat() if _is_shown(hit.time_us) else None,
         "time_us": hit.time_us,
+        "expires_at": None if hit.expires_at is None else hit.expires_at.isoformat(),
         # No text, as against an empty one.
         **({} if hit.has_content else {_TEXT_FIELD: None}),
     }

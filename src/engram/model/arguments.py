@@ -23,6 +23,7 @@ from engram.model.columns import (
 from engram.model.observation_row import ObservationRow, batch_of, convert_row
 from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import arguments_of_expiries
 from engram.model.values.keywords import warn_deprecated
 from engram.model.values.sequences import as_list
 from engram.model.values.vector_rows import VectorsLike
@@ -136,12 +137,10 @@ def arguments_of(batch: ObservationBatch) -> dict[str, Any]:
     if not batch.embeds:
         given[EMBED] = False
     # A call takes integers for seconds.
-    return {
-        "ids": batch.ids,
-        "vectors": _vectors_of(batch),
-        **given,
-        "timestamps": batch.times_us.view("datetime64[us]"),
-    }
+    given["timestamps"] = batch.times_us.view("datetime64[us]")
+    if batch.expires_us is not None:
+        given |= arguments_of_expiries(batch.expires_us)
+    return {"ids": batch.ids, "vectors": _vectors_of(batch), **given}
 
 
 def one_or_many(function: F) -> F:

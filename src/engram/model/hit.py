@@ -23,7 +23,7 @@ _REPR_CHARACTERS_MAX: Final = 60
 
 
 class StoredRow(NamedTuple):
-    """One observation as stored, without its vector: the numbers, then the texts, in the order of a record.
+    """One observation as stored, without its vector: the numbers, then the texts, then when it expires.
 
     What a `Hit` has unchanged has the same name in both.
     """
@@ -36,6 +36,7 @@ class StoredRow(NamedTuple):
     metadata_json: str
     tags_json: str
     has_content: bool = True
+    expires_us: int | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -118,6 +119,8 @@ class Hit(LazyHit):
         Time of the recall, in microseconds since 1970 UTC.
     has_content
         Whether the observation has a text, be it empty.
+    expires_us
+        When the observation expires, in microseconds since 1970 UTC; None: never.
     """
 
     id: str
@@ -135,6 +138,7 @@ class Hit(LazyHit):
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
     has_content: bool = True
+    expires_us: int | None = None
 
     def __post_init__(self) -> None:
         _set_source(self, None)
@@ -151,6 +155,11 @@ class Hit(LazyHit):
     def time(self) -> datetime:
         """Time of the observation, in UTC."""
         return _EPOCH + timedelta(microseconds=self.time_us)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the observation expires, in UTC; None: never."""
+        return None if self.expires_us is None else _EPOCH + timedelta(microseconds=self.expires_us)
 
     @property
     def age_s(self) -> float:

@@ -22,6 +22,7 @@ from engram.model.columns import (
 )
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import as_ttl_us, check_one_expiry
 from engram.model.values.presence import Presence
 from engram.model.values.scalars import as_flag, as_text
 from engram.model.values.vectors import as_float32
@@ -39,9 +40,11 @@ def _counter(spec: ColumnSpec) -> Callable[[Any], int] | None:
 
 # For the path of single observations, of which there may be 100 000 a second: by its keyword, the position of a column
 # in `ObservationRow.values`, what converts a value, and what counts its characters.
-_CONVERSIONS: Final = {
+_CONVERSIONS: Final[dict[str, tuple[int, Callable[[Any], Any], Callable[[Any], int] | None]]] = {
     spec.singular: (position, spec.converter(), _counter(spec)) for position, spec in enumerate(COLUMNS)
 }
+# The time to live is another way to say when an observation expires.
+_CONVERSIONS["ttl"] = (_CONVERSIONS["expires_at"][0], as_ttl_us, None)
 _CONTENT: Final = [spec.name for spec in COLUMNS].index("contents")
 _BLANKS: Final = tuple(None if isinstance(spec, TimeSpec) else spec.blank() for spec in COLUMNS)
 _TIMES: Final = tuple((position, spec) for position, spec in enumerate(COLUMNS) if isinstance(spec, TimeSpec))
@@ -121,6 +124,8 @@ def convert_row(
             values[position] = converted = convert(value)
             if count_characters is not None:
                 nbytes += count_characters(converted)
+    if "ttl" in fields:
+        check_one_expiry(fields.get("expires_at"), fields["ttl"])
     for position, spec in _TIMES:
         if values[position] is None:
             values[position] = spec.blank()

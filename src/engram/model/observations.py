@@ -19,6 +19,7 @@ from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ObservationColumns, check_keywords
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import check_one_expiry, taken_expiries, ttl_column
 from engram.model.values.keywords import accepts_old
 from engram.model.values.metadata import JsonValue, check_metadata_column, read_metadata_column
 from engram.model.values.presence import Presence, check_presence, given_rows, has_none, join_presence
@@ -52,6 +53,9 @@ class ObservationBatch:
         Metadata of each observation as a JSON object text, ``""`` for none; None if no observation has metadata.
     tags
         Tags of each observation; None if no observation has tags.
+    expires_us
+        When each observation expires: int64, shape ``(n,)``, microseconds since 1970 UTC, or a number of
+        `engram.model.values.expiry`; None if nothing is said of any.
     vector_presence
         Which observations have a vector; the rows of `vectors` of the others are zeros. None: all have one, or none
         has one yet.
@@ -69,6 +73,7 @@ class ObservationBatch:
     importances: NDArray[np.float32]
     metadata: Sequence[str] | None = None
     tags: Sequence[Sequence[str]] | None = None
+    expires_us: NDArray[np.int64] | None = None
     vector_presence: Presence | None = None
     text_presence: Presence | None = None
     embeds: bool = True
@@ -154,6 +159,9 @@ def make_batch(
     taken = {
         spec.name: spec.column(values, len(names)) for spec in COLUMNS if (values := given.get(spec.plural)) is not None
     }
+    if given.get("ttl") is not None:
+        check_one_expiry(given.get("expires_at"), given["ttl"])
+        taken["expires_us"] = ttl_column(given["ttl"], len(names))
     if vector_presence is not None:
         taken["vector_presence"] = vector_presence
     texts = taken.get(_CONTENTS)
@@ -202,6 +210,22 @@ def with_vectors(
     `presence` says which rows have one; None: all.
     """
     return _with_objects(replace(batch, vectors=vectors, vector_presence=presence), batch._objects)
+
+
+def with_expiry(batch: ObservationBatch, default_us: int | None, now_us: int) -> ObservationBatch:
+    """Return the batch as the engine takes it: what expires does so at a time, from which the clock counts.
+
+    Parameters
+    ----------
+    default_us
+        The time to live of observations of which nothing is said, in microseconds; None: they never expire.
+    now_us
+        The present time, from which times to live count.
+    """
+    if batch.expires_us is None and default_us is None:
+        return batch
+    expires_us = taken_expiries(batch.expires_us, len(batch), default_us, now_us)
+    return _with_objects(replace(batch, expires_us=expires_us), batch._objects)
 
 
 def has_vectors(batch: ObservationBatch) -> bool:
@@ -315,10 +339,13 @@ def _with_objects(batch: ObservationBatch, objects: list[dict[str, Any] | None] 
 def _joined(spec: ColumnSpec, batches: Sequence[ObservationBatch]) -> Any:
     """Return one column of all batches, in order; None if no batch has it."""
     columns = [getattr(batch, spec.name) for batch in batches]
-    if spec.dtype is not None:
-        return np.concatenate(columns)
     if all(column is None for column in columns):
         return None
+    if spec.dtype is not None:
+        pairs = zip(columns, batches, strict=True)
+        return np.concatenate(
+            [np.full(len(batch), spec.blank(), spec.dtype) if column is None else column for column, batch in pairs]
+        )
     blank = spec.blank()
     return [
         value

@@ -23,9 +23,11 @@ from engram.model.observations import (
     check_columns,
     check_with_vectors,
     lacks_vectors,
+    with_expiry,
 )
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import ttl_us_of
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
@@ -35,6 +37,7 @@ from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
+from engram.store.expiry.present import present_us
 from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.attempt import Attempt
@@ -76,6 +79,8 @@ class SpaceEngine(WritableSpace):
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against the space, with vectors from the space's embedder where it has none.
 
+        Times to live count from now on.
+
         Raises
         ------
         InvalidInput, FailedPrecondition
@@ -88,8 +93,9 @@ class SpaceEngine(WritableSpace):
             check_beside_vectors(batch)
             batch = with_missing_vectors(batch, self.config, self._reader.search.embed)
             check_with_vectors(batch, self.config)
-            return batch
-        return check_batch(batch, self.config)
+        else:
+            check_batch(batch, self.config)
+        return with_expiry(batch, ttl_us_of(self.default_ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""

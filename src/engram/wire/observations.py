@@ -20,6 +20,8 @@ from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.priority import Priority
+from engram.model.times import check_time_us
+from engram.model.values.expiry import as_ttl_us, check_one_expiry, never_if_not_said
 from engram.model.values.presence import gathered, pack_presence, read_presence, spread
 from engram.wire import engram_pb2 as pb
 from engram.wire.raw_fields import bytes_tag, varint
@@ -65,8 +67,10 @@ def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
     return [row.tags[:] for row in rows]
 
 
-def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any]) -> None:
+def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any] | None) -> None:
     # An empty column stands for what an observation has if nothing else is given.
+    if values is None:
+        return
     if blank is None or not (values == blank).all():
         # The bytes of the array are those of the field, so protobuf need not take the numbers one by one.
         packed = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
@@ -130,7 +134,10 @@ def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
                 value="given",
             )
     vectors = _decode_vectors(message, message.vectors, len(ids)) if message.vectors else None
-    return ObservationChanges(ids, vectors, _decode_columns(message))
+    columns = _decode_columns(message)
+    if "expires_us" in columns:
+        columns["expires_us"] = never_if_not_said(columns["expires_us"], len(ids))
+    return ObservationChanges(ids, vectors, columns)
 
 
 def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:
@@ -198,6 +205,8 @@ def decode_episode(message: pb.Episode) -> ObservationBatch:
         "tags": list(message.tags),
     }
     given = {spec.name: spec.gather([values[spec.name]]) for spec in COLUMNS if values.get(spec.name)}
+    if (expires_us := _episode_expiry(message)) is not None:
+        given["expires_us"] = np.array([expires_us], np.int64)
     if message.HasField("when"):
         given["times_us"] = np.array([from_timestamp(message.when, "when")], np.int64)
     if message.no_text:
@@ -294,6 +303,16 @@ def _decode_vectors(message: pb.ObservationBatch, packed: bytes | memoryview, co
         )
     rows = np.frombuffer(packed, dtype=dtype).reshape(count, message.dimension)
     return rows.astype(np.float32, copy=False)
+
+
+def _episode_expiry(message: pb.Episode) -> int | None:
+    """Return the number of a column that says when an observation expires; None if nothing is said."""
+    expires_us = message.expires_us if message.HasField("expires_us") else None
+    ttl_s = message.ttl_s if message.HasField("ttl_s") else None
+    check_one_expiry(expires_us, ttl_s)
+    if ttl_s is not None:
+        return as_ttl_us(ttl_s, "ttl_s")
+    return None if expires_us is None else check_time_us(expires_us, "expires_us")
 
 
 def _episode_metadata(message: pb.Episode) -> str:

@@ -19,6 +19,7 @@ from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, se
 from engram.log.records.text_column import encode_texts
 from engram.model.columns import ColumnSpec, TagsSpec
 from engram.model.observations import ObservationBatch
+from engram.model.values.expiry import NEVER_US, expires
 from engram.model.values.presence import gathered, pack_presence
 
 _PADDING: Final = bytes(SECTOR_BYTES)
@@ -105,6 +106,7 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
             columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
         columns += [(COLUMN_OF[spec.name], [_numbers(batch, spec, count)]) for spec in NUMBERS]
         columns += [(COLUMN_OF[spec.name], _texts(texts, count)) for spec, texts in _texts_of(batch)]
+        columns += _expiry_column(batch, count)
         columns += _presence_columns(batch, count)
     else:
         columns.append((Column.IDS, _texts(entry.ids, count)))
@@ -189,6 +191,17 @@ def _progress_columns(progress: SessionProgress) -> list[tuple[Column, list[Buff
         (Column.RANGES, [_bytes_of(ranges)]),
         (Column.HORIZON, [_bytes_of(horizon)]),
     ]
+
+
+def _expiry_column(batch: ObservationBatch, count: int) -> list[tuple[Column, list[Buffer]]]:
+    """Return the column of when rows expire, which a record has only if one does."""
+    column = batch.expires_us
+    if column is None or not (known := expires(column)).any():
+        return []
+    if column.shape != (count,):
+        raise ValueError(f"expires_us of shape {column.shape} where ({count},) belongs")
+    stored: NDArray[np.int64] = np.where(known, column, NEVER_US).astype(np.int64)
+    return [(Column.EXPIRES_AT, [_bytes_of(stored)])]
 
 
 def _numbers(batch: ObservationBatch, spec: ColumnSpec, count: int) -> memoryview:

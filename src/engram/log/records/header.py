@@ -32,10 +32,7 @@ class RecordKind(IntEnum):
 
 
 class Column(IntEnum):
-    """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
-
-    This version does not write EXPIRES_AT. It refuses a record that has this column with `NewerFormat`.
-    """
+    """The numbers of the columns. A reader may skip columns from 128 on that it does not know."""
 
     VECTORS = 1
     VECTOR_SUMS = 2
@@ -62,13 +59,14 @@ COLUMN_OF: Final = {
     "contents": Column.CONTENTS,
     "metadata": Column.METADATA,
     "tags": Column.TAGS,
+    "expires_us": Column.EXPIRES_AT,
 }
 """The number of each column of `engram.model.columns`, by its name."""
 
 OPTIONAL_COLUMN: Final = 128
 _FLOAT_BYTES: Final = 4
 _KINDS: Final = frozenset(map(int, RecordKind))
-_COLUMNS: Final = frozenset(Column) - {Column.EXPIRES_AT}
+_COLUMNS: Final = frozenset(Column)
 
 
 class Header(NamedTuple):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.errors import CorruptData
+from engram.log.format1.rows import read_row1
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
 from engram.log.records.progress import Horizon, SessionProgress
@@ -24,6 +25,7 @@ from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
 from engram.model.hit import StoredRow
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata, read_metadata_column
 
 # Records with fewer rows do not keep their layout; it is computed again for every read.
@@ -92,6 +94,22 @@ class Record(RecordVectors):
         """Importances: float32, shape ``(count,)``. OBSERVE records only."""
         return self._numbers(self._lay_out().number("importances"), np.float32)
 
+    @property
+    def expiries_us(self) -> NDArray[np.int64] | None:
+        """When each row expires, or `NEVER_US`: int64, shape ``(count,)``; None if none does."""
+        if self.kind is not RecordKind.OBSERVE:
+            return None
+        start = self._lay_out().expires
+        return None if start < 0 else self._numbers(start, np.int64)
+
+    def expires_us(self, row: int) -> int | None:
+        """Return when one row expires, microseconds since 1970 UTC; None: never. OBSERVE records only."""
+        start = self._lay_out().expires
+        if start < 0:
+            return None
+        found = int(self._number(start, _TIME, row))
+        return None if found == NEVER_US else found
+
     def time_us(self, row: int) -> int:
         """Return the observation time of one row, microseconds since 1970 UTC. OBSERVE records only."""
         return int(self._number(self._lay_out().number("times_us"), _TIME, row))
@@ -144,6 +162,8 @@ class Record(RecordVectors):
             for spec, start in numbers
             if start >= 0 and (dtype := spec.dtype) is not None
         }
+        if layout.expires >= 0:
+            columns["expires_us"] = self._numbers(layout.expires, np.int64)
         for spec in TEXTS:
             place = layout.text(spec.name)
             if spec is not IDS and place is not None:
@@ -178,7 +198,9 @@ class Record(RecordVectors):
         """Return one row without its vector, at a lower cost than reading each column of it."""
         layout, segment = self._lay_out(), self.segment
         if segment.format == 1:
-            return self._row1(layout, row)
+            found, ranges = read_row1(segment.memory, self._payload, layout, row)
+            self._check(*ranges)
+            return found
         read = _core.read_row(
             segment.view, self._position, self._payload, layout.numbers, layout.texts, row, segment.salt
         )
@@ -190,28 +212,9 @@ class Record(RecordVectors):
             read = (*numbers, *read[len(NUMBERS) :])
         stored = StoredRow(*read)
         # Asked only of the few records that have such rows.
-        return stored if layout.text_presence < 0 else stored._replace(has_content=self.has_text(row))
-
-    def _row1(self, layout: Layout, row: int) -> StoredRow:
-        """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
-        memory, payload = self.segment.memory, self._payload
-        numbers: list[Any] = []
-        texts: list[bytes] = []
-        ranges: list[int] = []
-        for spec, start in zip(NUMBERS, layout.numbers, strict=True):
-            if start < 0:
-                numbers.append(spec.blank())
-                continue
-            kind = _TIME if spec.dtype is np.int64 else _REAL
-            begin = start + kind.size * row
-            numbers += kind.unpack_from(memory, payload + begin)
-            ranges += (begin, begin + kind.size)
-        for place in layout.texts:
-            utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
-            texts.append(utf8)
-            ranges += read_from
-        self._check(*ranges)
-        return StoredRow(*numbers, *(str(utf8, "utf-8") for utf8 in texts))
+        if layout.text_presence >= 0:
+            stored = stored._replace(has_content=self.has_text(row))
+        return stored if layout.expires < 0 else stored._replace(expires_us=self.expires_us(row))
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""

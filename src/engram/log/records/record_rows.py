@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData
 from engram.log.records.layout import NUMBERS, TEXTS
 from engram.log.records.record import Record
+from engram.model.columns import COLUMNS
 from engram.model.hit import StoredRow
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata_column
 from engram.model.values.presence import Presence
 
 _TEXT_NAMES: Final = frozenset(spec.name for spec in TEXTS)
 # In the order of `StoredRow`.
 _STORED: Final = tuple(spec.name for spec in (*NUMBERS, *TEXTS))
-_NUMBER_SPECS: Final = {spec.name: spec for spec in NUMBERS}
+_NUMBER_SPECS: Final = {spec.name: spec for spec in COLUMNS if spec.dtype is not None}
+_EXPIRES: Final = "expires_us"
 
 
 class RecordRows:
@@ -101,7 +104,17 @@ class RecordRows:
         columns = [self._column(name) for name in _STORED]
         if None in columns:
             return self._record.row(self._first + row)
-        return StoredRow(*[column[row] for column in columns if column is not None], has_content=self.has_content(row))
+        stored = StoredRow(*[column[row] for column in columns if column is not None])
+        return stored._replace(has_content=self.has_content(row), expires_us=self.expires_us(row))
+
+    def expires_us(self, row: int) -> int | None:
+        """Return when one row expires, microseconds since 1970 UTC; None: never."""
+        if self._record._lay_out().expires < 0:
+            return None
+        column = self._column(_EXPIRES)
+        if column is None:
+            return self._record.expires_us(self._first + row)
+        return None if column[row] == NEVER_US else int(column[row])
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts, named as in `engram.model.columns`; `metadata` and `tags` as JSON.
@@ -132,10 +145,11 @@ class RecordRows:
     def numbers(self, name: str) -> NDArray[Any]:
         """Return a column of numbers, shape ``(count,)``. Raises as `texts` does."""
         record, spec = self._record, _NUMBER_SPECS[name]
-        start = record._lay_out().number(name)
+        layout = record._lay_out()
+        start = layout.expires if name == _EXPIRES else layout.number(name)
         if start < 0:
-            # An older version wrote the record, without this column.
-            return np.full(self.count, spec.blank(), spec.dtype)
+            # None of the rows expires; or an older version wrote the record, without this column.
+            return np.full(self.count, NEVER_US if name == _EXPIRES else spec.blank(), spec.dtype)
         size = np.dtype(spec.dtype).itemsize
         begin, end = start + size * self._first, start + size * (self._first + self.count)
         numbers: NDArray[Any] = np.frombuffer(

@@ -12,9 +12,10 @@ from engram.errors import CorruptData
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.maintenance.survey import Found
-from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec
 from engram.model.hit import StoredRow
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.presence import spread
 
 
@@ -100,6 +101,8 @@ def whole_batch_of(record: Record) -> ObservationBatch:
 
 
 def _stored(row: StoredRow, spec: ColumnSpec) -> Any:
+    if isinstance(spec, ExpirySpec):
+        return NEVER_US if row.expires_us is None else row.expires_us
     # As it is stored, because metadata may be a text that this version cannot read.
     return row.metadata_json if isinstance(spec, MetadataSpec) else getattr(row, spec.attribute)
 

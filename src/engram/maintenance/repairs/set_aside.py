@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from engram.log.records.record import Record
-from engram.model.columns import COLUMNS, TextSpec, TimeSpec
+from engram.model.columns import COLUMNS, ExpirySpec, TextSpec, TimeSpec
 
 DIRECTORY: Final = "set-aside"
 
@@ -68,8 +68,8 @@ class SetAside:
                 value = None
             # Metadata that an earlier version stored and that cannot be read are empty here. `engram ingest` would
             # refuse their text.
-            if value or not spec.optional:
-                values[spec.field] = value / 1e6 if isinstance(spec, TimeSpec) else value
+            if value or not spec.optional or (value is not None and spec.dtype is not None):
+                values[spec.field] = value / 1e6 if isinstance(spec, TimeSpec | ExpirySpec) else value
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8")

@@ -78,7 +78,7 @@ def _feed_batch(add: Callable[[Any], None], batch: ObservationBatch) -> None:
             column = None
         elif isinstance(spec, MetadataSpec) and column is not None:
             column = [_canonical(text) for text in column]
-        if spec.optional and column is not None and not any(column):
+        if spec.optional and spec.dtype is None and column is not None and not any(column):
             column = None
         _feed(add, column)
     # Nothing of it in a batch as most are, whose digest stays what it was.

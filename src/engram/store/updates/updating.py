@@ -116,7 +116,7 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
         given["metadata"] = merge_metadata_column(stored.columns["metadata"], given["metadata"])
     columns = {**stored.columns, **given}
     for spec in COLUMNS:
-        if spec.optional:
+        if spec.optional and spec.dtype is None:
             columns[spec.name] = spec.gather(columns[spec.name])
     return UpdatedBatch(_new_versions(changes, columns, stored), versions)
 

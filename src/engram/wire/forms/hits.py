@@ -19,6 +19,7 @@ from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.times import iso_time
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata
 from engram.model.values.presence import spread
 from engram.wire.frames import ALIGNMENT, encode_frame, encode_packed_frame, type_name
@@ -121,7 +122,8 @@ def hit_frame(
     }
     columns = [*_numbers(hits, rows)]
     has_strengths = any(hit.strength is not None for hit in hits)
-    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths or more):
+    has_expiries = any(row.expires_us is not None for row in rows)
+    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths or has_expiries or more):
         described, packer = _packing(len(hits))
         return encode_packed_frame(header, described, packer.pack(*chain.from_iterable(columns)), encode)
     arrays: dict[str, NDArray[Any]] = {
@@ -129,6 +131,9 @@ def hit_frame(
     }
     if has_strengths:
         arrays["strengths"] = np.array([hit.strength or 0.0 for hit in hits], np.float64)
+    if has_expiries:
+        expiries = [NEVER_US if row.expires_us is None else row.expires_us for row in rows]
+        arrays["expires_at"] = np.array(expiries, np.int64)
     if vectors and rows:
         _add_vectors(arrays, [hit.vector for hit in hits])
     return encode_frame(header, {**arrays, **(more or {})}, encode)
@@ -206,6 +211,8 @@ def _hit_object(hit: Hit, row: StoredRow, vectors: bool) -> dict[str, Any]:
     }
     if not row.has_content:
         made["has_content"] = False
+    if row.expires_us is not None:
+        made["expires_at"] = iso_time(row.expires_us)
     if hit.strength is not None:
         made["strength"] = hit.strength
     if vectors and hit.vector is not None:

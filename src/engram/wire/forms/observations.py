@@ -11,11 +11,23 @@ from msgspec import UNSET, Raw, Struct
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, EMBED, ColumnSpec, MetadataSpec, ShareSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.columns import (
+    COLUMNS,
+    EMBED,
+    ColumnSpec,
+    ExpirySpec,
+    MetadataSpec,
+    ShareSpec,
+    TagsSpec,
+    TextSpec,
+    TimeSpec,
+)
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges, check_tag_rows
 from engram.model.operations.conditions import expected_of
 from engram.model.priority import Priority, priority_named
+from engram.model.times import as_time_us
+from engram.model.values.expiry import NOT_SAID_US, as_ttl_us, check_one_expiry, never_if_not_said, ttl_column
 from engram.model.values.presence import Presence, check_presence, given_rows, spread
 from engram.model.values.sequences import as_list, wrong_length
 from engram.wire.forms.reader import FormReader, check_known
@@ -30,10 +42,13 @@ _TYPES: Final[dict[type[ColumnSpec], Any]] = {
     ShareSpec: float,
     MetadataSpec: Raw,
     TagsSpec: list[str],
+    ExpirySpec: float | int | str,
 }
 _PRESENCE: Final = "vector_presence"
+# The columns of which a row may be null where there are many: it has no tags, no text, or nothing is said.
+_NULLABLE: Final = (TagsSpec, TextSpec, ExpirySpec)
 # The columns that may come as arrays of a frame, with their types there.
-_ARRAY_DTYPES: Final[dict[type[ColumnSpec], str]] = {TimeSpec: "i8", ShareSpec: "f4"}
+_ARRAY_DTYPES: Final[dict[type[ColumnSpec], str]] = {TimeSpec: "i8", ShareSpec: "f4", ExpirySpec: "i8"}
 _ARRAYS: Final = {spec.plural: spec for spec in COLUMNS if type(spec) in _ARRAY_DTYPES}
 
 
@@ -47,9 +62,7 @@ def _one_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
 
 def _many_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
     kind = _TYPES[type(spec)]
-    # A row of null has no tags, or no text.
-    has_blanks = isinstance(spec, TagsSpec | TextSpec)
-    element = list[kind | None] if has_blanks else list[kind]  # type: ignore[valid-type]
+    element = list[kind | None] if isinstance(spec, _NULLABLE) else list[kind]  # type: ignore[valid-type]
     return spec.plural, element | None | msgspec.UnsetType, UNSET
 
 
@@ -57,6 +70,7 @@ ONE_FIELDS: Final[list[Any]] = [
     ("id", str),
     ("vector", list[float] | str | None | msgspec.UnsetType, UNSET),
     *map(_one_field, COLUMNS),
+    ("ttl", float | None | msgspec.UnsetType, UNSET),
     (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
@@ -66,6 +80,7 @@ MANY_FIELDS: Final[list[Any]] = [
     ("ids", list[str]),
     ("vectors", list[list[float] | None] | str | None | msgspec.UnsetType, UNSET),
     *map(_many_field, COLUMNS),
+    ("ttl", float | list[float | None] | None | msgspec.UnsetType, UNSET),
     (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
@@ -146,6 +161,8 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
             columns["text_presence"] = given_rows(values)
         if isinstance(spec, MetadataSpec):
             values = [_metadata_text(value) for value in values]
+        elif isinstance(spec, ExpirySpec):
+            values = [_expiry_of(value, form) for value, form in zip(values, forms, strict=True)]
         elif all(value is UNSET or value is None for value in values):
             continue
         else:
@@ -190,7 +207,10 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         values = getattr(form, spec.plural)
-        if spec.plural in arrays:
+        if isinstance(spec, ExpirySpec) and form.ttl not in _MISSING:
+            check_one_expiry(arrays.get(spec.plural, _given(values)), form.ttl)
+            columns[spec.name] = ttl_column(form.ttl, count)
+        elif spec.plural in arrays:
             columns[spec.name] = _checked(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
         elif values is UNSET or values is None:
             continue
@@ -267,6 +287,9 @@ def changes_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Observa
                 limit="a value in each row",
                 value="null",
             )
+    if "expires_us" in columns or form.expires_at is None:
+        # Here, null removes what is there.
+        columns["expires_us"] = never_if_not_said(columns.get("expires_us"), len(form.ids))
     return ObservationChanges(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
 
 
@@ -292,6 +315,19 @@ def priority_of(form: Any) -> Priority:
 
 def _key_of(form: Any) -> str:
     return form.idempotency_key or ""
+
+
+def _given(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _expiry_of(value: Any, form: Any) -> int:
+    """Return the number of a column that says when one observation expires."""
+    moment, ttl = _given(value), _given(form.ttl)
+    if ttl is not None:
+        check_one_expiry(moment, ttl)
+        return as_ttl_us(ttl)
+    return NOT_SAID_US if moment is None else as_time_us(moment, "expires_at")
 
 
 def _same(value: Any) -> Any:

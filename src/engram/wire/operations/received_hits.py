@@ -59,6 +59,10 @@ class _Received:
         memory = self._memories[row]
         return memory.strength if memory.HasField("strength") else None
 
+    def expires_us(self, row: int) -> int | None:
+        memory = self._memories[row]
+        return memory.expires_us if memory.HasField("expires_us") else None
+
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(self._memories[row].age_s * 1e6)
 
