@@ -77,19 +77,24 @@ function column<T extends Moment>(
   return BigInt64Array.from(list, (value, row) => (isGiven(value) ? convert(value, `${name}[${row}]`) : blank));
 }
 
-function ttlMicros(seconds: unknown, field: string): bigint {
-  if (seconds === Number.POSITIVE_INFINITY) {
-    return NEVER;
-  }
+/** Return the seconds after which something expires, if that is what they are. */
+export function checkTtl(seconds: unknown, field: string): number {
   if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= TTL_S_MAX)) {
-    throw invalidInput(`${field} is ${shown(seconds)}; pass seconds within 0..${TTL_S_MAX}, or Infinity for never`, {
+    throw invalidInput(`${field} is ${shown(seconds)}; pass seconds within 0..${TTL_S_MAX}`, {
       code: "invalid_ttl",
       field,
       limit: `0..${TTL_S_MAX} s`,
       value: shown(seconds),
     });
   }
-  return TTL_BASE + BigInt(Math.round(seconds * 1e6));
+  return seconds;
+}
+
+function ttlMicros(seconds: unknown, field: string): bigint {
+  if (seconds === Number.POSITIVE_INFINITY) {
+    return NEVER;
+  }
+  return TTL_BASE + BigInt(Math.round(checkTtl(seconds, field) * 1e6));
 }
 
 function isGiven<T>(value: T | null | undefined): value is T {

@@ -45,8 +45,12 @@ export function gather(given: readonly Observation[]): Observations {
   list.forEach((observation, row) => {
     checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
   });
-  const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined =>
-    list.some((each) => read(each) !== undefined) ? list.map((each, row) => read(each) ?? blank(row)) : undefined;
+  // null stays: it says that there is no vector, or no text.
+  const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined => {
+    const values = list.map(read);
+    const isNamed = values.some((value) => value !== undefined);
+    return isNamed ? values.map((value, row) => (value === undefined ? blank(row) : value)) : undefined;
+  };
   const missing = (field: string) => (row: number) => {
     throw invalidInput(`observation ${row} has no ${field}, and another one of the list has`, {
       code: "column_length",
@@ -81,11 +85,11 @@ export function gather(given: readonly Observation[]): Observations {
     ),
     timestamps: all((each) => each.timestamp, missing("timestamp")),
     confidences: all(
-      (each) => each.confidence,
+      (each) => each.confidence ?? undefined,
       () => 1,
     ),
     importances: all(
-      (each) => each.importance,
+      (each) => each.importance ?? undefined,
       () => 0.5,
     ),
     metadata: list.map((each) => each.metadata),

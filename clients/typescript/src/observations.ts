@@ -155,7 +155,8 @@ export function changedColumns(changed: Observation | Observations): Columns {
   const { contents, micros, confidences, importances, metadata, tags, expiries } = columns;
   const named = [vectors, contents, micros, confidences, importances, metadata, tags, expiries];
   if (named.every((each) => each === undefined)) {
-    const limit = ONE_FIELDS.slice(1, -1).join(", ");
+    // All but the id, and what is said to the embedder and the lane.
+    const limit = ONE_FIELDS.slice(1, -2).join(", ");
     throw invalidInput(`there is nothing to change; name at least one of ${limit}`, {
       code: "missing_field",
       field: "changes",

@@ -10,6 +10,7 @@ import {
 } from "./checks.js";
 import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
+import { checkTtl } from "./expiry.js";
 import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
@@ -17,6 +18,7 @@ import { type CueLike, type RecallManyOptions, recallMany } from "./many.js";
 import { checkGeneration } from "./query.js";
 import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
 import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
+import type { ServerStatus, SpaceDropped, SpaceSettings, SpaceStatus } from "./spaces.js";
 import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
 import { momentToWire } from "./times.js";
 import type {
@@ -33,14 +35,10 @@ import type {
   Observation,
   Observations,
   RecallOptions,
-  ServerStatus,
-  SpaceDropped,
-  SpaceSettings,
-  SpaceStatus,
 } from "./types.js";
 import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
 
-const SETTINGS = ["dimension", "metric", "embedder", "vectors"];
+const SETTINGS = ["dimension", "metric", "embedder", "vectors", "ttlS"];
 const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
 
 /** The calls of a client that need no session: recalls, look-ups, deletions, spaces, status. */
@@ -194,7 +192,10 @@ export class Reader {
     checkOptions("createSpace", options, ["signal"]);
     checkFields("settings of a space", checkObject("settings", settings), SETTINGS);
     const args: Record<string, unknown> = { space: checkSpace(space) };
-    const { dimension, metric, embedder, vectors } = settings;
+    const { dimension, metric, embedder, vectors, ttlS } = settings;
+    if (ttlS !== undefined) {
+      args["ttl_s"] = checkTtl(ttlS, "ttlS");
+    }
     if (vectors !== undefined) {
       args["vectors"] = checkText("vectors", vectors, 1, 64, "invalid_vectors_setting");
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -142,5 +141,4 @@ def batch_of(rows: Sequence[ObservationRow]) -> ObservationBatch:
     if not all(has_text):
         texts: Presence = np.array(has_text, np.bool_)
         gathered["text_presence"] = texts
-    batch = fill_batch(ids, matrix, gathered)
-    return batch if embeds[0] else replace(batch, embeds=False)
+    return fill_batch(ids, matrix, gathered, embeds=embeds[0])

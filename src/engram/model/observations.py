@@ -168,18 +168,17 @@ def make_batch(
     if texts and has_none(texts):
         taken["text_presence"] = given_rows(texts)
         taken[_CONTENTS] = ["" if text is None else text for text in texts]
-    batch = fill_batch(names, matrix, taken)
-    if given.get(EMBED) is not None and not as_flag(EMBED, given[EMBED]):
-        object.__setattr__(batch, "embeds", False)
-    return batch
+    embeds = given.get(EMBED) is None or as_flag(EMBED, given[EMBED])
+    return fill_batch(names, matrix, taken, embeds=embeds)
 
 
-def fill_batch(ids: Sequence[str], vectors: NDArray[np.float32], columns: Mapping[str, Any]) -> ObservationBatch:
+def fill_batch(
+    ids: Sequence[str], vectors: NDArray[np.float32], columns: Mapping[str, Any], *, embeds: bool = True
+) -> ObservationBatch:
     """Return a batch of `columns`, by their names in `ObservationBatch`; those that are missing are filled in."""
     count = len(ids)
     given: list[Any] = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
-    given += [columns.get(name) for name in _PRESENCES]
-    batch = ObservationBatch(ids, vectors, *given)
+    batch = ObservationBatch(ids, vectors, *[*given, *map(columns.get, _PRESENCES), embeds])
     if _TIMES not in columns:
         object.__setattr__(batch, "_has_times", False)
     return batch
@@ -192,10 +191,9 @@ def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
     ids: list[str] = [name for batch in batches for name in batch.ids]
     vectors = join_rows([batch.vectors for batch in batches])
     presence = join_presence([batch.vector_presence for batch in batches], list(map(len, batches)))
-    columns: list[Any] = [_joined(spec, batches) for spec in COLUMNS]
     texts = join_presence([batch.text_presence for batch in batches], list(map(len, batches)))
-    columns += [presence, texts, all(batch.embeds for batch in batches)]
-    joined = ObservationBatch(ids, vectors, *columns)
+    columns: list[Any] = [_joined(spec, batches) for spec in COLUMNS]
+    joined = ObservationBatch(ids, vectors, *[*columns, presence, texts, all(batch.embeds for batch in batches)])
     if joined.metadata is None or any(batch._objects is None and batch.metadata is not None for batch in batches):
         return joined
     objects = [batch._objects or [None] * len(batch) for batch in batches]
@@ -213,14 +211,10 @@ def with_vectors(
 
 
 def with_expiry(batch: ObservationBatch, default_us: int | None, now_us: int) -> ObservationBatch:
-    """Return the batch as the engine takes it: what expires does so at a time, from which the clock counts.
+    """Return the batch as the engine takes it: what expires does so at a time.
 
-    Parameters
-    ----------
-    default_us
-        The time to live of observations of which nothing is said, in microseconds; None: they never expire.
-    now_us
-        The present time, from which times to live count.
+    Times to live count from `now_us`. That of observations of which nothing is said is `default_us`, in microseconds;
+    None: they never expire.
     """
     if batch.expires_us is None and default_us is None:
         return batch
@@ -288,13 +282,15 @@ def check_beside_vectors(batch: ObservationBatch) -> None:
 def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
     """Check what `check_beside_vectors` leaves out; raise `InvalidInput` as `check_batch`."""
     check_columns(batch, config.dim)
-    if batch.vector_presence is None:
+    presence = batch.vector_presence
+    if presence is None:
         check_vectors(batch.vectors, config)
-    elif config.vectors == "required":
-        check_none_missing(batch.vector_presence, config)
-    if batch.vector_presence is not None and batch.vector_presence.any():
-        rows = np.flatnonzero(batch.vector_presence)
-        check_vectors(batch.vectors[rows], config, rows)
+    else:
+        if config.vectors == "required":
+            check_none_missing(presence, config)
+        rows = np.flatnonzero(presence)
+        if len(rows):
+            check_vectors(batch.vectors[rows], config, rows)
     check_bytes(batch.nbytes)
     if batch.metadata is not None and len("".join(batch.metadata)) > _OBJECTS_SHARE_MAX * batch.nbytes:
         _with_objects(batch, None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -117,8 +116,7 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
     columns["text_presence"] = read_presence(message.text_presence, len(ids), "text_presence")
     given = len(ids) if presence is None else int(np.count_nonzero(presence))
     rows = spread(_decode_vectors(message, message.vectors or vectors, given), presence)
-    batch = fill_batch(ids, rows, columns)
-    return replace(batch, embeds=False) if message.without_embedding else batch
+    return fill_batch(ids, rows, columns, embeds=not message.without_embedding)
 
 
 def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
@@ -212,8 +210,7 @@ def decode_episode(message: pb.Episode) -> ObservationBatch:
     if message.no_text:
         given["text_presence"] = np.zeros(1, np.bool_)
         given["contents"] = [""]
-    batch = fill_batch([message.id], vector[None, :], given)
-    return replace(batch, embeds=False) if message.without_embedding else batch
+    return fill_batch([message.id], vector[None, :], given, embeds=not message.without_embedding)
 
 
 def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32]:

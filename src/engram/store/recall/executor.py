@@ -27,13 +27,12 @@ from engram.store.filters.selection import passing
 from engram.store.many.many_search import ManySearch, RankedCue
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
-from engram.store.recall.hit_making import HitMaker
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
 from engram.store.recall.search import PreparedCue, Search
-from engram.store.recall.stored_hits import stored_hit, stored_hits
+from engram.store.recall.stored_hits import HitMaker, stored_hit, stored_hits
 from engram.store.recall.stream import MakeHits, RecallStream
 from engram.store.recall.strength_ranking import RankedByStrength, strongest
 from engram.store.scans.scans import Scans

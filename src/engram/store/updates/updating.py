@@ -6,7 +6,6 @@ was read; if others were quicker, all is read again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -130,9 +129,8 @@ def _new_versions(changes: ObservationChanges, columns: dict[str, Any], stored: 
         vectors, columns["vector_presence"] = stored.vectors, stored.vector_presence
     if vectors is None:
         vectors = np.empty((len(changes), 0), np.float32)
-    batch = fill_batch(changes.ids, vectors, columns)
     # What had no vector gets none by a change of something else than its text.
-    return batch if batch.vector_presence is None else replace(batch, embeds=False)
+    return fill_batch(changes.ids, vectors, columns, embeds=columns.get("vector_presence") is None)
 
 
 def is_overtaken(error: EngramError) -> bool:

@@ -172,8 +172,8 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
     if vectors is None:
         given = [form.vector for form in forms]  # type: ignore[attr-defined]
         vectors = np.empty((len(forms), 0), np.float32) if given[0] in _MISSING else read_rows(given)
-    batch = fill_batch([form.id for form in forms], vectors, columns)  # type: ignore[attr-defined]
-    return _as_told(batch, forms[0])
+    ids, embeds = [form.id for form in forms], forms[0].embed is not False  # type: ignore[attr-defined]
+    return fill_batch(ids, vectors, columns, embeds=embeds)
 
 
 def vector_kind(form: Any) -> tuple[type, int]:
@@ -260,14 +260,8 @@ def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Observati
     columns, vectors = given_columns(form, arrays)
     if vectors is None:
         vectors = np.empty((len(form.ids), 0), np.float32)
-    return _as_told(fill_batch(as_list("ids", form.ids, '["note-1"]'), vectors, columns), form)
-
-
-def _as_told(batch: ObservationBatch, form: Any) -> ObservationBatch:
-    """Return a batch that is not embedded, if a form with the fields of observations says so."""
-    if form.embed is False:
-        object.__setattr__(batch, "embeds", False)
-    return batch
+    ids, embeds = as_list("ids", form.ids, '["note-1"]'), form.embed is not False
+    return fill_batch(ids, vectors, columns, embeds=embeds)
 
 
 def changes_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationChanges:
