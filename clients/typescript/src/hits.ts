@@ -46,6 +46,12 @@ export function decodeHits(message: Message): Hits {
   return hits;
 }
 
+/** Return whether a hit had expired when it was found, as those of a generation that is named may. */
+export function hasExpired({ expiresAt, timestamp, ageS }: Hit): boolean {
+  // What was observed in the future has no age, so that nobody knows when it was found.
+  return expiresAt !== undefined && ageS > 0 && expiresAt.getTime() <= timestamp.getTime() + ageS * 1000;
+}
+
 function fromObject(object: Record<string, unknown>): Hit {
   const { vector, strength, expires_at: expiresAt } = object;
   return {

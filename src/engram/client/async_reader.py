@@ -50,6 +50,7 @@ from engram.model.recall_options import (
 )
 from engram.model.spaces import Metric, SpaceConfig, Vectors, check_settings_of, check_space_name, dimension_of
 from engram.model.times import Moment, as_time_us
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
@@ -237,6 +238,7 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         metric: Metric = "cosine",
         embedder: str = "",
         vectors: Vectors = "required",
+        ttl: Ttl | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings.
 
@@ -244,6 +246,9 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         ----------
         name, dim, metric, embedder, vectors
             See `SpaceConfig`; `dim` is 768 by default, and 0 without vectors.
+        ttl
+            After how many seconds, or which `timedelta`, an observation expires that does not say when it does; None:
+            never, or whatever an existing space has.
 
         Raises
         ------
@@ -251,11 +256,11 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
             If a setting is out of range.
         AlreadyExists
             If the space exists with other settings; also if the server is of an older version, which knows no spaces
-            but those that require vectors.
+            but those that require vectors, and in which nothing expires.
         """
-        config = SpaceConfig(name, dimension_of(dim, vectors), metric, embedder, vectors)
+        config = SpaceConfig(name, dimension_of(dim, vectors), metric, embedder, vectors, checked_ttl_s(ttl))
         made = await self._calls.unary(CreateSpace(config))
-        check_settings_of(made.config, None, None, None, vectors)
+        check_settings_of(made.config, None, None, None, vectors, config.ttl_s)
         return made
 
     async def spaces(self) -> list[SpaceStatus]:

@@ -43,7 +43,7 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
+from engram.model.spaces import DEFAULT_SPACE
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.vector_rows import VectorsLike
@@ -286,17 +286,6 @@ class Client(BlockingNaming):
         """Return the space as it is now, or was at a generation or time. See `AsyncClient.snapshot`."""
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
-
-    def create_space(
-        self,
-        name: str,
-        dim: int | None = None,
-        metric: Metric = "cosine",
-        embedder: str = "",
-        vectors: Vectors = "required",
-    ) -> SpaceStatus:
-        """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
-        return self._thread.run(self._client.create_space(name, dim, metric, embedder, vectors))
 
     def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""

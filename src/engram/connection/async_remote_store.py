@@ -21,6 +21,7 @@ from engram.model.spaces import (
     check_settings_of,
     check_space_name,
 )
+from engram.model.values.expiry import Ttl, checked_ttl_s
 
 
 class AsyncRemoteStore:
@@ -66,10 +67,12 @@ class AsyncRemoteStore:
         create: bool = True,
         *,
         vectors: Vectors | None = None,
+        ttl: Ttl | None = None,
     ) -> AsyncClient:
         """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder, vectors) == (None, None, None, None):
+        ttl_s = checked_ttl_s(ttl)
+        if name in self._found and (dim, metric, embedder, vectors, ttl_s) == (None,) * 5:
             return client
         try:
             config = (await client.space_status()).config
@@ -78,9 +81,9 @@ class AsyncRemoteStore:
                 raise
             metric_of_new = METRIC_DEFAULT if metric is None else metric
             vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
-            made = await client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new)
+            made = await client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new, ttl_s)
             config = made.config
-        check_settings_of(config, dim, metric, embedder, vectors)
+        check_settings_of(config, dim, metric, embedder, vectors, ttl_s)
         self._found.add(config.name)
         return client if config.name == name else self._client(config.name)
 

@@ -20,6 +20,7 @@ from engram.model.spaces import (
     check_settings_of,
     check_space_name,
 )
+from engram.model.values.expiry import Ttl, checked_ttl_s
 
 TIMEOUT_S: Final = 10.0
 
@@ -71,12 +72,13 @@ class RemoteStore:
         create: bool = True,
         *,
         vectors: Vectors | None = None,
+        ttl: Ttl | None = None,
     ) -> Client:
         """Return a client for the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
         ----------
-        name, dim, metric, embedder, create, vectors
+        name, dim, metric, embedder, create, vectors, ttl
             See `MemoryStore.space`.
 
         Raises
@@ -93,7 +95,8 @@ class RemoteStore:
             If the server cannot be reached.
         """
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder, vectors) == (None, None, None, None):
+        ttl_s = checked_ttl_s(ttl)
+        if name in self._found and (dim, metric, embedder, vectors, ttl_s) == (None,) * 5:
             return client
         try:
             config = client.space_status().config
@@ -102,8 +105,8 @@ class RemoteStore:
                 raise
             metric_of_new = METRIC_DEFAULT if metric is None else metric
             vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
-            config = client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new).config
-        check_settings_of(config, dim, metric, embedder, vectors)
+            config = client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new, ttl_s).config
+        check_settings_of(config, dim, metric, embedder, vectors, ttl_s)
         self._found.add(config.name)
         # Whoever opens a space by an alias stays with it, whatever the alias means later.
         return client if config.name == name else self._client(config.name)

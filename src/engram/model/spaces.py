@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.model.values.expiry import checked_ttl_s
 from engram.model.values.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
@@ -29,7 +30,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class SpaceConfig:
-    """The settings of one memory space, which are recorded when the space is created and never change.
+    """The settings of one memory space, which are recorded when the space is created; all but `ttl_s` never change.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class SpaceConfig:
         Name of the embedder that turns texts into vectors; ``""`` for none.
     vectors
         Whether observations have vectors: each of them (``"required"``), some (``"optional"``) or ``"none"``.
+    ttl_s
+        Seconds after which an observation expires that does not say when it does; None: never.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class SpaceConfig:
     metric: Metric = METRIC_DEFAULT
     embedder: str = ""
     vectors: Vectors = VECTORS_DEFAULT
+    ttl_s: float | None = None
 
     def __post_init__(self) -> None:
         check_space_name(self.name)
@@ -63,8 +67,9 @@ class SpaceConfig:
         has_none = self.vectors == "none"
         least, most = (0, 0) if has_none else (DIMENSION_MIN, DIMENSION_MAX)
         dim = as_whole("dimension", self.dim, least, most, code="invalid_dimension")
-        # Python's `json` cannot encode a NumPy integer.
+        # Python's `json` cannot encode a number of NumPy.
         object.__setattr__(self, "dim", dim)
+        object.__setattr__(self, "ttl_s", checked_ttl_s(self.ttl_s, "ttl_s"))
         metric = as_text("metric", self.metric, code="invalid_metric")
         if metric not in METRICS:
             raise InvalidInput(
@@ -95,8 +100,9 @@ class SpaceConfig:
         What is as it has always been is left out, so that older versions read what they understand, and no more.
         """
         settings = asdict(self)
-        if self.vectors == VECTORS_DEFAULT:
-            del settings["vectors"]
+        for name, default in (("vectors", VECTORS_DEFAULT), ("ttl_s", None)):
+            if settings[name] == default:
+                del settings[name]
         return settings
 
 
@@ -156,6 +162,7 @@ def check_settings_of(
     metric: Metric | None,
     embedder: str | None,
     vectors: Vectors | None = None,
+    ttl_s: float | None = None,
 ) -> None:
     """Check that a space that exists has the settings that are asked for; None asks for nothing.
 
@@ -169,6 +176,7 @@ def check_settings_of(
         ("metric", config.metric, metric),
         ("embedder", config.embedder, embedder),
         ("vectors", config.vectors, vectors),
+        ("ttl_s", config.ttl_s, ttl_s),
     ):
         if wanted is not None and wanted != has:
             raise AlreadyExists(

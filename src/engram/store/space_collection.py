@@ -52,7 +52,8 @@ class SpaceCollection(SpaceUpdates):
     @property
     def config(self) -> SpaceConfig:
         """Settings of the space."""
-        return self._access.config
+        engine = self._access.open_engine
+        return self._access.config if engine is None else engine.config
 
     @property
     def _engine(self) -> SpaceEngine:

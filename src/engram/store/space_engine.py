@@ -95,7 +95,7 @@ class SpaceEngine(WritableSpace):
             check_with_vectors(batch, self.config)
         else:
             check_batch(batch, self.config)
-        return with_expiry(batch, ttl_us_of(self.default_ttl_s), present_us())
+        return with_expiry(batch, ttl_us_of(self.config.ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""

@@ -10,13 +10,10 @@ from typing import Any, Final
 from engram.errors import CorruptData, InvalidInput, NewerFormat
 from engram.log.manifest import Manifest
 from engram.model.spaces import METRICS, VECTORS, SpaceConfig
-from engram.model.values.expiry import checked_ttl_s
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
-_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder", "vectors"})
+_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder", "vectors", "ttl_s"})
 _RETENTION: Final = "retention"
-_TTL: Final = "ttl_s"
-_RECORDED: Final = frozenset({_RETENTION, _TTL})
 
 
 def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
@@ -39,8 +36,7 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
         If they are not the settings of a space with this name.
     """
     _checked_policy(settings, file)
-    _check_ttl(settings, file)
-    settings = {key: value for key, value in settings.items() if key not in _RECORDED}
+    settings = {key: value for key, value in settings.items() if key != _RETENTION}
     metric = settings.get("metric")
     # The checksum of the manifest is right, so that the name is not a damaged one.
     if isinstance(metric, str) and metric not in METRICS:
@@ -81,23 +77,10 @@ def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, 
     return {**settings, _RETENTION: asdict(policy)}
 
 
-def ttl_s_in(settings: dict[str, Any]) -> float | None:
-    """Return the default time to live, in seconds, that is recorded in the settings of a manifest; None: none is."""
-    recorded: float | None = settings.get(_TTL)
-    return recorded
-
-
-def with_ttl_s(settings: dict[str, Any], ttl_s: float | None) -> dict[str, Any]:
-    """Return settings of a manifest that record a default time to live; None: none, as in spaces from before."""
-    others = {key: value for key, value in settings.items() if key != _TTL}
-    return others if ttl_s is None else {**others, _TTL: ttl_s}
-
-
-def _check_ttl(settings: dict[str, Any], file: str) -> None:
-    try:
-        checked_ttl_s(settings.get(_TTL))
-    except InvalidInput as error:
-        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
+def with_config(settings: dict[str, Any], config: SpaceConfig) -> dict[str, Any]:
+    """Return settings of a manifest that record `config` in place of what they have."""
+    others = {key: value for key, value in settings.items() if key not in _SETTINGS}
+    return {**config.settings(), **others}
 
 
 def _checked_policy(settings: dict[str, Any], file: str) -> None:

@@ -84,6 +84,7 @@ class SpaceTable(KnownSpaces):
         metric: Metric | None,
         embedder: str | None,
         vectors: Vectors | None = None,
+        ttl_s: float | None = None,
         *,
         create: bool,
         wait: bool,
@@ -102,17 +103,17 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        has_settings = create or (dim, metric, embedder, vectors) != (None, None, None, None)
+        has_settings = create or (dim, metric, embedder, vectors, ttl_s) != (None,) * 5
         if not has_settings and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = _asked_for(name, dim, metric, embedder, vectors)
+            config = _asked_for(name, dim, metric, embedder, vectors, ttl_s)
             meant = self.resolved(name)
             may_create = meant == name and (create or name == DEFAULT_SPACE)
             space = self._found(meant, config if may_create else None, wait)
-            check_settings_of(space.config, dim, metric, embedder, vectors)
+            check_settings_of(space.config, dim, metric, embedder, vectors, config.ttl_s)
         space.occupancy.touched = True
         return space
 
@@ -279,7 +280,12 @@ class SpaceTable(KnownSpaces):
 
 
 def _asked_for(
-    name: str, dim: int | None, metric: Metric | None, embedder: str | None, vectors: Vectors | None
+    name: str,
+    dim: int | None,
+    metric: Metric | None,
+    embedder: str | None,
+    vectors: Vectors | None,
+    ttl_s: float | None,
 ) -> SpaceConfig:
     return SpaceConfig(
         name,
@@ -287,4 +293,5 @@ def _asked_for(
         METRIC_DEFAULT if metric is None else metric,
         "" if embedder is None else embedder,
         VECTORS_DEFAULT if vectors is None else vectors,
+        ttl_s,
     )

@@ -48,9 +48,7 @@ from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
-_LEFT_OPEN: Final = (
-    "what was acknowledged is in its log, but a checkpoint may be missing, and the next opening may take longer for it"
-)
+_LEFT_OPEN: Final = "what was acknowledged is in its log, but without a checkpoint the next opening may take longer"
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -172,10 +170,11 @@ class StoreEngine:
         create: bool = True,
         wait: bool = True,
         vectors: Vectors | None = None,
+        ttl_s: float | None = None,
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self.table.get(name, dim, metric, embedder, vectors, create=as_flag("create", create), wait=wait)
+        return self.table.get(name, dim, metric, embedder, vectors, ttl_s, create=as_flag("create", create), wait=wait)
 
     def reopened(self, name: str) -> SpaceEngine:
         """Return the engine of a space that exists, opened if it rests; raises as `space`."""

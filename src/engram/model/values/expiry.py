@@ -193,7 +193,7 @@ def ttl_us_of(ttl_s: float | None) -> int | None:
     return None if ttl_s is None else round(ttl_s * 1e6)
 
 
-def checked_ttl_s(ttl: object) -> float | None:
+def checked_ttl_s(ttl: object, field: str = "ttl") -> float | None:
     """Return the default time to live of a space in seconds; None, and infinity, stand for none.
 
     Raises
@@ -203,7 +203,7 @@ def checked_ttl_s(ttl: object) -> float | None:
     """
     if ttl is None:
         return None
-    micros = as_ttl_us(ttl)
+    micros = as_ttl_us(ttl, field)
     return None if micros == NEVER_US else (micros - _TTL_BASE_US) / 1e6
 
 

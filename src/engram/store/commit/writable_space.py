@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakMethod
 
@@ -25,7 +26,7 @@ from engram.store.expiry.removal import ExpiryRemoval
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.resting.restable_space import RestableSpace
-from engram.store.space_settings import ttl_s_in, with_ttl_s
+from engram.store.space_settings import with_config
 from engram.store.space_state import SpaceState
 
 if TYPE_CHECKING:
@@ -123,11 +124,6 @@ class WritableSpace(RestableSpace):
         self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
         return answer.result()
 
-    @property
-    def default_ttl_s(self) -> float | None:
-        """Seconds after which observations expire of which nothing is said; None: they never do."""
-        return ttl_s_in(self._state.manifest.settings)
-
     def set_ttl(self, ttl_s: float | None) -> None:
         """Record after how many seconds observations expire from now on of which nothing is said; None: never.
 
@@ -143,13 +139,21 @@ class WritableSpace(RestableSpace):
         manifest = self._state.manifest
         if manifest.storage.read_only:
             raise Unavailable("the store was opened read-only", code="read_only", field="path")
+        changed = replace(self.config, ttl_s=ttl_s)
         with typed_failures("recording the time to live"):
-            manifest.set_settings(with_ttl_s(manifest.settings, ttl_s))
+            manifest.set_settings(with_config(manifest.settings, changed))
+        self.config = changed
 
     def remove_expired(self) -> None:
-        """Queue the deletion of some of what has expired. The housekeeping thread calls it."""
-        if not self._state.manifest.storage.read_only:
+        """Queue the deletion of some of what has expired, unless the space rests. The housekeeping thread calls it."""
+        state = self._state
+        # Held, because otherwise the deletion might open a space again that has just come to rest.
+        if state.manifest.storage.read_only or state.attributes.expiring is None or not self.occupancy.hold():
+            return
+        try:
             self._removal.remove(self.retention.clock, self._delete_expired)
+        finally:
+            self.occupancy.release()
 
     def _delete_expired(
         self, ids: Sequence[str], versions: Sequence[int], done: Callable[[CommitResult | EngramError], None]

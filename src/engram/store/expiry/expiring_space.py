@@ -12,13 +12,13 @@ class ExpiringSpace(RecallingSpace):
     @property
     def ttl_s(self) -> float | None:
         """Seconds after which what is observed from now on expires, unless it says otherwise; None: never."""
-        return self._engine.default_ttl_s
+        return self._engine.config.ttl_s
 
     def set_ttl(self, ttl: Ttl | None) -> None:
         """Set after how long what is observed from now on expires, unless it says otherwise.
 
-        It is recorded with the space. What is stored already is not changed. A client cannot call it: for a space that
-        is served, stop the server first.
+        It is recorded with the space, as the `ttl` of `MemoryStore.space` is when the space is created. What is stored
+        already is not changed. A client cannot call it: for a space that is served, stop the server first.
 
         Parameters
         ----------

@@ -119,10 +119,11 @@ class SpaceRecalls:
             As for `answer`.
         """
         held = self.present(query.common.max_generation, query.common.snapshot_us)
-        results = yield from self._reader.recall_many(query, held.generation, hits_max, held._due_us)
+        due_us = 0 if self._state.attributes.expiring is None else query.due_us or held._due_us
+        results = yield from self._reader.recall_many(query, held.generation, hits_max, due_us)
         if self._meter.is_waiting and results and not self._hides(held.generation):
             self._offer_first(query, results[0])
-        return ManyRecalled(results, held.generation)
+        return ManyRecalled(results, held.generation, due_us)
 
     def _offer_first(self, query: ManyQuery, hits: Hits) -> None:
         """Have the recall of the first cue measured."""

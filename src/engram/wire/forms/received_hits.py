@@ -40,6 +40,7 @@ class HitsForm(Struct, kw_only=True):
     more: bool = False
     cursor: str = ""
     incomplete_cues: list[int] = msgspec.field(default_factory=list)
+    due_time: str = ""
 
 
 _read_form: Final = msgspec.json.Decoder(HitsForm).decode

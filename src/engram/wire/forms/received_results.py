@@ -63,6 +63,7 @@ class _Space(Struct):
     metric: str
     embedder: str = ""
     vectors: str = VECTORS_DEFAULT
+    ttl_s: float | None = None
     durable_generation: int = 0
     visible_generation: int = 0
     indexed_generation: int = 0
@@ -224,7 +225,7 @@ def _ack(form: _Generations) -> Ack:
     return Ack(0, 0, form.first_generation, form.last_generation)
 
 
-_SETTINGS: Final = ("name", "dimension", "metric", "embedder", "vectors")
+_SETTINGS: Final = ("name", "dimension", "metric", "embedder", "vectors", "ttl_s")
 
 
 def _space(form: _Space) -> SpaceStatus:

@@ -82,14 +82,15 @@ def _many(form: Any, arrays: Arrays, space: str) -> ManyQuery:
 
 
 def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
-    names = ("dimension", "metric", "embedder", "vectors")
-    dimension, metric, embedder, vectors = (_given(getattr(form, name)) for name in names)
+    names = ("dimension", "metric", "embedder", "vectors", "ttl_s")
+    dimension, metric, embedder, vectors, ttl_s = (_given(getattr(form, name)) for name in names)
     return SpaceConfig(
         space,
         dimension_of(dimension, vectors),
         metric or METRIC_DEFAULT,
         embedder or "",
         VECTORS_DEFAULT if vectors is None else vectors,
+        ttl_s,
     )
 
 
@@ -113,6 +114,7 @@ _SETTINGS: Final[list[Any]] = [
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
     ("vectors", str | UnsetType | None, UNSET),
+    ("ttl_s", float | UnsetType | None, UNSET),
 ]
 _COLUMNS: Final[list[Any]] = [field for field in MANY_FIELDS if field[0] != "priority"]
 _CHANGES: Final[list[Any]] = [field for field in _COLUMNS if field[0] != EMBED]

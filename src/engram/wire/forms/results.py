@@ -195,6 +195,7 @@ def _space(status: SpaceStatus) -> dict[str, Any]:
         "embedder": config.embedder,
         # Only what a server of before could not say.
         **({} if config.vectors == VECTORS_DEFAULT else {"vectors": config.vectors}),
+        **({} if config.ttl_s is None else {"ttl_s": config.ttl_s}),
         "durable_generation": status.durable_generation,
         "visible_generation": status.visible_generation,
         "indexed_generation": status.indexed_generation,

@@ -193,6 +193,8 @@ def _config_fields(config: SpaceConfig) -> Fields:
     if config.vectors != VECTORS_DEFAULT:
         # A server of before refuses the field, and makes no space of another kind.
         made["vectors"] = config.vectors
+    if config.ttl_s is not None:
+        made["ttl_s"] = config.ttl_s
     return {name: value for name, value in made.items() if value != ""}
 
 
@@ -216,6 +218,8 @@ def _many_parts(query: ManyQuery) -> tuple[Fields, Arrays]:
     fields, _ = _query_parts(query.common, streams=False)
     if query.common.cue.conditions.is_open:
         del fields["filter"]
+    if query.due_us:
+        fields["due_time"] = iso_time(query.due_us)
     cues = query.cues
     if cues.vectors is not None and len(cues):
         return fields, {"vectors": cues.vectors}

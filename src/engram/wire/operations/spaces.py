@@ -42,7 +42,11 @@ def _decode_create(message: pb.CreateSpaceRequest) -> CreateSpace:
     metric = cast("Metric", message.metric or METRIC_DEFAULT)
     vectors = _rule_of(message.vectors)
     dim = dimension_of(message.dimension or None, vectors)
-    return CreateSpace(SpaceConfig(named_space(message), dim, metric, message.embedder, vectors))
+    return CreateSpace(SpaceConfig(named_space(message), dim, metric, message.embedder, vectors, _ttl_s_of(message)))
+
+
+def _ttl_s_of(message: pb.CreateSpaceRequest | pb.Space) -> float | None:
+    return message.ttl_s if message.HasField("ttl_s") else None
 
 
 def _rule_of(number: int) -> Vectors:
@@ -66,6 +70,7 @@ def _encode_create(request: CreateSpace) -> pb.CreateSpaceRequest:
         metric=config.metric,
         embedder=config.embedder,
         vectors=_RULE_NUMBERS[config.vectors],
+        ttl_s=config.ttl_s,
     )
 
 
@@ -89,6 +94,7 @@ def _encode_space(space: SpaceStatus, *, metrics: bool = True) -> pb.Space:
         metric=config.metric,
         embedder=config.embedder,
         vectors=_RULE_NUMBERS[config.vectors],
+        ttl_s=config.ttl_s,
         durable_generation=space.durable_generation,
         visible_generation=space.visible_generation,
         indexed_generation=space.indexed_generation,
@@ -112,10 +118,9 @@ def _decode_described(message: pb.Space) -> SpaceStatus:
 
 def _decode_space(message: pb.Space, metrics: MetricSamples) -> SpaceStatus:
     metric = cast("Metric", message.metric)
-    vectors = _rule_of(message.vectors)
-    config = SpaceConfig(message.memory_space_id, message.dimension, metric, message.embedder, vectors)
+    rule, ttl_s = _rule_of(message.vectors), _ttl_s_of(message)
     return SpaceStatus(
-        config,
+        SpaceConfig(message.memory_space_id, message.dimension, metric, message.embedder, rule, ttl_s),
         message.durable_generation,
         message.visible_generation,
         message.indexed_generation,

@@ -75,6 +75,7 @@ _SPACE: Final = _object(
         "metric": _TEXT,
         "embedder": _TEXT,
         "vectors": {"type": "string", "enum": list(VECTORS)},
+        "ttl_s": _NUMBER,
         **dict.fromkeys(("durable_generation", "visible_generation", "indexed_generation", "live_count"), _WHOLE),
         **dict.fromkeys(("log_bytes", "index_bytes", "damaged_count"), _WHOLE),
         "pressure": _NUMBER,
@@ -85,6 +86,7 @@ _SPACE: Final = _object(
         "metrics": _list(_OBJECT),
     },
     "vectors",
+    "ttl_s",
 )
 _STATUS: Final = _object(
     {
@@ -179,7 +181,14 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
         },
         "more",
     ),
-    "ManyRecalled": _object({"results": _list(_ref("CueResults")), "generation": _WHOLE}),
+    "ManyRecalled": _object(
+        {
+            "results": _list(_ref("CueResults")),
+            "generation": _WHOLE,
+            "due_time": {"type": "string", "format": "date-time"},
+        },
+        "due_time",
+    ),
     "CueResults": _object({"hits": _list(_ref("Hit")), "incomplete": _FLAG}),
     "Snapshot": _object({"generation": _WHOLE}),
     "Space": _SPACE,
