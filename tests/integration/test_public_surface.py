@@ -29,11 +29,14 @@ TEXT: Final = {"a text", "an empty text", "a huge text"}
 # Numbers are seconds since 1970, and may be too early for what is retained.
 TIME: Final = {"None", "one", "a negative number", "a fraction", "a whole float"}
 SOME: Final = {"an empty list", "a list of texts"}
+# After how long everything in a space expires.
+TTL: Final = {"None", "one", "a fraction", "a whole float", "infinity"}
 # By argument, what it takes, if not for all methods.
 TAKEN: Final[dict[str, set[str]]] = {
     "ids": set(),
     "vectors": set(),
-    "contents": NONE,
+    # None in a list is no text.
+    "contents": {"None", "a list of None"},
     "timestamps": NONE,
     "confidences": NONE,
     "importances": NONE,
@@ -41,6 +44,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "tags": {"None", "a list of None", "a list of lists"},
     "expires_at": TIME | {"None", "a negative number", "a list of None"},
     "ttl": {"None", "one", "a fraction", "a whole float", "infinity", "a list of None"},
+    "embed": FLAG | NONE,
     "id": TEXT,
     "max_generation": OR_NONE,
     "include_vectors": FLAG,
@@ -87,7 +91,10 @@ DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,
-    ("set_ttl", "ttl"): {"None", "one", "a fraction", "a whole float", "infinity"},
+    ("set_ttl", "ttl"): TTL,
+    ("space", "ttl"): TTL,
+    ("space", "vectors"): NONE,
+    ("create_space", "ttl"): TTL,
     ("create_space", "metric"): set(),
     ("create_space", "embedder"): {"an empty text"},
 }

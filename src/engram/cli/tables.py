@@ -63,10 +63,13 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     spaces = list(spaces)
     # In 80 columns, everything has its place as long as nothing is shown that no space has.
     has_embedders = any(space.config.embedder for space in spaces)
+    has_ttls = any(space.config.ttl_s is not None for space in spaces)
     table.add_column("space", style="cyan", overflow="fold", min_width=_NAME_WIDTH_MIN)
     table.add_column("vectors")
     if has_embedders:
         table.add_column("embedder")
+    if has_ttls:
+        table.add_column("ttl")
     table.add_column("health")
     for name in ("generation", *(family.title for family in gauges)):
         table.add_column(name, justify="right", no_wrap=True)
@@ -76,6 +79,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
             space.name,
             _vectors_text(config),
             *([config.embedder or "-"] if has_embedders else []),
+            *(["-" if config.ttl_s is None else f"{config.ttl_s:g} s"] if has_ttls else []),
             space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),
@@ -97,6 +101,7 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "metric": space.config.metric,
         "embedder": space.config.embedder,
         "vectors": space.config.vectors,
+        "ttl_s": space.config.ttl_s,
         "live_count": space.live_count,
         "durable_generation": space.durable_generation,
         "visible_generation": space.visible_generation,

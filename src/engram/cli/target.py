@@ -76,10 +76,16 @@ class ServerTarget:
         return self.client.unsound_spaces()
 
     def create_space(
-        self, name: str, dim: int | None, metric: Metric, embedder: str, vectors: Vectors = "required"
+        self,
+        name: str,
+        dim: int | None,
+        metric: Metric,
+        embedder: str,
+        vectors: Vectors = "required",
+        ttl_s: float | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return self.client.create_space(name, dim, metric, embedder, vectors)
+        return self.client.create_space(name, dim, metric, embedder, vectors, ttl_s)
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""
@@ -166,10 +172,16 @@ class DirectoryTarget:
         return [UnsoundSpace(name, error.code, error.message) for name, error in found]
 
     def create_space(
-        self, name: str, dim: int | None, metric: Metric, embedder: str, vectors: Vectors = "required"
+        self,
+        name: str,
+        dim: int | None,
+        metric: Metric,
+        embedder: str,
+        vectors: Vectors = "required",
+        ttl_s: float | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors))
+        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl_s=ttl_s))
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,6 +74,12 @@ Examples:
     help="Whether each row of a space that --create creates has a vector, or some, or none.",
 )
 @click.option(
+    "--ttl",
+    type=float,
+    metavar="SECONDS",
+    help="After how long the rows of a space that --create creates expire, unless they say it [default: never].",
+)
+@click.option(
     "--format", "kind", type=click.Choice(list(FORMATS)), help="Format of FILE [default: by the ending of its name]."
 )
 @click.option(
@@ -104,6 +111,7 @@ def ingest(
     metric: str,
     embedder: str,
     vectors: str,
+    ttl: float | None,
     kind: str | None,
     count: int,
     on_error: str,
@@ -121,7 +129,8 @@ def ingest(
         # With --create, the space of an earlier run is reused; the first chunk shows whether the rows fit it.
         if create and name not in {existing.name for existing in target.spaces()}:
             rule = cast(Vectors, vectors)
-            config, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder, rule)
+            planned, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder, rule)
+            config = replace(planned, ttl_s=ttl)
             sink: Sink = NewSpaceSink(config, lambda: _make_space(target, config, session))
         else:
             sink = open_sink(target, name, session)
@@ -144,7 +153,7 @@ def ingest(
 
 
 def _make_space(target: Target, config: SpaceConfig, session: str) -> Sink:
-    target.create_space(config.name, config.dim, config.metric, config.embedder, config.vectors)
+    target.create_space(config.name, config.dim, config.metric, config.embedder, config.vectors, config.ttl_s)
     return open_sink(target, config.name, session)
 
 

@@ -61,7 +61,7 @@ def _serve(settings: Settings, own: ServeSettings, memory: bool, port_file: Path
         ServerOptions,
         data=data,
         port_file=port_file,
-        default_space=SpaceConfig(DEFAULT_SPACE, dim, own.metric, own.embedder, own.vectors),
+        default_space=SpaceConfig(DEFAULT_SPACE, dim, own.metric, own.embedder, own.vectors, own.ttl_s or None),
         ready=lambda address: _say_ready(address, data),
         http_ready=_say_http_ready,
         http_required=not {"http", "http_port"}.isdisjoint(settings.given["server"]),

@@ -66,6 +66,12 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
     show_default=True,
     help="Whether each observation has a vector, or some, or none.",
 )
+@click.option(
+    "--ttl",
+    type=float,
+    metavar="SECONDS",
+    help="After how long observations expire that do not say when they do [default: never].",
+)
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -77,6 +83,7 @@ def create(
     metric: str,
     embedder: str,
     vectors: str,
+    ttl: float | None,
     address: str | None,
     data: Path | None,
     as_json: bool,
@@ -88,9 +95,10 @@ def create(
       engram spaces create notes --dim 384 --embedder lexical
       engram spaces create images --dim 512 --metric ip --data ./memories
       engram spaces create log --vectors none
+      engram spaces create session --ttl 86400
     """
     with open_target(cli, address, data, create=True) as target:
-        space = target.create_space(name, dim, cast(Metric, metric), embedder, cast(Vectors, vectors))
+        space = target.create_space(name, dim, cast(Metric, metric), embedder, cast(Vectors, vectors), ttl)
     if as_json:
         cli.print_json(space_values(space))
     else:

@@ -41,7 +41,7 @@ _TTL_TOP_US: Final = _TTL_BASE_US + TTL_S_MAX * 1_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
 _WANTED: Final = f"seconds or a timedelta, within 0..{TTL_S_MAX} s; math.inf stands for never"
 _ONE_MOMENT: Final = (str, date, np.datetime64, Enum)
-_ONE_TTL: Final = (timedelta, np.timedelta64)
+_ONE_TTL: Final = (timedelta, np.timedelta64, str)
 
 
 def as_ttl_us(value: object, field: str = "ttl") -> int:

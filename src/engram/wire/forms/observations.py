@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ ONE_FIELDS: Final[list[Any]] = [
     ("id", str),
     ("vector", list[float] | str | None | msgspec.UnsetType, UNSET),
     *map(_one_field, COLUMNS),
-    ("ttl", float | None | msgspec.UnsetType, UNSET),
+    ("ttl", float | str | None | msgspec.UnsetType, UNSET),
     (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
@@ -80,7 +81,7 @@ MANY_FIELDS: Final[list[Any]] = [
     ("ids", list[str]),
     ("vectors", list[list[float] | None] | str | None | msgspec.UnsetType, UNSET),
     *map(_many_field, COLUMNS),
-    ("ttl", float | list[float | None] | None | msgspec.UnsetType, UNSET),
+    ("ttl", float | str | list[float | str | None] | None | msgspec.UnsetType, UNSET),
     (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
@@ -166,7 +167,7 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
         elif all(value is UNSET or value is None for value in values):
             continue
         else:
-            convert = spec.converter() if isinstance(spec, TimeSpec) else _same
+            convert = spec.converter() if isinstance(spec, TimeSpec) else lambda value: value
             values = [spec.blank() if value in _MISSING else convert(value) for value in values]
         columns[spec.name] = spec.gather(values)
     if vectors is None:
@@ -207,9 +208,9 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         values = getattr(form, spec.plural)
-        if isinstance(spec, ExpirySpec) and form.ttl not in _MISSING:
-            check_one_expiry(arrays.get(spec.plural, _given(values)), form.ttl)
-            columns[spec.name] = ttl_column(form.ttl, count)
+        if isinstance(spec, ExpirySpec) and (ttl := _ttl_of(form)) is not None:
+            check_one_expiry(arrays.get(spec.plural, _given(values)), ttl)
+            columns[spec.name] = ttl_column(ttl, count)
         elif spec.plural in arrays:
             columns[spec.name] = _checked(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
         elif values is UNSET or values is None:
@@ -317,15 +318,19 @@ def _given(value: Any) -> Any:
 
 def _expiry_of(value: Any, form: Any) -> int:
     """Return the number of a column that says when one observation expires."""
-    moment, ttl = _given(value), _given(form.ttl)
+    moment, ttl = _given(value), _ttl_of(form)
     if ttl is not None:
         check_one_expiry(moment, ttl)
         return as_ttl_us(ttl)
     return NOT_SAID_US if moment is None else as_time_us(moment, "expires_at")
 
 
-def _same(value: Any) -> Any:
-    return value
+def _ttl_of(form: Any) -> Any:
+    """Return the times to live that a form has; "never" stands for infinity, which JSON does not have."""
+    ttl = _given(form.ttl)
+    if isinstance(ttl, list):
+        return [math.inf if each == "never" else each for each in ttl]
+    return math.inf if ttl == "never" else ttl
 
 
 def _metadata_text(value: Raw) -> str:

@@ -36,6 +36,7 @@ def test_one_observation_says_it_in_either_way() -> None:
     assert expiries(id="a", vector=VECTOR, expires_at="1970-01-01T00:00:05Z") == [5_000_000]
     assert expiries(id="a", vector=VECTOR, expires_at=5) == [5_000_000]
     assert expiries(id="a", vector=VECTOR, ttl=0.5) == [as_ttl_us(0.5)]
+    assert expiries(id="a", vector=VECTOR, ttl="never") == [NEVER_US]
     assert expiries(id="a", vector=VECTOR) is expiries(id="a", vector=VECTOR, expires_at=None, ttl=None) is None
 
 
@@ -44,6 +45,8 @@ def test_many_say_it_in_either_way() -> None:
     assert expiries(**both, expires_at=["1970-01-01T00:00:05Z", None]) == [5_000_000, NOT_SAID_US]
     assert expiries(**both, ttl=5) == [as_ttl_us(5)] * 2
     assert expiries(**both, ttl=[5, None]) == [as_ttl_us(5), NOT_SAID_US]
+    assert expiries(**both, ttl=["never", 5]) == [NEVER_US, as_ttl_us(5)]
+    assert expiries(**both, ttl="never") == [NEVER_US] * 2
     assert expiries(**both) is None
 
 
@@ -51,6 +54,7 @@ def test_many_say_it_in_either_way() -> None:
     ("fields", "code"),
     [
         ({"ttl": -1}, "invalid_ttl"),
+        ({"ttl": "soon"}, "invalid_ttl"),
         ({"ttl": 1, "expires_at": 1}, "invalid_ttl"),
         ({"expires_at": "soon"}, "invalid_time"),
     ],
