@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from engram.errors import EngramError, InvalidInput, NotFound
+from engram.errors import AlreadyExists, EngramError, InvalidInput, NotFound
 from engram.model.cue import Cue
 from engram.model.filters.fields import Own
-from tests.integration.homes import vector_of
+from tests.integration.homes import CLIENTS, HOMES, vector_of
+from tests.integration.server_process import DIM
+from tests.integration.socket_client import SocketServer
 
 FAR = 4_000_000_000
 # So that what is observed is there to be looked at before it is due, also on a busy machine.
@@ -140,3 +142,28 @@ def test_what_is_refused(home: Any, columns: dict[str, Any], code: str, field: s
         assert (error.code, error.field) == (code, field)
         assert error.value
     assert (home.count(), home.get("kept").expires_us) == (1, None)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_default_is_set_when_a_space_is_made(name: str, server: SocketServer) -> None:
+    with HOMES[name].space(server) as client:
+        own = client.space_status().name
+        space = f"{own}-short"
+        assert client.create_space(space, DIM, ttl=timedelta(hours=1)).config.ttl_s == 3600
+        assert client.create_space(space, DIM).config.ttl_s == 3600
+        with pytest.raises(AlreadyExists) as other:
+            client.create_space(space, DIM, ttl=60)
+        assert (other.value.code, other.value.field) == ("space_exists", "ttl_s")
+        with pytest.raises(InvalidInput) as refused:
+            client.create_space(f"{own}-wrong", DIM, ttl=-1)
+        assert refused.value.code == "invalid_ttl"
+        shown = {status.name: status.config.ttl_s for status in client.spaces()}
+        assert (shown[space], shown[own]) == (3600, None)
+    with HOMES[name].found(server, space) as short:
+        before_us = time.time_ns() // 1000
+        short.observe(["a", "b"], vectors("a", "b"), ttl=[None, math.inf])
+        short.submit("c", vector_of("c")).result()
+        after_us = time.time_ns() // 1000
+        expiries = [hit.expires_us for hit in short.get(["a", "b", "c"])]
+        assert expiries[1] is None
+        assert all(before_us <= expiries[row] - 3_600_000_000 <= after_us for row in (0, 2))

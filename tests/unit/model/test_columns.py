@@ -10,6 +10,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.columns import (
     COLUMNS,
+    EMBED,
     MANY_KEYWORDS,
     ONE_KEYWORDS,
     ColumnSpec,
@@ -24,15 +25,15 @@ BY_KEYWORD = [spec for spec in COLUMNS if spec.name != "contents"]
 
 
 def test_the_keywords_of_the_calls_are_those_of_the_table() -> None:
-    # The time to live is another way to say when an observation expires.
-    assert list(get_type_hints(ObservationColumns)) == [*(spec.plural for spec in BY_KEYWORD), "ttl"]
-    assert list(get_type_hints(ObservationFields)) == [*(spec.singular for spec in BY_KEYWORD), "ttl"]
+    # The time to live is another way to say when an observation expires; the other is said of the whole call.
+    assert list(get_type_hints(ObservationColumns)) == [*(spec.plural for spec in BY_KEYWORD), "ttl", EMBED]
+    assert list(get_type_hints(ObservationFields)) == [*(spec.singular for spec in BY_KEYWORD), "ttl", EMBED]
     assert not ObservationColumns.__required_keys__ | ObservationFields.__required_keys__
 
 
 def test_a_batch_has_the_columns_of_the_table() -> None:
     columns = [item.name for item in fields(ObservationBatch) if item.init]
-    assert columns == ["ids", "vectors", *(spec.name for spec in COLUMNS)]
+    assert columns == ["ids", "vectors", *(spec.name for spec in COLUMNS), "vector_presence", "text_presence", "embeds"]
 
 
 @pytest.mark.parametrize("spec", COLUMNS, ids=lambda spec: spec.name)

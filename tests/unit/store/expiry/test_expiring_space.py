@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import InvalidInput, NotFound
+from engram.errors import AlreadyExists, InvalidInput, NotFound
 from engram.log.records.header import Column
 from engram.model.cue import Cue
 from engram.model.filters.fields import Own
+from engram.model.many.many_query import many_query
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
@@ -276,3 +278,115 @@ def test_compaction_keeps_it(space: Space, clock: ExpiryClock) -> None:
 def test_a_space_in_which_nothing_expires_has_no_index_of_it(space: Space) -> None:
     observe(space, "a", "b")
     assert space._engine._state.attributes.expiring is None
+
+
+def test_a_default_is_named_when_the_space_is_made(store: MemoryStore, clock: ExpiryClock) -> None:
+    short = store.space("short", dim=DIM, ttl=timedelta(minutes=1))
+    assert (short.ttl_s, short.config.ttl_s, store.space("short", ttl=60)) == (60, 60, short)
+    with pytest.raises(AlreadyExists, match=r"ttl_s 60\.0, not 30"):
+        store.space("short", ttl=30)
+    with pytest.raises(InvalidInput) as refused:
+        store.space("other", ttl=-1)
+    assert (refused.value.code, "other" in {space.name for space in store.spaces()}) == ("invalid_ttl", False)
+    observe(short, "a")
+    short.set_ttl(30)
+    assert (short.ttl_s, short.config.ttl_s, store.space("short", ttl=30)) == (30, 30, short)
+    observe(short, "b")
+    assert [hit and hit.expires_us for hit in short.get(["a", "b"])] == [clock.day_us + 60 * S, clock.day_us + 30 * S]
+
+
+def test_a_default_goes_with_a_space_under_its_new_name_and_ends_with_it(
+    store: MemoryStore, clock: ExpiryClock, tmp_path: Path
+) -> None:
+    store.space("short", dim=DIM, ttl=60).set_ttl(30)
+    store.alias("brief", "short")
+    store.rename("short", "renamed")
+    observe(store.space("brief"), "a")
+    assert (store.space("brief").name, store.space("renamed").ttl_s) == ("renamed", 30)
+    store.space("renamed").set_ttl(20)
+    observe(store.space("renamed"), "b")
+    store.close()
+    with MemoryStore(tmp_path / "data", options=OPTIONS) as again:
+        space = again.space("brief")
+        assert (space.ttl_s, [hit and hit.expires_us for hit in space.get(["a", "b"])]) == (
+            20,
+            [clock.day_us + 30 * S, clock.day_us + 20 * S],
+        )
+        again.drop("renamed")
+        assert again.space("renamed", dim=DIM).ttl_s is None
+
+
+def test_rows_without_a_vector_expire_like_any_others(store: MemoryStore, clock: ExpiryClock, tmp_path: Path) -> None:
+    space = store.space("log", dim=DIM, vectors="optional", ttl=10)
+    space.observe(["a", "b", "c"], [None, vector_of("b"), None], ["the pump", "the pump", None], ttl=[5, 5, None])
+    space.observe("d", None, "the pump", ttl=math.inf)
+    words = Cue(text="pump", by="words")
+    assert [names(space.recall(cue)) for cue in (words, vector_of("b"))] == [{"a", "b", "d"}, {"b"}]
+    space.update(["a"], confidences=[0.5])
+    clock.go_on(5)
+    assert [names(space.recall(cue)) for cue in (words, vector_of("b"))] == [{"d"}, set()]
+    assert names(space.scan()) == {"c", "d"}
+    with pytest.raises(NotFound):
+        space.update("a", expires_at=None)
+    space.observe("a", None, None, if_absent=True)
+    space.update("d", ttl=100)
+    clock.remove_expired(space)
+    clock.go_on(5)
+    store.close()
+    with MemoryStore(tmp_path / "data", options=OPTIONS) as again:
+        space = again.space("log")
+        found = {hit.id: (hit.has_content, hit.vector, hit.expires_us) for hit in space.scan(include_vectors=True)}
+        # "a" was observed anew, without a text and with the time to live of the space.
+        assert found == {"a": (False, None, clock.day_us + 5 * S), "d": (True, None, clock.day_us + 95 * S)}
+
+
+def test_compaction_keeps_what_rows_lack_and_when_they_expire(store: MemoryStore, clock: ExpiryClock) -> None:
+    space = store.space("log", dim=DIM, vectors="optional")
+    space.set_retention(RetentionPolicy(0.0))
+    for version in range(20):
+        ids = [f"{version}-{row}" if row % 2 else f"{row}" for row in range(20)]
+        vectors = [None if row % 3 else vector_of(id, version) for row, id in enumerate(ids)]
+        texts = [None if row % 5 == 0 else "and more " * 40 for row in range(20)]
+        space.observe(ids, vectors, texts, ttl=[100 + row if row % 2 else None for row in range(20)])
+    engine = space._engine
+    engine.retention.advance()
+    engine.log_compaction.run(Pace(0, lambda: True))
+    assert any(record.has_gaps and record.lacks_vectors for record in engine.log.records())
+    found = {hit.id: hit for hit in space.scan(include_vectors=True)}
+    assert len(found) == 210
+    for id, hit in found.items():
+        row = int(id.rpartition("-")[2])
+        assert (hit.vector is None, hit.has_content) == (row % 3 > 0, row % 5 > 0)
+        assert hit.expires_us == (clock.day_us + (100 + row) * S if row % 2 else None)
+
+
+def test_a_space_that_rests_is_not_opened_for_a_removal(
+    space: Space, clock: ExpiryClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe(space, "a", ttl=5)
+    engine = space._engine
+    asked: list[object] = []
+    monkeypatch.setattr(engine._removal, "remove", lambda *arguments: asked.append(arguments))
+    engine.remove_expired()
+    assert (len(asked), engine.occupancy.hold()) == (1, True)
+    engine.occupancy.release()
+    monkeypatch.setattr(engine.occupancy, "rests", True)
+    engine.remove_expired()
+    assert len(asked) == 1
+
+
+def test_parts_of_one_recall_hide_the_same(space: Space, clock: ExpiryClock) -> None:
+    engine = space._engine
+    query = many_query([vector_of("a"), vector_of("b")], 5, None)
+    observe(space, "a", "b")
+    assert exhausted(engine.recall_many(query)).due_us == 0
+    observe(space, "c", "d", ttl=[5, 10])
+    clock.go_on(5)
+    first = exhausted(engine.recall_many(query.part(0, 1)))
+    assert (names(first.hits), first.due_us) == ({"a", "b", "d"}, clock.day_us)
+    clock.go_on(5)
+    clock.remove_expired(space)
+    rest = exhausted(engine.recall_many(query.part(1, 2).at(first.generation, first.due_us)))
+    assert (names(rest.hits), rest.due_us, rest.generation) == ({"a", "b", "d"}, first.due_us, first.generation)
+    named = exhausted(engine.recall_many(query.at(first.generation)))
+    assert names(named.hits) == {"a", "b", "c", "d"}
