@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NEVER, NOT_SAID } from "../../src/expiry.js";
+import { decodeHits, hasExpired } from "../../src/hits.js";
+import { hit } from "./support.js";
 
 const TTL_BASE = NOT_SAID + 1n;
 
@@ -38,6 +40,18 @@ describe("expiry", () => {
   ])("refuses %o", (given, code) => {
     expect(() => expiryOf(given)).toThrow(expect.objectContaining({ code }));
     expect(() => expiryColumn(given, 1, NOT_SAID)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it("is told of a hit by the clock that found it", () => {
+    const at = (more: object): boolean[] =>
+      decodeHits({ header: { hits: [hit(1, more)] }, arrays: new Map() }).map(hasExpired);
+    const found = "2026-11-28T12:00:01.623456Z";
+    expect(at({})).toEqual([false]);
+    expect(at({ expires_at: found })).toEqual([true]);
+    expect(at({ expires_at: "2026-11-28T12:00:02.000000Z" })).toEqual([false]);
+    // Observed in the future, so that it has no age.
+    const ahead = { timestamp: "2099-01-01T00:00:00.000000Z", age_s: 0 };
+    expect(at({ ...ahead, expires_at: "2030-01-01T00:00:00.000000Z" })).toEqual([false]);
   });
 
   it("refuses a column of another length", () => {
