@@ -16,9 +16,7 @@ from engram import MemoryStore
 store = MemoryStore(None if sys.argv[1] == "memory" else sys.argv[1])
 space = store.space("notes", dim=16)
 """
-LEFT_OPEN = (
-    "what was acknowledged is in its log, but a checkpoint may be missing, and the next opening may take longer for it"
-)
+LEFT_OPEN = "what was acknowledged is in its log, but without a checkpoint the next opening may take longer"
 
 
 def stored(path: Path) -> int:

@@ -9,6 +9,7 @@ export type { CueLike, RecallManyOptions, SnapshotRecallManyOptions } from "./ma
 export type { GetOptions, Recall, Snapshot } from "./recall.js";
 export type { Facet, FacetOptions, Facets, Scan, ScanOptions } from "./scan.js";
 export type { WebSocketClass, WebSocketLike } from "./socket.js";
+export type * from "./spaces.js";
 export type { SpaceList } from "./status.js";
 export type * from "./types.js";
 export type { ObserveOptions, UpdateOptions } from "./writes.js";

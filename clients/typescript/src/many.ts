@@ -63,9 +63,12 @@ async function asked(
   const request = partRequest(host, args, cues, first);
   try {
     const message = await host.calls.ask(request, { signal: options.signal, isRepeatable });
-    // What is asked for afterwards is answered as of the same generation.
+    // What is asked for afterwards is answered as of the same generation, without what was left out because it expired.
     args["max_generation"] = Number(message.header["generation"]);
     delete args["snapshot_time"];
+    if (message.header["due_time"] !== undefined) {
+      args["due_time"] = message.header["due_time"];
+    }
     return decodeMany(message);
   } catch (error) {
     // Asked for again, a recall by strength would make its hits stronger twice.

@@ -10,6 +10,7 @@ import {
 } from "./checks.js";
 import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
+import { checkTtl } from "./expiry.js";
 import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
@@ -17,6 +18,7 @@ import { type CueLike, type RecallManyOptions, recallMany } from "./many.js";
 import { checkGeneration } from "./query.js";
 import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
 import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
+import type { ServerStatus, SpaceDropped, SpaceSettings, SpaceStatus } from "./spaces.js";
 import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
 import { momentToWire } from "./times.js";
 import type {
@@ -33,13 +35,10 @@ import type {
   Observation,
   Observations,
   RecallOptions,
-  ServerStatus,
-  SpaceDropped,
-  SpaceSettings,
-  SpaceStatus,
 } from "./types.js";
 import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
 
+const SETTINGS = ["dimension", "metric", "embedder", "vectors", "ttlS"];
 const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
 
 /** The calls of a client that need no session: recalls, look-ups, deletions, spaces, status. */
@@ -191,11 +190,18 @@ export class Reader {
   /** Create a space. One that exists with the same settings is returned. */
   async createSpace(space: string, settings: SpaceSettings = {}, options: CallOptions = {}): Promise<SpaceStatus> {
     checkOptions("createSpace", options, ["signal"]);
-    checkFields("settings of a space", checkObject("settings", settings), ["dimension", "metric", "embedder"]);
+    checkFields("settings of a space", checkObject("settings", settings), SETTINGS);
     const args: Record<string, unknown> = { space: checkSpace(space) };
-    const { dimension, metric, embedder } = settings;
+    const { dimension, metric, embedder, vectors, ttlS } = settings;
+    if (ttlS !== undefined) {
+      args["ttl_s"] = checkTtl(ttlS, "ttlS");
+    }
+    if (vectors !== undefined) {
+      args["vectors"] = checkText("vectors", vectors, 1, 64, "invalid_vectors_setting");
+    }
     if (dimension !== undefined) {
-      args["dimension"] = checkWhole("dimension", dimension, DIMENSION_MIN, DIMENSION_MAX);
+      const [low, high] = vectors === "none" ? [0, 0] : [DIMENSION_MIN, DIMENSION_MAX];
+      args["dimension"] = checkWhole("dimension", dimension, low, high);
     }
     if (metric !== undefined) {
       if (!METRICS.includes(metric)) {

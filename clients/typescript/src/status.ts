@@ -1,5 +1,5 @@
 import type { Message } from "./connection.js";
-import type { ServerStatus, SpaceStatus, UnsoundSpace } from "./types.js";
+import type { ServerStatus, SpaceStatus, UnsoundSpace } from "./spaces.js";
 
 /** The spaces of a server that can be used. */
 export class SpaceList extends Array<SpaceStatus> {

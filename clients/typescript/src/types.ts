@@ -1,4 +1,5 @@
 import type { EngramError } from "./errors.js";
+import type { PressureLevel } from "./spaces.js";
 
 /** A vector. A `Float32Array` is sent as it is; other numbers are rounded to float32. */
 export type Vector = Float32Array | Float64Array | readonly number[];
@@ -19,10 +20,10 @@ export type Metadata = { readonly [key: string]: Json };
 export interface Observation {
   /** 1 to 512 bytes. An id that exists already is superseded. */
   id: string;
-  /** Left out: the embedder of the space makes it from `content`. */
-  vector?: Vector | undefined;
-  /** The text that is recalled with the observation, at most 64 KiB. */
-  content?: string | undefined;
+  /** Left out or null: the embedder of the space makes it from `content`; null: there may be none, too. */
+  vector?: Vector | null | undefined;
+  /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
+  content?: string | null | undefined;
   /** When it was observed; left out: when it arrives. */
   timestamp?: Moment | undefined;
   /** In [0, 1]; 1 if left out. */
@@ -33,6 +34,12 @@ export interface Observation {
   metadata?: Metadata | null | undefined;
   /** At most 64, of 1 to 128 bytes each. */
   tags?: readonly string[] | undefined;
+  /** When it expires, and is gone; a time that has passed is one at once. In an update, null: never. */
+  expiresAt?: Moment | null | undefined;
+  /** In place of `expiresAt`: seconds after its arrival; `Infinity`: never. */
+  ttl?: number | null | undefined;
+  /** Whether the space's embedder makes the vector if there is none; true if left out. */
+  embed?: boolean | undefined;
   /** `normal` if left out. */
   priority?: Priority | undefined;
 }
@@ -41,12 +48,12 @@ export interface Observation {
 export interface Observations {
   /** 1 to 10 000 ids. */
   ids: readonly string[];
-  /** One vector for each id; or all numbers in one array, row after row, with `dim` numbers each. */
-  vectors?: Float32Array | readonly Vector[] | undefined;
+  /** One vector for each id, or null; or all numbers in one array, row after row, with `dim` numbers each. */
+  vectors?: Float32Array | readonly (Vector | null)[] | undefined;
   /** Numbers in each vector. Needed only with all vectors in one array, and even then it can be left out. */
   dim?: number | undefined;
-  /** The texts that are recalled with the observations. */
-  contents?: readonly string[] | undefined;
+  /** The texts that are recalled with the observations; null where there is none. */
+  contents?: readonly (string | null)[] | undefined;
   /** When they were observed. */
   timestamps?: readonly Moment[] | undefined;
   /** Each in [0, 1]. */
@@ -57,6 +64,12 @@ export interface Observations {
   metadata?: readonly (Metadata | null | undefined)[] | undefined;
   /** Tags for each id. */
   tags?: readonly (readonly string[])[] | undefined;
+  /** When they expire: one time for all, or one each. In an update, null: never. */
+  expiresAt?: Moment | readonly (Moment | null | undefined)[] | null | undefined;
+  /** In place of `expiresAt`: seconds after their arrival, for all or each. */
+  ttl?: number | readonly (number | null | undefined)[] | null | undefined;
+  /** Whether the space's embedder makes the vectors that are missing; true if left out. */
+  embed?: boolean | undefined;
   /** The lane of all of them. */
   priority?: Priority | undefined;
 }
@@ -110,7 +123,8 @@ export type Condition =
   | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
   | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
   | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
-  | { of: "observed_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string };
+  | { of: "observed_at" | "expires_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string }
+  | { of: "expires_at"; op: "exists"; value?: boolean };
 
 /** The answer to a count. */
 export interface Counted {
@@ -202,7 +216,9 @@ export interface Hit {
   readonly score: number;
   readonly confidence: number;
   readonly generation: number;
+  /** Empty, too, if there is no text, which `hasContent` tells apart. */
   readonly content: string;
+  readonly hasContent: boolean;
   readonly metadata: Metadata;
   readonly tags: readonly string[];
   /** When it was observed, in full milliseconds. */
@@ -214,9 +230,11 @@ export interface Hit {
   readonly recent: boolean;
   /** Seconds between observation and recall. */
   readonly ageS: number;
+  /** When it expires, in full milliseconds; left out: never. */
+  readonly expiresAt?: Date;
   /** What the results were ranked by, if by strength. */
   readonly strength?: number;
-  /** If asked for. */
+  /** If asked for, and if there is one. */
   readonly vector?: Float32Array;
 }
 
@@ -244,74 +262,12 @@ export interface ErasureReceipt {
   readonly erasedAt: Date;
 }
 
-/** What was dropped with a space. */
-export interface SpaceDropped {
-  /** Name of the space. */
-  readonly space: string;
-  /** The aliases that it had. They are dropped, too. */
-  readonly aliases: readonly string[];
-}
-
 /** Options of a deletion. */
 export interface DeleteOptions extends CallOptions {
   /** By a filter: apply it as of this generation; the newest if left out. What is written later stays. */
   maxGeneration?: number | undefined;
   /** Delete nothing, and only count. */
   dryRun?: boolean | undefined;
-}
-
-/** How similarity is measured. */
-export type Metric = "cosine" | "ip" | "l2";
-
-/** Settings of a new space. */
-export interface SpaceSettings {
-  /** Numbers in each vector, 1 to 4096. */
-  dimension?: number | undefined;
-  metric?: Metric | undefined;
-  /** Name of the embedder that makes vectors from texts. */
-  embedder?: string | undefined;
-}
-
-/** How close a space is to its limits. */
-export type PressureLevel = "normal" | "warning" | "critical" | "overloaded";
-
-/** A space: settings, watermarks, sizes. */
-export interface SpaceStatus {
-  readonly name: string;
-  readonly dimension: number;
-  readonly metric: Metric;
-  readonly embedder: string;
-  readonly durableGeneration: number;
-  readonly visibleGeneration: number;
-  readonly indexedGeneration: number;
-  readonly liveCount: number;
-  readonly logBytes: number;
-  readonly indexBytes: number;
-  readonly damagedCount: number;
-  readonly pressure?: number;
-  readonly pressureLevel?: PressureLevel;
-  readonly metrics?: readonly unknown[];
-}
-
-/** A space that exists and cannot be used. */
-export interface UnsoundSpace {
-  readonly name: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-/** A server. */
-export interface ServerStatus {
-  readonly version: string;
-  readonly uptimeS: number;
-  readonly sessions: number;
-  readonly connections: number;
-  readonly observationsAccepted: number;
-  readonly observationsRejected: number;
-  readonly recalls: number;
-  readonly commits: number;
-  readonly spaces: readonly SpaceStatus[];
-  readonly [field: string]: unknown;
 }
 
 /** How the client is connected: `waiting` for the next attempt, or `closed` for good. */

@@ -148,6 +148,7 @@ class Housekeeping:
             space.retention.advance()
             if space.log_compaction.is_due():
                 self._compact_log(space)
+            space.remove_expired()
 
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read; note what cannot be read, and go on behind it."""

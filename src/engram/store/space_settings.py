@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
 from engram.log.manifest import Manifest
-from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.spaces import METRICS, VECTORS, SpaceConfig
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
-_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
+_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder", "vectors", "ttl_s"})
 _RETENTION: Final = "retention"
 
 
@@ -31,7 +31,7 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     Raises
     ------
     NewerFormat
-        If there is a setting or a metric that this version does not know.
+        If there is a setting, or a value of one, that this version does not know.
     CorruptData
         If they are not the settings of a space with this name.
     """
@@ -41,6 +41,9 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     # The checksum of the manifest is right, so that the name is not a damaged one.
     if isinstance(metric, str) and metric not in METRICS:
         raise _newer(file, "metric", metric, METRICS)
+    vectors = settings.get("vectors")
+    if isinstance(vectors, str) and vectors not in VECTORS:
+        raise _newer(file, "setting vectors", vectors, VECTORS)
     return _decode(name, settings, file)
 
 
@@ -72,6 +75,12 @@ def has_policy(settings: dict[str, Any]) -> bool:
 def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, Any]:
     """Return settings of a manifest that record `policy`."""
     return {**settings, _RETENTION: asdict(policy)}
+
+
+def with_config(settings: dict[str, Any], config: SpaceConfig) -> dict[str, Any]:
+    """Return settings of a manifest that record `config` in place of what they have."""
+    others = {key: value for key, value in settings.items() if key not in _SETTINGS}
+    return {**config.settings(), **others}
 
 
 def _checked_policy(settings: dict[str, Any], file: str) -> None:

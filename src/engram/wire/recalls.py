@@ -119,7 +119,7 @@ def encode_many(recalled: ManyRecalled, *, embeddings: bool = False) -> pb.Recal
     InvalidInput
         If the answer is larger than a message may be. Retrying does not help.
     """
-    answer = pb.RecallManyResponse(snapshot_sequence=recalled.generation)
+    answer = pb.RecallManyResponse(snapshot_sequence=recalled.generation, due_us=recalled.due_us)
     nbytes = _ENVELOPE_BYTES
     for count, hits in enumerate(recalled.results, start=1):
         found = answer.results.add(incomplete=hits.incomplete)
@@ -209,6 +209,7 @@ def add_hits(
             indexed=hit.indexed,
             age_s=age_s(row.time_us, hit.recalled_us),
             strength=hit.strength,
+            no_content=not row.has_content,
             **dict(zip(_STORED, _stored_of(row), strict=True)),
         )
         if hit.recent:

@@ -31,6 +31,8 @@ class Answering:
         self._refuse = refuse
         self.asked: list[Any] = []
         self.generation = 7
+        # By which what is due is hidden in a call about now.
+        self.due_us = 0
 
     def check(self) -> None:
         pass
@@ -45,8 +47,9 @@ class Answering:
         refusal = self._refuse(request)
         if refusal is not None:
             raise refusal
-        cues = request.query.cues
-        return ManyRecalled([Hits([named(cues.one(row))], generation) for row in range(len(cues))], generation)
+        cues, due_us = request.query.cues, request.query.due_us or self.due_us
+        results = [Hits([named(cues.one(row))], generation) for row in range(len(cues))]
+        return ManyRecalled(results, generation, due_us)
 
     def sizes(self) -> list[int]:
         return [len(request.query.cues) for request in self.asked if isinstance(request, RecallMany)]
@@ -83,6 +86,14 @@ async def test_a_thousand_cues_are_asked_for_at_a_time() -> None:
     for common in others:
         assert (common.max_generation, common.snapshot_us, common.k) == (7, None, 3)
         assert common.cue.conditions == Filter(tags={"x"})
+
+
+async def test_further_calls_hide_what_the_first_one_hid() -> None:
+    transport = Answering(beyond(600, "results_bytes"))
+    transport.due_us = 5_000_000
+    await client_of(transport).recall_many(MATRIX)
+    answered = [request.query for request in transport.asked if len(request.query.cues) <= 600]
+    assert [query.due_us for query in answered] == [0, 5_000_000, 5_000_000, 5_000_000, 5_000_000]
 
 
 async def test_no_cues_are_asked_for_too_so_that_the_other_arguments_are_checked() -> None:

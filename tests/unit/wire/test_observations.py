@@ -112,6 +112,12 @@ def test_a_batch_without_vectors_is_for_the_embedder() -> None:
     assert batch.vectors.shape == (2, 0)
 
 
+def test_times_that_nobody_gave_are_not_given_either_where_nothing_is_embedded() -> None:
+    batch = decode_batch(pb.ObservationBatch(count=1, ids=["a"], contents=["one"], without_embedding=True))
+    episode = decode_episode(pb.Episode(id="a", what="one", without_embedding=True))
+    assert [(each.embeds, each.has_times) for each in (batch, episode)] == [(False, False), (False, False)]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -135,6 +135,8 @@ describe("calls", () => {
       metric: "cosine",
       embedder: "lexical",
     });
+    await engram.createSpace("log", { vectors: "none", ttlS: 60 });
+    expect(server.socket.sent.at(-1)?.header).toMatchObject({ space: "log", vectors: "none", ttl_s: 60 });
     expect(await engram.describe()).toEqual({ name: "default", dimension: 8 });
     const spaces = await engram.spaces();
     expect([...spaces]).toEqual([{ name: "notes", logBytes: 7 }]);
@@ -160,6 +162,8 @@ describe("calls", () => {
       [() => engram.createSpace("notes", { dimension: 4097 }), "invalid_dimension"],
       [() => engram.createSpace("notes", { metric: "manhattan" as never }), "invalid_metric"],
       [() => engram.createSpace("notes", { dim: 8 } as never), "unknown_argument"],
+      [() => engram.createSpace("notes", { ttlS: -1 }), "invalid_ttl"],
+      [() => engram.createSpace("notes", { ttlS: Number.POSITIVE_INFINITY }), "invalid_ttl"],
     ];
     for (const [call, code] of refused) {
       expect(await errorOf(call())).toMatchObject({ code, kind: "invalid_input" });

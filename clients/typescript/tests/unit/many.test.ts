@@ -110,6 +110,20 @@ describe("a recall of many cues", () => {
     }
   });
 
+  it("passes on by which time something was left out because it expired", async () => {
+    const server = new ModelServer();
+    const due = "2026-11-28T12:00:00.000000Z";
+    const asked: Record<string, unknown>[] = [];
+    server.onCall = (call) => {
+      asked.push(call);
+      return { results: Array.from({ length: 500 }, () => ({ hits: [] })), generation: 6, due_time: due };
+    };
+    const engram = await connected(server);
+    await engram.recallMany(Array.from({ length: 1500 }, (_, row) => vector(row)));
+    expect(asked[0]).not.toHaveProperty("due_time");
+    expect(asked[1]).toMatchObject({ max_generation: 6, due_time: due });
+  });
+
   it("asks for fewer where an answer would be too large", async () => {
     const server = new ModelServer();
     const asked = answering(server, 6, 2);

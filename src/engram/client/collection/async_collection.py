@@ -88,11 +88,13 @@ class AsyncCollection(AsyncUpdates):
             hits = await self._calls.unary(Get(self.space, [wanted], generation, include_vectors))
             return hits[0] if hits else None
         by_id: dict[str, Hit] = {}
+        is_now = generation is None
         for start in range(0, len(wanted) or 1, BATCH_COUNT_MAX):
             request = Get(self.space, wanted[start : start + BATCH_COUNT_MAX], generation, include_vectors)
             for hits in await self._look_up(request):
                 generation = hits.generation
-                by_id.update((hit.id, hit) for hit in hits)
+                # A further call names the generation of the first one, so that nothing is hidden from it.
+                by_id.update((hit.id, hit) for hit in hits if not (is_now and _has_expired(hit)))
         return FoundHits(map(by_id.get, wanted), generation or 0)
 
     async def _look_up(self, request: Get) -> list[Hits]:
@@ -264,6 +266,12 @@ class AsyncCollection(AsyncUpdates):
             done = await self._calls.unary(_with_key(replace(request, max_generation=done.as_of)))
             existed += int(done)
         return Deletion(existed, done.generation, done.as_of)
+
+
+def _has_expired(hit: Hit) -> bool:
+    """Return whether a hit had expired when it was found, by the clock of the server."""
+    # What was observed in the future has no age, so that nobody knows when it was found.
+    return hit.expires_us is not None and hit.age_s > 0 and hit.expires_us <= hit.recalled_us
 
 
 def _with_key(request: Delete | Clear) -> Delete | Clear:

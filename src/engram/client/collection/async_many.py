@@ -73,8 +73,8 @@ class AsyncManyReader(AsyncCollection):
         for start in range(0, len(query.cues) or 1, _CUES_PER_CALL):
             recalled = await self._recalled_many(query.part(start, start + _CUES_PER_CALL), start)
             found += recalled.results
-            # The others are answered as of the same generation.
-            query = query.at(recalled.generation)
+            # The others are answered as of the same generation, without what the first part hid.
+            query = query.at(recalled.generation, recalled.due_us)
         return found
 
     async def _recalled_many(self, query: ManyQuery, first: int) -> ManyRecalled:
@@ -90,9 +90,9 @@ class AsyncManyReader(AsyncCollection):
             hits = await self.answer(query.one(0))
             return ManyRecalled([hits], hits.generation)
         half = await self._recalled_many(query.part(0, middle), first)
-        rest = query.part(middle, len(query.cues)).at(half.generation)
+        rest = query.part(middle, len(query.cues)).at(half.generation, half.due_us)
         others = await self._recalled_many(rest, first + middle)
-        return ManyRecalled([*half.results, *others.results], half.generation)
+        return ManyRecalled([*half.results, *others.results], half.generation, half.due_us)
 
 
 def _can_be_parted(error: InvalidInput, query: ManyQuery) -> bool:

@@ -1,13 +1,28 @@
-"""What a client for blocking code does with the names of a server's spaces: drop, rename, and alias."""
+"""What a client for blocking code does with the names of a server's spaces: create, drop, rename, and alias."""
 
 from __future__ import annotations
 
 from engram.client.collection.collection import BlockingCollection
 from engram.model.operations.naming import SpaceDropped
+from engram.model.operations.status import SpaceStatus
+from engram.model.spaces import Metric, Vectors
+from engram.model.values.expiry import Ttl
 
 
 class BlockingNaming(BlockingCollection):
     """The spaces of a server by their names; a base class of `Client`. Its own space is one of them."""
+
+    def create_space(
+        self,
+        name: str,
+        dim: int | None = None,
+        metric: Metric = "cosine",
+        embedder: str = "",
+        vectors: Vectors = "required",
+        ttl: Ttl | None = None,
+    ) -> SpaceStatus:
+        """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
+        return self._thread.run(self._client.create_space(name, dim, metric, embedder, vectors, ttl))
 
     def drop_space(self, name: str) -> SpaceDropped:
         """Drop a space of the server with all that is in it. See `AsyncClient.drop_space`."""

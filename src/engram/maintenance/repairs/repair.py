@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.log import Log
 from engram.log.manifest import Manifest
+from engram.log.records.header import RecordKind
 from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.new_directory import NewDirectory, new_directory
@@ -25,7 +26,7 @@ from engram.maintenance.repairs.rewriting import Rewriting
 from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
-from engram.model.spaces import Metric, SpaceConfig
+from engram.model.spaces import METRIC_DEFAULT, Metric, SpaceConfig, Vectors
 from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog
 from engram.store.space_settings import has_policy, policy_in, with_policy
@@ -174,6 +175,9 @@ def _config(known: Described, found: Survey, options: RepairOptions) -> SpaceCon
     if known.config is not None:
         return known.config
     reason = known.error.message if known.error is not None else "its description is lost"
+    vectors = _vectors_in(found)
+    if vectors == "none":
+        return SpaceConfig(known.name, 0, options.metric or METRIC_DEFAULT, vectors=vectors)
     if found.dim == 0:
         raise _lost(known.name, f"{reason}; and there is no record that shows the dimension")
     if options.metric is None:
@@ -182,7 +186,15 @@ def _config(known: Described, found: Survey, options: RepairOptions) -> SpaceCon
             f"{reason}; its vectors have dimension {found.dim}, but nothing shows the metric. Name it, and the "
             "embedder if it had one",
         )
-    return SpaceConfig(known.name, found.dim, options.metric, options.embedder)
+    return SpaceConfig(known.name, found.dim, options.metric, options.embedder, vectors)
+
+
+def _vectors_in(found: Survey) -> Vectors:
+    """Return whether the observations of a space have vectors, as far as its records show it."""
+    observed = [one.record for one in found.found if one.record.kind is RecordKind.OBSERVE]
+    if observed and not found.dim:
+        return "none"
+    return "optional" if any(record.lacks_vectors for record in observed) else "required"
 
 
 def _rewrite(
@@ -199,7 +211,7 @@ def _rewrite(
     proof = Proof(found)
     storage = target.space(config.name)
     identity = Identity(catalogue.store_id, known.space_id or new_id(), new_id())
-    settings = asdict(config)
+    settings = config.settings()
     if known.manifest is not None and has_policy(known.manifest.settings):
         settings = with_policy(settings, policy_in(known.manifest.settings))
     manifest = Manifest(storage, identity, settings)

@@ -23,10 +23,14 @@ class ManyQuery:
     common
         What holds for every cue, such as `k` and the snapshot. The filter of its cue is met by every result of every
         cue, beside that of the cue itself; its cue has nothing else.
+    due_us
+        What is due at this time, microseconds since 1970 UTC, is hidden, also as of a generation that is named: that
+        of an earlier part of the same recall. 0: as for a recall of one cue.
     """
 
     cues: CueList
     common: RecallQuery
+    due_us: int = 0
 
     @property
     def include_vectors(self) -> bool:
@@ -43,9 +47,9 @@ class ManyQuery:
         """Return the query with the cues from `start` up to `stop`, which is not included."""
         return replace(self, cues=self.cues.part(start, stop))
 
-    def at(self, generation: int) -> ManyQuery:
-        """Return the query as of a generation."""
-        return replace(self, common=replace(self.common, max_generation=generation, snapshot_us=None))
+    def at(self, generation: int, due_us: int = 0) -> ManyQuery:
+        """Return the query as of a generation, for a further part of a recall that hid what was due at `due_us`."""
+        return replace(self, common=replace(self.common, max_generation=generation, snapshot_us=None), due_us=due_us)
 
 
 def many_query(cues: CuesLike, k: int, filter: FilterLike | None, **options: Unpack[RecallOptions]) -> ManyQuery:

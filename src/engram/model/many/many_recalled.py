@@ -19,10 +19,14 @@ class ManyRecalled:
         The hits of each cue, best first, in the order of the cues.
     generation
         Generation of the snapshot that all of them are from.
+    due_us
+        What was due at this time, microseconds since 1970 UTC, was hidden; 0: nothing was, because the generation was
+        named, or nothing expires.
     """
 
     results: Sequence[Hits]
     generation: int
+    due_us: int = 0
 
     @property
     def hits(self) -> list[Hit]:

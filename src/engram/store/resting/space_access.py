@@ -69,7 +69,7 @@ class SpaceAccess:
         opened = self.open_engine
         if opened is None:
             opened = self.life.during(lambda: self._find(self.config.name))
-            self._opened = ref(opened)
+            self._opened, self.config = ref(opened), opened.config
         opened.occupancy.touched = True
         return opened
 

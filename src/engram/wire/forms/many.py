@@ -18,6 +18,7 @@ from engram.model.many.many_query import ManyQuery
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.results import answer_too_large
 from engram.model.query import RecallQuery
+from engram.model.times import as_time_us, iso_time
 from engram.wire.forms.hits import hit_objects
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.recalls import OPTION_FIELDS, FilterObject, cue_of, options_of, read_filter
@@ -45,6 +46,7 @@ RECALL_MANY_FIELDS: Final[list[Any]] = [
     ("vectors", list[list[float]] | UnsetType | None, UNSET),
     ("filter", FilterObject | UnsetType | None, UNSET),
     *(field for field in OPTION_FIELDS if field[0] != "timeout_ms"),
+    ("due_time", str | UnsetType | None, UNSET),
 ]
 """The arguments of a recall of many cues, as `msgspec.defstruct` takes them."""
 
@@ -52,6 +54,7 @@ MANY_TEXTS: Final[dict[str, str]] = {
     "cues": "The cues, up to 10 000: objects with the cue's arguments of a recall.",
     "vectors": "Instead of cues that are nothing but vectors: these vectors, each a list of numbers.",
     "filter": "Conditions that every hit meets, beside those of its cue.",
+    "due_time": "That of an earlier answer, of which this is a further part: what expired by then is left out.",
 }
 """What is said about the arguments that a recall of one cue does not have."""
 
@@ -74,7 +77,7 @@ def many_query_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ManyQuery:
     check_known(arrays, ("vectors",), "arrays.")
     filter = _given(form.filter)
     cue = Cue(filter=NO_FILTER if filter is None else read_filter(filter))
-    return ManyQuery(_cues_of(form, arrays), RecallQuery(cue, **options_of(form)))
+    return ManyQuery(_cues_of(form, arrays), RecallQuery(cue, **options_of(form)), _due_us(_given(form.due_time)))
 
 
 def many_object(recalled: ManyRecalled, *, vectors: bool) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def many_object(recalled: ManyRecalled, *, vectors: bool) -> dict[str, Any]:
     results = [
         {"hits": [next(objects) for _ in range(len(hits))], "incomplete": hits.incomplete} for hits in recalled.results
     ]
-    return {"results": results, "generation": recalled.generation}
+    return {"results": results, "generation": recalled.generation, **_due_time(recalled)}
 
 
 def all_hits(recalled: ManyRecalled, *, vectors: bool) -> list[Hit]:
@@ -108,9 +111,11 @@ def all_hits(recalled: ManyRecalled, *, vectors: bool) -> list[Hit]:
         With code ``results_bytes``, if the vectors alone are too large.
     """
     hits = recalled.hits
-    if vectors and hits and hits[0].vector is not None:
+    # One hit that has a vector tells the length of all.
+    first = next((vector for hit in hits if (vector := hit.vector) is not None), None) if vectors else None
+    if first is not None:
         # Known before they are read, of which there may be many times as many as fit.
-        nbytes = _NUMBER_BYTES * len(hits[0].vector) * len(hits)
+        nbytes = _NUMBER_BYTES * len(first) * len(hits)
         if nbytes > MESSAGE_BYTES_MAX:
             raise answer_too_large(nbytes, len(recalled.results))
     return hits
@@ -119,7 +124,7 @@ def all_hits(recalled: ManyRecalled, *, vectors: bool) -> list[Hit]:
 def beside_all_hits(recalled: ManyRecalled) -> dict[str, Any]:
     """Return what the header of a frame says about the results of many cues beside their hits."""
     incomplete = [row for row, hits in enumerate(recalled.results) if hits.incomplete]
-    return {"generation": recalled.generation, "incomplete_cues": incomplete}
+    return {"generation": recalled.generation, "incomplete_cues": incomplete, **_due_time(recalled)}
 
 
 def counts_of(recalled: ManyRecalled) -> NDArray[np.int64]:
@@ -149,7 +154,16 @@ def read_many(text: bytes | memoryview, arrays: Mapping[str, NDArray[Any]]) -> M
         Hits(hits[end - count : end], form.generation, row in incomplete)
         for row, (end, count) in enumerate(zip(ends, counts.tolist(), strict=True))
     ]
-    return ManyRecalled(results, form.generation)
+    return ManyRecalled(results, form.generation, _due_us(form.due_time))
+
+
+def _due_time(recalled: ManyRecalled) -> dict[str, str]:
+    # Only where something expires.
+    return {"due_time": iso_time(recalled.due_us)} if recalled.due_us else {}
+
+
+def _due_us(due_time: str | None) -> int:
+    return as_time_us(due_time, "due_time") if due_time else 0
 
 
 def _cues_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> CueList:

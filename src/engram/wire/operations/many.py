@@ -40,7 +40,7 @@ def _decode_request(message: pb.RecallManyRequest) -> RecallMany:
         skip_damaged=message.skip_damaged,
         include_vectors=message.include_embeddings,
     )
-    return RecallMany(named_space(message), ManyQuery(_decode_cues(message), common))
+    return RecallMany(named_space(message), ManyQuery(_decode_cues(message), common, message.due_us))
 
 
 def _encode_request(request: RecallMany) -> pb.RecallManyRequest:
@@ -59,6 +59,7 @@ def _encode_request(request: RecallMany) -> pb.RecallManyRequest:
         snapshot_time=None if common.snapshot_us is None else to_timestamp(common.snapshot_us),
         strength=None if common.strength is None else encode_strength(common.strength),
         skip_damaged=common.skip_damaged,
+        due_us=request.query.due_us,
     )
 
 
@@ -104,9 +105,8 @@ def _encode_result(message: pb.RecallManyRequest, recalled: ManyRecalled) -> lis
 
 def _decode_result(message: pb.RecallManyResponse) -> ManyRecalled:
     generation = message.snapshot_sequence
-    return ManyRecalled(
-        [Hits(decode_hits(found.results), generation, found.incomplete) for found in message.results], generation
-    )
+    results = [Hits(decode_hits(found.results), generation, found.incomplete) for found in message.results]
+    return ManyRecalled(results, generation, message.due_us)
 
 
 RECALL_MANY_CODEC: Final = OperationCodec(

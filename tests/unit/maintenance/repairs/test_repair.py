@@ -164,6 +164,39 @@ def test_a_lost_description_needs_a_metric(data: Path, tmp_path: Path) -> None:
     assert alive_in(tmp_path / "with") == {"a": 6, "b": 7, "d": 8, "e": 9}
 
 
+def test_a_lost_description_leaves_records_that_show_whether_there_were_vectors(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "data") as store:
+        store.space("none", vectors="none").observe("a", None, "text", ttl=3600)
+        some = store.space("some", dim=DIM, vectors="optional")
+        some.observe("a", vectors(1)[0], None)
+        some.observe(["b", "c"], [None, vectors(1)[0]], ["text", "text"])
+    for name in ("none", "some"):
+        (tmp_path / "data" / "spaces" / name / "space.json").unlink()
+    repair(tmp_path / "data", tmp_path / "new", options=RepairOptions(metric="l2"))
+    with MemoryStore(tmp_path / "new", read_only=True) as store:
+        spaces = [store.space(name) for name in ("none", "some")]
+        assert [(each.config.dim, each.config.vectors) for each in spaces] == [(0, "none"), (DIM, "optional")]
+        found = [hit for space in spaces for hit in space.scan(include_vectors=True)]
+        assert [(hit.id, hit.has_content, hit.vector is None, hit.expires_us is None) for hit in found] == [
+            ("a", True, True, False),
+            ("a", False, False, True),
+            ("b", True, True, True),
+            ("c", True, False, True),
+        ]
+
+
+def test_a_repair_keeps_the_settings(data: Path, tmp_path: Path) -> None:
+    with MemoryStore(data) as store:
+        store.space(SPACE).set_ttl(60)
+    repair(data, tmp_path / "new")
+    before, after = (
+        decode_checked((path / "spaces" / SPACE / "space.json").read_bytes(), "space.json")["settings"]
+        for path in (data, tmp_path / "new")
+    )
+    assert before == after
+    assert (after["ttl_s"], "vectors" in after) == (60, False)
+
+
 def test_a_lost_list_of_spaces_is_made_again(data: Path, tmp_path: Path) -> None:
     (data / "store.json").unlink()
     report = repair(data, tmp_path / "new")

@@ -33,6 +33,7 @@ def test_what_is_asked_for_holds_for_every_cue() -> None:
     part = query.part(1, 3)
     assert (len(part.cues), np.asarray(part.one(0).cue.vector).tolist()) == (2, [2, 3])
     assert (part.at(9).common.max_generation, query.common.max_generation) == (9, 7)
+    assert (query.due_us, part.at(9, 5).due_us, part.at(9, 5).part(0, 1).due_us) == (0, 5, 5)
     by_time = many_query(MATRIX, 3, None, snapshot_time=5).at(2).common
     assert (by_time.max_generation, by_time.snapshot_us) == (2, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,19 @@ def test_json_shows_the_hits_of_each_cue() -> None:
     assert [[hit["id"] for hit in each["hits"]] for each in made["results"]] == [["0-0", "0-1"], [], ["2-0"]]
     assert [each["incomplete"] for each in made["results"]] == [True, False, False]
     assert made["results"][2]["hits"][0]["vector"] == [1, 1]
+
+
+def test_a_time_by_which_something_was_hidden_is_passed_on() -> None:
+    due = replace(found(1), due_us=1_500_000)
+    assert json.loads(encode_result(due))["due_time"] == "1970-01-01T00:00:01.500000Z"
+    assert "due_time" not in json.loads(encode_result(found(1)))
+    frame = decode_frame(encode_result(due, binary=True))
+    assert read_many(encode_json(frame.header), frame.arrays).due_us == 1_500_000
+    assert query({"cues": [], "due_time": "1970-01-01T00:00:01.500000Z"}).due_us == 1_500_000
+    assert query({"cues": []}).due_us == query({"cues": [], "due_time": None}).due_us == 0
+    with pytest.raises(InvalidInput) as refused:
+        query({"cues": [], "due_time": "soon"})
+    assert (refused.value.code, refused.value.field) == ("invalid_time", "due_time")
 
 
 def test_a_frame_has_the_hits_of_all_cues_in_columns() -> None:

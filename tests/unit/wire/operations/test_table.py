@@ -60,6 +60,7 @@ from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
+from engram.model.values.expiry import NEVER_US, NOT_SAID_US
 from engram.wire.operations.table import CODEC_OF, CODECS
 from tests.doubles.batches import batch_of
 
@@ -97,6 +98,7 @@ CHANGED: dict[str, Any] = {
     "importances": np.array([0.5, 0.0], np.float32),
     "metadata": ['{"n":null}', ""],
     "tags": [["x"], []],
+    "expires_us": np.array([5, NEVER_US], np.int64),
 }
 # The defaults of an observation, which are changes like any other.
 UNCHANGED: dict[str, Any] = {
@@ -107,12 +109,25 @@ UNCHANGED: dict[str, Any] = {
     "tags": [[]],
 }
 FACET = Facet((FacetValue("mess", 4), FacetValue(None, 2), FacetValue(True, 1)), 7, 9, "bridge", "mess")
+BARE = replace(HIT, id="b", content="", has_content=False, vector=None, expires_us=2_500_000)
+# Rows of which one has no vector, one no text, and one expires.
+SPARSE = replace(
+    batch_of(["a", "b"]),
+    vectors=np.array([[0.0] * 16, [1.0] * 16], np.float32),
+    contents=["text", ""],
+    expires_us=np.array([5, NOT_SAID_US], np.int64),
+    vector_presence=np.array([False, True]),
+    text_presence=np.array([True, False]),
+    embeds=False,
+)
+SHORT = SpaceConfig("notes", 0, vectors="none", ttl_s=0.5)
 
 REQUESTS: dict[str, list[Request[Any]]] = {
     "observe": [
         Observe("notes", batch_of(["a", "b"]), Priority.HIGH, "key"),
         Observe("notes", batch_of(["a", "b"]), expected_generations=(0, 7)),
         Observe("notes", batch_of(["a"]), Priority.LOW, "key", (7,)),
+        Observe("notes", SPARSE),
     ],
     "update": [
         Update("notes", ObservationChanges(["a", "b"], np.ones((2, 16), np.float32)), Priority.HIGH, merge=False),
@@ -134,7 +149,7 @@ REQUESTS: dict[str, list[Request[Any]]] = {
     "facets": [CountFacets("notes"), CountFacets("notes", ["room"], ["tags"], CUE.conditions, 7, 9)],
     "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
     "recall_many": [
-        RecallMany("notes", ManyQuery(CueList(np.array([[1, 2], [3, 4]], np.float32)), COMMON)),
+        RecallMany("notes", ManyQuery(CueList(np.array([[1, 2], [3, 4]], np.float32)), COMMON, 2_500_000)),
         RecallMany("notes", ManyQuery(CueList(), RecallQuery(Cue()))),
         RecallMany("notes", ManyQuery(CueList(listed=[CUE, Cue(text="pumps", by="words"), Cue()]), RecallQuery(Cue()))),
     ],
@@ -145,7 +160,7 @@ REQUESTS: dict[str, list[Request[Any]]] = {
         Count("notes", (F.deck >= 2) & ~F.room.is_in(["mess", None, 1.5]), 7),
     ],
     "snapshot": [TakeSnapshot("notes"), TakeSnapshot("notes", 0), TakeSnapshot("notes", None, 1_500_000)],
-    "create_space": [CreateSpace(CONFIG)],
+    "create_space": [CreateSpace(CONFIG), CreateSpace(SHORT)],
     "drop_space": [DropSpace("notes"), DropSpace("notes", "key")],
     "rename_space": [RenameSpace("notes", "renamed"), RenameSpace("notes", "renamed", "key")],
     "set_alias": [SetAlias("current", "notes")],
@@ -163,16 +178,16 @@ RESULTS: dict[str, list[Any]] = {
     "erase": [ErasureReceipt("notes", "0f" * 16, ("1e" * 16,), 9, 3, 1_500_000), ErasureReceipt("a", "b", (), 0, 0, 0)],
     "scan": [ScanPage([HIT], 7, incomplete=True, cursor="cursor"), ScanPage()],
     "facets": [Facets({"room": FACET}, 9, 7), Facets()],
-    "get": [Hits([], 0), Hits([HIT], 7)],
+    "get": [Hits([], 0), Hits([HIT], 7), Hits([BARE], 7)],
     "recall": [Recalled([HIT], 7, 3, 1.5, incomplete=True), Recalled([], 0, 0, 0.5)],
     "recall_many": [
-        ManyRecalled([Hits([HIT], 7, incomplete=True), Hits([], 7), Hits([HIT, HIT], 7)], 7),
+        ManyRecalled([Hits([HIT], 7, incomplete=True), Hits([], 7), Hits([HIT, HIT], 7)], 7, 2_500_000),
         ManyRecalled([], 0),
     ],
     "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
     "count": [Counted(0, 0), Counted(3, 7)],
     "snapshot": [SnapshotTaken(7)],
-    "create_space": [SPACE],
+    "create_space": [SPACE, replace(SPACE, config=SHORT)],
     "drop_space": [SpaceDropped("notes"), SpaceDropped("notes", ("current", "newest"))],
     "rename_space": [SpaceRenamed("notes", "renamed")],
     "set_alias": [AliasChanged("current", "notes")],
