@@ -15,8 +15,8 @@ from engram.store.filters.rows import PassingRows, Window, among, flagged, marke
 
 Places = NDArray[np.int64] | slice
 
-# To look for a generation in a list takes about as long as to mark so many generations in flags, and to mark one as long
-# as to make so many flags.
+# To look for a generation in a list takes about as long as to mark so many generations in flags, and to mark one as
+# long as to make so many flags.
 _MARKS_PER_SEARCH: Final = 64
 _FLAGS_PER_MARK: Final = 8
 
