@@ -136,8 +136,8 @@ class KeyPlan(Plan):
         super().__init__(window, end - start)
         self._start = start
         self._inside = generations[start:end]
-        # As is usual for a key, each row from the first to the last one has a value, so that none has to be looked for.
-        self._is_gapless = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
+        self.is_gapless = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
+        """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
 
     def rows(self) -> PassingRows:
@@ -147,7 +147,7 @@ class KeyPlan(Plan):
         inside = self._inside
         if found <= self.window.listed_max:
             return PassingRows(self.window, inside[passed])
-        if not self._is_gapless:
+        if not self.is_gapless:
             return PassingRows(self.window, flags=marked(self.window, inside, passed))
         flags = np.zeros(self.window.size, dtype=bool)
         start = int(inside[0]) - self.window.first
@@ -160,7 +160,7 @@ class KeyPlan(Plan):
         if not len(inside):
             return np.zeros(len(generations), dtype=bool)
         # The place of each value, or that of another one for a row that has none.
-        wanted: NDArray[Any] = generations - inside[0] if self._is_gapless else np.searchsorted(inside, generations)
+        wanted: NDArray[Any] = generations - inside[0] if self.is_gapless else np.searchsorted(inside, generations)
         places = np.clip(wanted, 0, len(inside) - 1)
         has_value: NDArray[np.bool_] = inside[places] == generations
         has_value[has_value] = self._passed(places[has_value])
