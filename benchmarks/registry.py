@@ -187,9 +187,16 @@ BENCHMARKS: Final = (
     Benchmark(
         "scan",
         "benchmarks.store.scan",
-        "scans of a whole space in each order, with and without reading the columns, and facets: rows a second",
+        "scans of a whole space in pages and in each order, with or without reading columns, and facets: rows a second",
         (),
         ("--count 20000 --repeat 1",),
+    ),
+    Benchmark(
+        "expiry",
+        "benchmarks.store.expiry",
+        "observations that expire beside a stream: if any is recalled late, what the stream loses, what comes back",
+        (),
+        ("--count 20000 --dim 64 --rate 2000 --spread 5 --lead 15 --back 60 --pairs 1",),
     ),
     Benchmark(
         "log-writes",

@@ -1,7 +1,7 @@
 """Many cues in one call: on one thread, on one for each core, and as many recalls, one after the other.
 
-    python -m benchmarks recall-many                  # 1 000 cues, 100 000 observations of 768 numbers
-    python -m benchmarks recall-many --count 1000000  # larger
+    python -m benchmarks recall-many                                            # 1 000 cues, 100 000 x 768 numbers
+    python -m benchmarks recall-many --count 1000000 --dim 384 --keep FOLDER    # the store that filter-trees kept there
 
 A store is filled once, and opened in turns for each number of threads. Every way has to find the same.
 """
@@ -10,29 +10,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.support.datasets import synthetic_rows
-from benchmarks.support.indexed import IndexedWatch
+from benchmarks.support.filled import SPACE, cues_of, filled
 from benchmarks.support.report import publish
 from benchmarks.support.steps import progress
 from engram import Condition, Cue, F, Hits, MemoryStore, Space, StoreOptions
 
 K = 10
-_BLOCK = 5_000
-_SPACE = "many"
-# Filters that everything, a tenth, and so few pass that each of them is compared.
-FILTERS: dict[str, Condition | None] = {"none": None, "a tenth passes": F.part == 3, "500 pass": F.row < 500}
 
 Answer = Callable[[Space, NDArray[np.float32], Condition | None], list[Hits]]
+Filters = Mapping[str, Condition | None]
+
+
+def filters_of(count: int) -> Filters:
+    """Filters that everything, a tenth, and so few of `count` pass that each of them is compared."""
+    return {"none": None, "a tenth passes": F.crew.deck == 3, "about 500 pass": F.rank < 500 / count}
 
 
 def one_by_one(space: Space, cues: NDArray[np.float32], filter: Condition | None) -> list[Hits]:
@@ -71,23 +71,11 @@ Times = dict[tuple[str, Way], list[float]]
 Found = dict[str, list[list[int]]]
 
 
-def fill(path: Path, base: NDArray[np.float32]) -> None:
-    """Store the observations, and wait until they are linked."""
-    with MemoryStore(path) as store:
-        space = store.space(_SPACE, dim=base.shape[1])
-        for first in range(0, len(base), _BLOCK):
-            numbers = range(first, min(first + _BLOCK, len(base)))
-            metadata = [{"row": row, "part": row % 10} for row in numbers]
-            space.observe([f"{row}" for row in numbers], base[first : numbers.stop], metadata=metadata)
-            progress(f"{numbers.stop:,} stored")
-        IndexedWatch(space).wait()
-
-
-def measure(path: Path, cues: NDArray[np.float32], threads: int, times: Times, found: Found) -> None:
+def measure(path: Path, cues: NDArray[np.float32], filters: Filters, threads: int, times: Times, found: Found) -> None:
     """Answer all cues once in every way with so many threads."""
     with MemoryStore(path, options=StoreOptions(search_threads=threads)) as store:
-        space = store.space(_SPACE)
-        for name, filter in FILTERS.items():
+        space = store.space(SPACE)
+        for name, filter in filters.items():
             # The first answers would read the log and the graph into memory.
             together(space, cues, filter)
             for way in WAYS:
@@ -123,18 +111,16 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--cues", type=int, default=1000, help="cues of one call (default 1000)")
     parser.add_argument("--repeat", type=int, default=5, help="rounds, of which the median counts (default 5)")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the store, or has it from another run")
     parser.add_argument("--json", type=Path, help="save the result there")
     arguments = parser.parse_args()
-    vectors = synthetic_rows(arguments.count + arguments.cues, arguments.dim)
-    base, cues = vectors[: arguments.count], vectors[arguments.count :]
+    cues, filters = cues_of(arguments.cues, arguments.dim), filters_of(arguments.count)
     times: Times = defaultdict(list)
     found: Found = {}
-    with tempfile.TemporaryDirectory(prefix="engram-bench-") as scratch:
-        path = Path(scratch) / "store"
-        fill(path, base)
+    with filled(arguments.keep, arguments.count, arguments.dim) as path:
         for number in range(arguments.repeat):
             for threads in (1, 0):
-                measure(path, cues, threads, times, found)
+                measure(path, cues, filters, threads, times, found)
             progress(f"round {number + 1} of {arguments.repeat}")
     settings = {
         "count": arguments.count,

@@ -213,15 +213,23 @@ class Columns:
         low, high = first >> CHUNK_BITS, last >> CHUNK_BITS
         return [number for number in list(self.chunks) if low <= number <= high]
 
-    def alive_count(self, first: int, last: int, at: int) -> int:
-        """Return how many of the generations from `first` to `last` are observations that are alive at `at`."""
-        count = 0
+    def pieces(self, first: int, last: int) -> Iterator[tuple[int, ColumnChunk, int, int]]:
+        """Yield the chunks that have generations from `first` to `last`, and which of their rows these are.
+
+        Each comes with the generation of its offset 0, and with the begin and the end of the rows, of which there is at
+        least one.
+        """
         for number in self.within(first, last):
             chunk, base = self.chunks.get(number), number << CHUNK_BITS
             if chunk is not None:
                 begin, end = chunk.span(first - base, last - base)
-                count += int(np.count_nonzero(chunk.ends[begin:end] > at))
-        return count
+                if begin < end:
+                    yield base, chunk, begin, end
+
+    def alive_count(self, first: int, last: int, at: int) -> int:
+        """Return how many of the generations from `first` to `last` are observations that are alive at `at`."""
+        pieces = self.pieces(first, last)
+        return sum(int(np.count_nonzero(chunk.ends[begin:end] > at)) for _, chunk, begin, end in pieces)
 
     def drop(self, horizon: int) -> None:
         """Free the rows of versions that ended at or before `horizon`, a chunk at a time. Any thread may call it."""

@@ -31,6 +31,7 @@ from engram.store.filters.plans import (
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
+from engram.store.filters.texts_plan import TextsPlan
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": signs.eq,
@@ -179,8 +180,12 @@ class Planner:
             missing = [] if index is None else list(index.present())
             plans.append(NotPlan(ListsPlan(self._window, missing)))
         if index is not None:
-            plain = [value for value in values if not isinstance(value, Instant)]
-            plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+            plain = [value for value in values if not isinstance(value, str | Instant)]
+            if plain:
+                plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+            texts = [value for value in values if isinstance(value, str)]
+            if texts and index.texts is not None:
+                plans.append(TextsPlan(self._window, index.texts, index.texts.numbers_of(texts)))
             times = [value.time_us for value in values if isinstance(value, Instant)]
             if times and index.texts is not None:
                 plans.append(self._texts(path, index.texts, partial(_at_times, np.array(times, dtype=np.int64))))
@@ -224,6 +229,9 @@ class Planner:
             found: NDArray[np.bool_] = find(texts, read, numbers)[numbers]
             return found
 
+        few = texts.few_numbers()
+        if few is not None:
+            return TextsPlan(self._window, texts, np.flatnonzero(find(texts, read, few)))
         return KeyPlan(self._window, texts.generations, test)
 
     def _rows(self) -> StoredRows:

@@ -152,6 +152,10 @@ class Postings:
         number = self._numbers.get(key)
         return _NONE if number is None else self.numbered(number)
 
+    def number(self, key: Hashable) -> int | None:
+        """Return the number of `key`; None if there is no such key."""
+        return self._numbers.get(key)
+
     def numbered(self, number: int) -> NDArray[np.int64]:
         """Return the generations of the key with this number: int64, shape ``(n,)``, ascending."""
         known = self._lists[number]

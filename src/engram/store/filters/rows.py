@@ -13,6 +13,8 @@ _WORD_BITS: Final = 64
 _WORD_BYTES: Final = _WORD_BITS // 8
 # Up to this share of the window, a list is cheaper to go on with than flags.
 _LISTED_SHARE: Final = 32
+# So many generations are turned into places at once, so that these are still in the cache when they are used.
+_PLACES_AT_ONCE: Final = 1 << 15
 
 
 class Window(NamedTuple):
@@ -161,7 +163,20 @@ def flagged(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.bo
     """Return one flag for each generation of the window, set where one of `lists`, which lie in it, has it."""
     flags = np.zeros(window.size, dtype=bool)
     for generations in lists:
-        flags[generations - window.first] = True
+        for start in range(0, len(generations), _PLACES_AT_ONCE):
+            flags[generations[start : start + _PLACES_AT_ONCE] - window.first] = True
+    return flags
+
+
+def marked(window: Window, generations: NDArray[np.int64], passed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return one flag for each generation of the window, which `passed` says for each of `generations`.
+
+    Others, which are not among `generations`, do not pass.
+    """
+    flags = np.zeros(window.size, dtype=bool)
+    for start in range(0, len(generations), _PLACES_AT_ONCE):
+        part = slice(start, start + _PLACES_AT_ONCE)
+        flags[generations[part] - window.first] = passed[part]
     return flags
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeVar
 
@@ -27,6 +27,8 @@ NO_TIME: Final = np.iinfo(np.int64).min
 _SORTED_COUNT_MIN: Final = 256
 # Where fewer rows are asked for than this share of the distinct texts, only the texts of these rows are looked at.
 _FEW_SHARE: Final = 16
+# With so few distinct texts, each is tested when a filter is planned.
+_TESTED_FIRST_MAX: Final = 64
 # The shortest text that is a time has ten characters, such as 2025-01-31.
 _TIME_CHARACTERS_MIN: Final = 10
 
@@ -97,6 +99,16 @@ class Texts:
         """Return the numbers of the texts at `places`, among the distinct texts."""
         # Numbers are appended before generations, so there is one for every generation that a reader saw.
         return self._numbers.view[places]
+
+    def numbers_of(self, wanted: Iterable[str]) -> NDArray[np.int64]:
+        """Return the numbers of those of `wanted` that some generation has: int64, shape ``(n,)``, each once."""
+        numbers = (self.postings.number(text_key(text)) for text in dict.fromkeys(wanted))
+        return np.array([number for number in numbers if number is not None], dtype=np.int64)
+
+    def few_numbers(self) -> NDArray[np.int32] | None:
+        """Return the numbers of all distinct texts, if they are few and none is long; None: they are not."""
+        count = len(self._distinct)
+        return None if count > _TESTED_FIRST_MAX or self._long else np.arange(count, dtype=np.int32)
 
     def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of the distinct texts pass `test`: shape ``(n,)``, by their numbers.

@@ -53,6 +53,15 @@ def test_what_is_alive_is_told_in_the_order_of_the_question() -> None:
     assert made.alive(asked[:0], 22).tolist() == []
 
 
+def test_pieces_are_the_rows_of_each_chunk_that_has_some() -> None:
+    made = Columns()
+    made.add(entry(1, 20))
+    assert [(base, begin, end) for base, _, begin, end in made.pieces(6, 17)] == [(0, 6, 8), (8, 0, 8), (16, 0, 2)]
+    assert list(made.pieces(9, 8)) == []
+    made.end(np.array([6, 9, 17]), np.array([21, 22, 22]))
+    assert made.alive_count(6, 17, 21) == 11
+
+
 def test_what_is_in_many_chunks_takes_time_by_its_rows() -> None:
     far_apart = np.arange(150_000) * columns.CHUNK_ROWS
     begin_s = time.thread_time()
