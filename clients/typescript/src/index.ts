@@ -2,6 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { Engram } from "./client.js";
 export { type ConnectOptions, connect } from "./connect.js";
+export type * from "./cue.js";
 export { EngramError, type ErrorKind, type ErrorParts } from "./errors.js";
 export { decodeFrame, encodeFrame, type Frame, type FrameArray, type NamedArray } from "./frames.js";
 export type { Hits } from "./hits.js";

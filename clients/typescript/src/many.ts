@@ -1,12 +1,13 @@
 import { checkFields, checkList, checkObject, checkOptions, checkVector, dimensionMismatch } from "./checks.js";
 import type { Message } from "./connection.js";
+import type { Cue, RecallOptions, SnapshotRecallOptions } from "./cue.js";
 import { EngramError, unexpected } from "./errors.js";
 import type { NamedArray } from "./frames.js";
 import { decodeHits, Hits } from "./hits.js";
 import { CUE_FIELDS, recallRequest, reinforces } from "./query.js";
 import type { RecallHost } from "./recall.js";
 import type { Request } from "./request.js";
-import type { Cue, RecallOptions, SnapshotRecallOptions, Vector } from "./types.js";
+import type { Vector } from "./types.js";
 
 type OfOneCue = "vector" | "text" | "by" | "scoreMin" | "timeoutMs" | "batchSize";
 

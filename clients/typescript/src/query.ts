@@ -9,12 +9,12 @@ import {
   checkWhole,
   dimensionMismatch,
 } from "./checks.js";
+import type { FollowOptions, RecallOptions, Strength } from "./cue.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
 import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
-import type { FollowOptions, RecallOptions, Strength } from "./types.js";
 
 /** The fields of a cue. */
 export const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];

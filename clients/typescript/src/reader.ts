@@ -9,6 +9,7 @@ import {
   checkWhole,
 } from "./checks.js";
 import type { Message } from "./connection.js";
+import type { RecallOptions } from "./cue.js";
 import { invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
@@ -32,7 +33,6 @@ import type {
   Moment,
   Observation,
   Observations,
-  RecallOptions,
   ServerStatus,
   SpaceDropped,
   SpaceSettings,

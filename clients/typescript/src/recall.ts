@@ -1,9 +1,10 @@
 import type { Calls } from "./calls.js";
+import type { RecallOptions } from "./cue.js";
 import { HitStream } from "./hit-stream.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { type CueLike, recallMany, type SnapshotRecallManyOptions } from "./many.js";
 import { checkGeneration, recallRequest, reinforces, streamRequest } from "./query.js";
-import type { Condition, Counted, Filter, Hit, RecallOptions } from "./types.js";
+import type { Condition, Counted, Filter, Hit } from "./types.js";
 
 /** What recalls are made with. */
 export interface RecallHost {
