@@ -40,6 +40,11 @@ export interface SnapshotRecallOptions extends Cue, CallOptions {
   timeoutMs?: number | undefined;
   /** Hits per batch of a streamed recall, 1 to 100. Given, or with `k` above 100, iteration streams. */
   batchSize?: number | undefined;
+  /**
+   * Whether later batches may also have what is observed while the recall runs, marked as `recent`; iteration then
+   * streams. By similarity only.
+   */
+  includeRecent?: boolean | undefined;
 }
 
 /** Options of a recall. */
