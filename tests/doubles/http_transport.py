@@ -329,13 +329,15 @@ def _batch(line: bytes) -> Recalled:
 
 def _hit(shown: dict[str, Any]) -> Hit:
     time_us = as_time_us(shown["timestamp"], "timestamp")
-    vector = shown.get("vector")
+    vector, expires_at = shown.get("vector"), shown.get("expires_at")
     return Hit(
         **{name: shown[name] for name in _SAME},
         time_us=time_us,
         vector=None if vector is None else np.array(vector, np.float32),
         strength=shown.get("strength"),
+        has_content=shown.get("has_content", True),
         recalled_us=time_us + round(shown["age_s"] * 1e6),
+        expires_us=None if expires_at is None else as_time_us(expires_at, "expires_at"),
     )
 
 

@@ -21,6 +21,7 @@ BEFORE: dict[str, Any] = {
     "importance": 0.25,
     "metadata": {"n": 1},
     "tags": ["x"],
+    "expires_at": 4_000_000_000,
 }
 AFTER: dict[str, Any] = {
     "content": "new",
@@ -29,6 +30,7 @@ AFTER: dict[str, Any] = {
     "importance": 1,
     "metadata": {"n": 2},
     "tags": ["y", "z"],
+    "expires_at": 4_000_000_001,
 }
 BLOCKING = [name for name in HOMES if "async" not in name]
 WRITERS = 4
@@ -103,7 +105,7 @@ def test_what_is_not_named_stays(home: Any, spec: Any, many: bool) -> None:
     hit = home.get("a", include_vectors=True)
     np.testing.assert_array_equal(hit.vector, vector_of("a"))
     wanted = {each.attribute: getattr(before, each.attribute) for each in COLUMNS}
-    wanted[spec.attribute] = 99_000_000 if spec.attribute == "time_us" else value
+    wanted[spec.attribute] = value * 1_000_000 if spec.attribute in ("time_us", "expires_us") else value
     assert {name: getattr(hit, name) for name in wanted} == wanted
 
 

@@ -1,6 +1,7 @@
 import {
   checkFields,
   checkFinite,
+  checkFlag,
   checkList,
   checkObject,
   checkPriority,
@@ -11,18 +12,20 @@ import {
   checkWhole,
   metadataToJson,
 } from "./checks.js";
+import { checkLength, column, shares, times } from "./columns.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
+import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NOT_SAID } from "./expiry.js";
+import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
 import type { Columns, Row } from "./outgoing.js";
 import { asMicros } from "./times.js";
-import type { Moment, Observation, Observations } from "./types.js";
+import type { Observation, Observations } from "./types.js";
 
 /** What `observe` and `submit` take. */
 export type Observed = Observation | Observations | readonly Observation[];
 
 // Average size of the id and of the objects of a row.
 const ROW_OVERHEAD_BYTES = 128;
-const ONE_FIELDS = ["id", "vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority"];
 const MANY_FIELDS = [
   "ids",
   "vectors",
@@ -33,6 +36,9 @@ const MANY_FIELDS = [
   "importances",
   "metadata",
   "tags",
+  "expiresAt",
+  "ttl",
+  "embed",
   "priority",
 ];
 
@@ -49,19 +55,24 @@ export function makeRow(observation: Observation): Row {
   const what = `the vector of ${JSON.stringify(id)}`;
   const { vector, content, metadata, tags, timestamp } = observation;
   // A copy, because the caller may change its array before it is sent.
-  const copied = vector === undefined ? undefined : checkVector("vector", vector, what).slice();
-  if (copied === undefined && !content) {
+  const copied = vector === undefined || vector === null ? undefined : checkVector("vector", vector, what).slice();
+  const embed = observation.embed === undefined || checkFlag("embed", observation.embed);
+  // Whoever says that there is no vector need not give a text of which it could be made.
+  if (vector === undefined && embed && !content) {
     throw noVector(`observation ${JSON.stringify(id)} has`, "vector");
   }
   const row: Row = {
     id,
     vector: copied,
-    content: content === undefined ? "" : checkText("content", content, 0, CONTENT_BYTES_MAX, "content_size"),
+    content: checkText("content", content ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
+    hasText: content !== null,
+    embed,
     micros: timestamp === undefined ? undefined : asMicros(timestamp, "timestamp"),
     confidence: checkShare("confidence", observation.confidence ?? 1, "confidence_range"),
     importance: checkShare("importance", observation.importance ?? 0.5, "importance_range"),
     metadata: metadata === undefined || metadata === null ? undefined : metadataToJson("metadata", metadata),
     tags: tags === undefined ? [] : checkTags("tags", tags),
+    expires: expiryOf(observation),
     priority: checkPriority(observation.priority ?? "normal"),
     bytes: 0,
   };
@@ -75,17 +86,20 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
   checkFields("a batch", given, MANY_FIELDS);
   const ids = checkBatchIds(given.ids);
   const count = ids.length;
-  const [vectors, dim] = checkVectors(given, count);
+  const [vectors, dim, presence] = checkVectors(given, count);
+  const embed = given.embed === undefined || checkFlag("embed", given.embed);
   const contents = column("contents", given.contents, count, (text, field) =>
-    checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
+    text === null ? null : checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
   );
-  if (vectors === undefined && (contents === undefined || contents.some((text) => text === ""))) {
+  if (given.vectors === undefined && embed && (contents === undefined || contents.some((text) => text === ""))) {
     throw noVector("an observation of the batch has", "vectors");
   }
   const columns: Columns = {
     ids,
     dim,
     vectors,
+    presence,
+    embed,
     contents,
     micros: times(given.timestamps, count),
     confidences: shares("confidences", given.confidences, count, "confidence_range"),
@@ -94,6 +108,9 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
       value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
     tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags ?? [])),
+    expiries: Array.isArray(observed)
+      ? expiriesOf(observed as readonly Observation[])
+      : expiryColumn(given, count, NOT_SAID),
     priority: checkPriority(given.priority ?? "normal"),
   };
   checkBytes(columns);
@@ -108,11 +125,20 @@ export function changedColumns(changed: Observation | Observations): Columns {
   const ids = checkBatchIds(given.ids);
   const count = ids.length;
   checkDistinct(ids);
-  const [vectors, dim] = checkVectors(given, count);
+  const [vectors, dim, presence] = checkVectors(given, count);
+  if (presence !== undefined || given.embed !== undefined) {
+    throw invalidInput("an update has a new vector for each row or for none, and embeds new texts", {
+      code: "invalid_column",
+      field: presence === undefined ? "embed" : "vectors",
+      limit: "a vector in each row",
+    });
+  }
   const columns: Columns = {
     ids,
     dim,
     vectors,
+    presence,
+    embed: true,
     contents: column("contents", given.contents, count, (text, field) =>
       checkText(field, text, 0, CONTENT_BYTES_MAX, "content_size"),
     ),
@@ -123,10 +149,12 @@ export function changedColumns(changed: Observation | Observations): Columns {
       value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
     tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags)),
+    expiries: changedExpiries(given, count),
     priority: checkPriority(given.priority ?? "normal"),
   };
-  const { contents, micros, confidences, importances, metadata, tags } = columns;
-  if ([vectors, contents, micros, confidences, importances, metadata, tags].every((each) => each === undefined)) {
+  const { contents, micros, confidences, importances, metadata, tags, expiries } = columns;
+  const named = [vectors, contents, micros, confidences, importances, metadata, tags, expiries];
+  if (named.every((each) => each === undefined)) {
     const limit = ONE_FIELDS.slice(1, -1).join(", ");
     throw invalidInput(`there is nothing to change; name at least one of ${limit}`, {
       code: "missing_field",
@@ -154,22 +182,6 @@ export function checkDistinct(ids: readonly string[]): void {
   });
 }
 
-function columnsOfOne(one: Observation): Observations {
-  checkFields("an update", one, ONE_FIELDS);
-  const alone = <T>(value: T | undefined): T[] | undefined => (value === undefined ? undefined : [value]);
-  return {
-    ids: [one.id],
-    vectors: alone(one.vector),
-    contents: alone(one.content),
-    timestamps: alone(one.timestamp),
-    confidences: alone(one.confidence),
-    importances: alone(one.importance),
-    metadata: alone(one.metadata),
-    tags: alone(one.tags),
-    priority: one.priority,
-  };
-}
-
 function checkBatchIds(given: unknown): string[] {
   const ids = checkList("ids", given, '["n1", "n2"]').map((id, row) =>
     checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
@@ -185,62 +197,14 @@ function checkBatchIds(given: unknown): string[] {
   return ids;
 }
 
-/** Return single observations as columns. */
-function gather(given: readonly Observation[]): Observations {
-  // What is missing in an array becomes undefined, which is refused.
-  const list = Array.from(given);
-  list.forEach((observation, row) => {
-    checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
-  });
-  const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined =>
-    list.some((each) => read(each) !== undefined) ? list.map((each, row) => read(each) ?? blank(row)) : undefined;
-  const missing = (field: string) => (row: number) => {
-    throw invalidInput(`observation ${row} has no ${field}, and another one of the list has`, {
-      code: "column_length",
-      field,
-      limit: "all or none",
-      value: row,
-    });
-  };
-  const priorities = new Set(list.map((each) => each.priority ?? "normal"));
-  if (priorities.size > 1) {
-    throw invalidInput("a batch has one priority; pass observations of another one in another call", {
-      code: "invalid_priority",
-      field: "priority",
-      limit: "one of them",
-      value: [...priorities].join(", "),
-    });
-  }
-  return {
-    ids: list.map((each) => each.id),
-    vectors: all((each) => each.vector, missing("vector")),
-    contents: all(
-      (each) => each.content,
-      () => "",
-    ),
-    timestamps: all((each) => each.timestamp, missing("timestamp")),
-    confidences: all(
-      (each) => each.confidence,
-      () => 1,
-    ),
-    importances: all(
-      (each) => each.importance,
-      () => 0.5,
-    ),
-    metadata: list.map((each) => each.metadata),
-    tags: all(
-      (each) => each.tags,
-      () => [],
-    ),
-    priority: list[0]?.priority,
-  };
-}
+type Vectors = [vectors: Float32Array | undefined, dim: number, presence: Uint8Array | undefined];
 
-function checkVectors(given: Observations, count: number): [vectors: Float32Array | undefined, dim: number] {
+/** Return the vectors of the rows that have one, their length, and which rows these are; undefined: all. */
+function checkVectors(given: Observations, count: number): Vectors {
   const { vectors } = given;
   const dim = given.dim === undefined ? undefined : checkWhole("dim", given.dim, 1, DIMENSION_MAX, "invalid_dimension");
   if (vectors === undefined) {
-    return [undefined, 0];
+    return [undefined, 0, undefined];
   }
   if (vectors instanceof Float32Array) {
     const numbers = dim ?? vectors.length / count;
@@ -253,70 +217,36 @@ function checkVectors(given: Observations, count: number): [vectors: Float32Arra
       });
     }
     checkFinite("vectors", vectors, "vectors");
-    return [vectors, numbers];
+    return [vectors, numbers, undefined];
   }
   const rows = checkList("vectors", vectors, "[vector1, vector2], or one Float32Array");
   checkLength("vectors", rows.length, count);
+  const presence = rows.includes(null) ? Uint8Array.from(rows, (row) => (row === null ? 0 : 1)) : undefined;
+  const present = presence?.reduce((sum, one) => sum + one, 0) ?? count;
   let joined: Float32Array | undefined;
+  let position = 0;
   rows.forEach((each, row) => {
+    if (each === null) {
+      return;
+    }
     const vector = checkVector(`vectors[${row}]`, each, `vector ${row}`);
-    joined ??= new Float32Array(count * (dim ?? vector.length));
-    if (vector.length * count !== joined.length) {
-      throw invalidInput(`vector ${row} has ${vector.length} numbers, and others have ${joined.length / count}`, {
+    joined ??= new Float32Array(present * (dim ?? vector.length));
+    if (vector.length * present !== joined.length) {
+      throw invalidInput(`vector ${row} has ${vector.length} numbers, and others have ${joined.length / present}`, {
         code: "invalid_vector",
         field: `vectors[${row}]`,
-        limit: joined.length / count,
+        limit: joined.length / present,
         value: vector.length,
       });
     }
-    joined.set(vector, row * vector.length);
+    joined.set(vector, position * vector.length);
+    position += 1;
   });
-  return [joined, (joined?.length ?? 0) / count];
-}
-
-function column<T, U>(
-  field: string,
-  values: readonly T[] | undefined,
-  count: number,
-  check: (value: T, field: string) => U,
-): U[] | undefined {
-  if (values === undefined) {
-    return undefined;
-  }
-  checkLength(field, checkList(field, values, "one value for each id").length, count);
-  return Array.from(values, (value, row) => check(value, `${field}[${row}]`));
-}
-
-function times(moments: readonly Moment[] | undefined, count: number): BigInt64Array | undefined {
-  const micros = column("timestamps", moments, count, asMicros);
-  return micros && BigInt64Array.from(micros);
-}
-
-function shares(
-  field: string,
-  values: readonly number[] | Float32Array | undefined,
-  count: number,
-  code: string,
-): Float32Array | undefined {
-  const list = values instanceof Float32Array ? Array.from(values) : values;
-  const checked = column(field, list, count, (value, name) => checkShare(name, value, code));
-  return checked && Float32Array.from(checked);
-}
-
-/** Refuse a column of another length than that of the ids. */
-export function checkLength(field: string, got: number, count: number): void {
-  if (got !== count) {
-    throw invalidInput(`${field} has ${got} rows, and there are ${count} ids`, {
-      code: "column_length",
-      field,
-      limit: count,
-      value: got,
-    });
-  }
+  return [joined, (joined?.length ?? 0) / Math.max(present, 1), presence];
 }
 
 function checkBytes(columns: Columns): void {
-  const texts = (list: readonly (string | undefined)[] | undefined): number =>
+  const texts = (list: readonly (string | null | undefined)[] | undefined): number =>
     list?.reduce((sum, text) => sum + (text?.length ?? 0), 0) ?? 0;
   const bytes =
     (columns.vectors?.byteLength ?? 0) + texts(columns.ids) + texts(columns.contents) + texts(columns.metadata);

@@ -34,6 +34,7 @@ import type {
 } from "./types.js";
 import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
 
+const SETTINGS = ["dimension", "metric", "embedder", "vectors"];
 const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
 // Nothing tells when the graph has grown, so it is looked at, ever more rarely.
 const INDEXED_CHECK_MS = 20;
@@ -190,11 +191,15 @@ export class Reader implements AsyncIterable<Hit> {
   /** Create a space. One that exists with the same settings is returned. */
   async createSpace(space: string, settings: SpaceSettings = {}, options: CallOptions = {}): Promise<SpaceStatus> {
     checkOptions("createSpace", options, ["signal"]);
-    checkFields("settings of a space", checkObject("settings", settings), ["dimension", "metric", "embedder"]);
+    checkFields("settings of a space", checkObject("settings", settings), SETTINGS);
     const args: Record<string, unknown> = { space: checkSpace(space) };
-    const { dimension, metric, embedder } = settings;
+    const { dimension, metric, embedder, vectors } = settings;
+    if (vectors !== undefined) {
+      args["vectors"] = checkText("vectors", vectors, 1, 64, "invalid_vectors_setting");
+    }
     if (dimension !== undefined) {
-      args["dimension"] = checkWhole("dimension", dimension, DIMENSION_MIN, DIMENSION_MAX);
+      const [low, high] = vectors === "none" ? [0, 0] : [DIMENSION_MIN, DIMENSION_MAX];
+      args["dimension"] = checkWhole("dimension", dimension, low, high);
     }
     if (metric !== undefined) {
       if (!METRICS.includes(metric)) {

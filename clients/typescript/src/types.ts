@@ -19,10 +19,10 @@ export type Metadata = { readonly [key: string]: Json };
 export interface Observation {
   /** 1 to 512 bytes. An id that exists already is superseded. */
   id: string;
-  /** Left out: the embedder of the space makes it from `content`. */
-  vector?: Vector | undefined;
-  /** The text that is recalled with the observation, at most 64 KiB. */
-  content?: string | undefined;
+  /** Left out or null: the embedder of the space makes it from `content`; null: there may be none, too. */
+  vector?: Vector | null | undefined;
+  /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
+  content?: string | null | undefined;
   /** When it was observed; left out: when it arrives. */
   timestamp?: Moment | undefined;
   /** In [0, 1]; 1 if left out. */
@@ -33,6 +33,12 @@ export interface Observation {
   metadata?: Metadata | null | undefined;
   /** At most 64, of 1 to 128 bytes each. */
   tags?: readonly string[] | undefined;
+  /** When it expires, and is gone; a time that has passed is one at once. In an update, null: never. */
+  expiresAt?: Moment | null | undefined;
+  /** In place of `expiresAt`: seconds after its arrival; `Infinity`: never. */
+  ttl?: number | null | undefined;
+  /** Whether the space's embedder makes the vector if there is none; true if left out. */
+  embed?: boolean | undefined;
   /** `normal` if left out. */
   priority?: Priority | undefined;
 }
@@ -41,12 +47,12 @@ export interface Observation {
 export interface Observations {
   /** 1 to 10 000 ids. */
   ids: readonly string[];
-  /** One vector for each id; or all numbers in one array, row after row, with `dim` numbers each. */
-  vectors?: Float32Array | readonly Vector[] | undefined;
+  /** One vector for each id, or null; or all numbers in one array, row after row, with `dim` numbers each. */
+  vectors?: Float32Array | readonly (Vector | null)[] | undefined;
   /** Numbers in each vector. Needed only with all vectors in one array, and even then it can be left out. */
   dim?: number | undefined;
-  /** The texts that are recalled with the observations. */
-  contents?: readonly string[] | undefined;
+  /** The texts that are recalled with the observations; null where there is none. */
+  contents?: readonly (string | null)[] | undefined;
   /** When they were observed. */
   timestamps?: readonly Moment[] | undefined;
   /** Each in [0, 1]. */
@@ -57,6 +63,12 @@ export interface Observations {
   metadata?: readonly (Metadata | null | undefined)[] | undefined;
   /** Tags for each id. */
   tags?: readonly (readonly string[])[] | undefined;
+  /** When they expire: one time for all, or one each. In an update, null: never. */
+  expiresAt?: Moment | readonly (Moment | null | undefined)[] | null | undefined;
+  /** In place of `expiresAt`: seconds after their arrival, for all or each. */
+  ttl?: number | readonly (number | null | undefined)[] | null | undefined;
+  /** Whether the space's embedder makes the vectors that are missing; true if left out. */
+  embed?: boolean | undefined;
   /** The lane of all of them. */
   priority?: Priority | undefined;
 }
@@ -110,7 +122,8 @@ export type Condition =
   | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
   | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
   | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
-  | { of: "observed_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string };
+  | { of: "observed_at" | "expires_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string }
+  | { of: "expires_at"; op: "exists"; value?: boolean };
 
 /** The answer to a count. */
 export interface Counted {
@@ -138,7 +151,9 @@ export interface Hit {
   readonly score: number;
   readonly confidence: number;
   readonly generation: number;
+  /** Empty, too, if there is no text, which `hasContent` tells apart. */
   readonly content: string;
+  readonly hasContent: boolean;
   readonly metadata: Metadata;
   readonly tags: readonly string[];
   /** When it was observed, in full milliseconds. */
@@ -150,9 +165,11 @@ export interface Hit {
   readonly recent: boolean;
   /** Seconds between observation and recall. */
   readonly ageS: number;
+  /** When it expires, in full milliseconds; left out: never. */
+  readonly expiresAt?: Date;
   /** What the results were ranked by, if by strength. */
   readonly strength?: number;
-  /** If asked for. */
+  /** If asked for, and if there is one. */
   readonly vector?: Float32Array;
 }
 
@@ -208,7 +225,12 @@ export interface SpaceSettings {
   metric?: Metric | undefined;
   /** Name of the embedder that makes vectors from texts. */
   embedder?: string | undefined;
+  /** Whether each observation has a vector, or some, or none; `required` if left out. */
+  vectors?: VectorRule | undefined;
 }
+
+/** Whether the observations of a space have vectors. */
+export type VectorRule = "required" | "optional" | "none";
 
 /** How close a space is to its limits. */
 export type PressureLevel = "normal" | "warning" | "critical" | "overloaded";
@@ -244,6 +266,8 @@ export interface SpaceStatus {
   readonly dimension: number;
   readonly metric: Metric;
   readonly embedder: string;
+  /** Left out: `required`. */
+  readonly vectors?: VectorRule;
   readonly durableGeneration: number;
   readonly visibleGeneration: number;
   readonly indexedGeneration: number;

@@ -1,7 +1,8 @@
 import { checkFlag, checkList, checkOptions, checkWhole } from "./checks.js";
+import { checkLength } from "./columns.js";
 import { invalidInput } from "./errors.js";
 import type { NamedArray } from "./frames.js";
-import { changedColumns, checkDistinct, checkLength, isMany, makeColumns, type Observed } from "./observations.js";
+import { changedColumns, checkDistinct, isMany, makeColumns, type Observed } from "./observations.js";
 import type { Columns } from "./outgoing.js";
 import type { Request } from "./request.js";
 import type { Ack, CallOptions, Observation, Observations } from "./types.js";
@@ -94,7 +95,7 @@ function checkGenerations(field: string, value: unknown): number {
 }
 
 function requestOf(operation: string, space: string, columns: Columns, more: Record<string, unknown>): Request {
-  const { ids, dim, vectors, contents, metadata, tags, priority } = columns;
+  const { ids, dim, vectors, presence, contents, metadata, tags, priority } = columns;
   const args: Record<string, unknown> = { space, ids, ...more };
   if (contents !== undefined) {
     args["contents"] = contents;
@@ -105,6 +106,9 @@ function requestOf(operation: string, space: string, columns: Columns, more: Rec
   if (tags !== undefined) {
     args["tags"] = tags;
   }
+  if (!columns.embed) {
+    args["embed"] = false;
+  }
   if (priority !== "normal") {
     args["priority"] = priority;
   }
@@ -112,12 +116,16 @@ function requestOf(operation: string, space: string, columns: Columns, more: Rec
   const arrays: NamedArray[] = [];
   if (vectors !== undefined) {
     // A copy, because the caller may change its array before the call is sent.
-    arrays.push({ name: "vectors", data: vectors.slice(), shape: [ids.length, dim] });
+    arrays.push({ name: "vectors", data: vectors.slice(), shape: [vectors.length / dim, dim] });
+  }
+  if (presence !== undefined) {
+    arrays.push({ name: "vector_presence", data: presence, shape: [ids.length] });
   }
   const numbers = [
     ["timestamps", columns.micros],
     ["confidences", columns.confidences],
     ["importances", columns.importances],
+    ["expires_at", columns.expiries],
   ] as const;
   for (const [name, data] of numbers) {
     if (data !== undefined) {

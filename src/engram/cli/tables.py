@@ -16,10 +16,12 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
 from engram.model.columns import COLUMNS
+from engram.model.spaces import SpaceConfig
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
 _NAME_WIDTH_MIN = 12
+_TEXT_FIELD = next(spec.field for spec in COLUMNS if spec.name == "contents")
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -48,6 +50,9 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         **{spec.field: getattr(hit, spec.attribute) for spec in COLUMNS},
         "time": datetime.fromtimestamp(hit.time_us / 1e6, UTC).isoformat() if _is_shown(hit.time_us) else None,
         "time_us": hit.time_us,
+        "expires_at": None if hit.expires_at is None else hit.expires_at.isoformat(),
+        # No text, as against an empty one.
+        **({} if hit.has_content else {_TEXT_FIELD: None}),
     }
 
 
@@ -69,13 +74,19 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
         config = space.config
         table.add_row(
             space.name,
-            f"{config.dim} {config.metric}",
+            _vectors_text(config),
             *([config.embedder or "-"] if has_embedders else []),
             space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),
         )
     return table
+
+
+def _vectors_text(config: SpaceConfig) -> str:
+    if config.vectors == "none":
+        return "none"
+    return f"{config.dim} {config.metric}{'' if config.vectors == 'required' else ', optional'}"
 
 
 def space_values(space: SpaceStatus) -> dict[str, Any]:
@@ -85,6 +96,7 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "dim": space.config.dim,
         "metric": space.config.metric,
         "embedder": space.config.embedder,
+        "vectors": space.config.vectors,
         "live_count": space.live_count,
         "durable_generation": space.durable_generation,
         "visible_generation": space.visible_generation,

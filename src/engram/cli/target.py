@@ -20,7 +20,7 @@ from engram.model.hit import Hits
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
-from engram.model.spaces import Metric, check_space_name
+from engram.model.spaces import Metric, Vectors, check_space_name
 from engram.store import Space
 from engram.store.resting.space_access import SpaceAccess
 from engram.store.resting.status_at_rest import status_at_rest
@@ -75,9 +75,11 @@ class ServerTarget:
         """Return the spaces that cannot be used, with the reasons."""
         return self.client.unsound_spaces()
 
-    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+    def create_space(
+        self, name: str, dim: int | None, metric: Metric, embedder: str, vectors: Vectors = "required"
+    ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return self.client.create_space(name, dim, metric, embedder)
+        return self.client.create_space(name, dim, metric, embedder, vectors)
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""
@@ -163,9 +165,11 @@ class DirectoryTarget:
         found = sorted(self.store.unsound.items())
         return [UnsoundSpace(name, error.code, error.message) for name, error in found]
 
-    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+    def create_space(
+        self, name: str, dim: int | None, metric: Metric, embedder: str, vectors: Vectors = "required"
+    ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return space_status(self.store.space(name, dim, metric, embedder))
+        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors))
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""

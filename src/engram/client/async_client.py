@@ -27,6 +27,7 @@ from engram.model.operations.conditions import ConditionalColumns, ConditionalFi
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
+from engram.model.values.vector_rows import VectorsLike
 
 
 class AsyncClient(AsyncReader):
@@ -168,15 +169,15 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
@@ -225,15 +226,15 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]: ...
 
@@ -261,8 +262,8 @@ class AsyncClient(AsyncReader):
     async def observe_batch(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]:
         """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""

@@ -19,7 +19,7 @@ from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
-from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
+from engram.model.limits import RECALL_BATCH_MAX
 from engram.model.operations.requests import (
     Count,
     CreateSpace,
@@ -48,7 +48,7 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import Metric, SpaceConfig, check_space_name
+from engram.model.spaces import Metric, SpaceConfig, Vectors, check_settings_of, check_space_name, dimension_of
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
@@ -231,24 +231,32 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         return await self.delete(ids)
 
     async def create_space(
-        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+        self,
+        name: str,
+        dim: int | None = None,
+        metric: Metric = "cosine",
+        embedder: str = "",
+        vectors: Vectors = "required",
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings.
 
         Parameters
         ----------
-        name, dim, metric, embedder
-            See `SpaceConfig`; `dim` is 768 by default.
+        name, dim, metric, embedder, vectors
+            See `SpaceConfig`; `dim` is 768 by default, and 0 without vectors.
 
         Raises
         ------
         InvalidInput
             If a setting is out of range.
         AlreadyExists
-            If the space exists with other settings.
+            If the space exists with other settings; also if the server is of an older version, which knows no spaces
+            but those that require vectors.
         """
-        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
-        return await self._calls.unary(CreateSpace(config))
+        config = SpaceConfig(name, dimension_of(dim, vectors), metric, embedder, vectors)
+        made = await self._calls.unary(CreateSpace(config))
+        check_settings_of(made.config, None, None, None, vectors)
+        return made
 
     async def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""

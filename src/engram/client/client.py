@@ -43,9 +43,10 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.vector_rows import VectorsLike
 
 
 class Client(BlockingNaming):
@@ -146,15 +147,15 @@ class Client(BlockingNaming):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
@@ -173,15 +174,15 @@ class Client(BlockingNaming):
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]: ...
 
@@ -195,8 +196,8 @@ class Client(BlockingNaming):
     def observe_batch(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]:
         """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""
@@ -286,16 +287,16 @@ class Client(BlockingNaming):
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
 
-    def forget(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations by id. Deprecated: it is called `delete` now."""
-        warn_renamed("forget", "delete")
-        return self.delete(ids)
-
     def create_space(
-        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+        self,
+        name: str,
+        dim: int | None = None,
+        metric: Metric = "cosine",
+        embedder: str = "",
+        vectors: Vectors = "required",
     ) -> SpaceStatus:
         """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
-        return self._thread.run(self._client.create_space(name, dim, metric, embedder))
+        return self._thread.run(self._client.create_space(name, dim, metric, embedder, vectors))
 
     def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""

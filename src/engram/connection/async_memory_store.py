@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from engram.connection.async_space import AsyncSpace
 from engram.model.operations.naming import SpaceDropped
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.store import MemoryStore, Space
 
 
@@ -49,9 +49,12 @@ class AsyncMemoryStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
     ) -> AsyncSpace:
         """Return the space called `name`, created if it does not exist. See `MemoryStore.space`."""
-        return self._face(await asyncio.to_thread(self.blocking.space, name, dim, metric, embedder, create))
+        found = asyncio.to_thread(self.blocking.space, name, dim, metric, embedder, create, vectors=vectors)
+        return self._face(await found)
 
     async def spaces(self) -> list[AsyncSpace]:
         """Return all open spaces in the order of their names."""

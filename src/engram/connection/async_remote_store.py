@@ -12,7 +12,15 @@ from engram.connection.remote_store import TIMEOUT_S
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import space_dropped, space_renamed
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    METRIC_DEFAULT,
+    VECTORS_DEFAULT,
+    Metric,
+    Vectors,
+    check_settings_of,
+    check_space_name,
+)
 
 
 class AsyncRemoteStore:
@@ -56,10 +64,12 @@ class AsyncRemoteStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
     ) -> AsyncClient:
         """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and (dim, metric, embedder, vectors) == (None, None, None, None):
             return client
         try:
             config = (await client.space_status()).config
@@ -67,8 +77,10 @@ class AsyncRemoteStore:
             if not create:
                 raise
             metric_of_new = METRIC_DEFAULT if metric is None else metric
-            config = (await client.create_space(name, dim, metric_of_new, embedder or "")).config
-        check_settings_of(config, dim, metric, embedder)
+            vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
+            made = await client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new)
+            config = made.config
+        check_settings_of(config, dim, metric, embedder, vectors)
         self._found.add(config.name)
         return client if config.name == name else self._client(config.name)
 

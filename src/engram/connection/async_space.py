@@ -37,6 +37,7 @@ from engram.model.scans.page import FoundHits
 from engram.model.scans.scan import AsyncScan
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
+from engram.model.values.vector_rows import VectorsLike
 from engram.store import Snapshot, Space
 
 
@@ -153,15 +154,15 @@ class AsyncSpace:
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
@@ -177,15 +178,15 @@ class AsyncSpace:
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]: ...
 

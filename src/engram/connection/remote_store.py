@@ -11,7 +11,15 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import space_dropped, space_renamed
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    METRIC_DEFAULT,
+    VECTORS_DEFAULT,
+    Metric,
+    Vectors,
+    check_settings_of,
+    check_space_name,
+)
 
 TIMEOUT_S: Final = 10.0
 
@@ -61,12 +69,14 @@ class RemoteStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
     ) -> Client:
         """Return a client for the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
         ----------
-        name, dim, metric, embedder, create
+        name, dim, metric, embedder, create, vectors
             See `MemoryStore.space`.
 
         Raises
@@ -83,15 +93,17 @@ class RemoteStore:
             If the server cannot be reached.
         """
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and (dim, metric, embedder, vectors) == (None, None, None, None):
             return client
         try:
             config = client.space_status().config
         except NotFound:
             if not create:
                 raise
-            config = client.create_space(name, dim, METRIC_DEFAULT if metric is None else metric, embedder or "").config
-        check_settings_of(config, dim, metric, embedder)
+            metric_of_new = METRIC_DEFAULT if metric is None else metric
+            vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
+            config = client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new).config
+        check_settings_of(config, dim, metric, embedder, vectors)
         self._found.add(config.name)
         # Whoever opens a space by an alias stays with it, whatever the alias means later.
         return client if config.name == name else self._client(config.name)

@@ -32,6 +32,7 @@ from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import SegmentHeader
 from engram.model.observations import ObservationBatch, concatenate, fill_batch
+from engram.model.values.presence import spread
 
 # A record of kept rows gets no more rows once it has so many, or so many bytes.
 _ROWS_MAX: Final = 1024
@@ -307,7 +308,8 @@ def _batch_of(record: Record, rows: NDArray[np.int64]) -> ObservationBatch:
         name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in taken]
         for name, column in columns.items()
     }
-    return fill_batch([ids[row] for row in taken], record.vectors(rows), kept)
+    vectors = spread(record.vectors(rows), kept.get("vector_presence"))
+    return fill_batch([ids[row] for row in taken], vectors, kept)
 
 
 def _page_of(segment: Segment, first_generation: int) -> RecordPage:

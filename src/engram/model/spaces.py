@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, get_args
 
 from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
@@ -13,6 +13,9 @@ from engram.model.values.scalars import as_text, as_whole, shown
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
 METRIC_DEFAULT: Final[Metric] = "cosine"
+Vectors = Literal["required", "optional", "none"]
+VECTORS: Final[tuple[str, ...]] = get_args(Vectors)
+VECTORS_DEFAULT: Final[Vectors] = "required"
 # Metrics that compare directions, so that a vector of length zero cannot be compared. `native/metric.hpp` has all that
 # a metric is; these names repeat what is needed where the native core must not be loaded, and a test compares both.
 DIRECTIONAL_METRICS: Final[frozenset[Metric]] = frozenset({"cosine"})
@@ -33,11 +36,13 @@ class SpaceConfig:
     name
         Name of the space; it matches ``[a-z0-9_-]{3,64}``.
     dim
-        Dimension of every vector in the space, 1 to 4096.
+        Dimension of every vector in the space, 1 to 4096; 0 in a space without vectors.
     metric
         Name of the metric: one of `METRICS`. A larger score always means nearer.
     embedder
         Name of the embedder that turns texts into vectors; ``""`` for none.
+    vectors
+        Whether observations have vectors: each of them (``"required"``), some (``"optional"``) or ``"none"``.
 
     Raises
     ------
@@ -50,10 +55,14 @@ class SpaceConfig:
     dim: int = DIMENSION_DEFAULT
     metric: Metric = METRIC_DEFAULT
     embedder: str = ""
+    vectors: Vectors = VECTORS_DEFAULT
 
     def __post_init__(self) -> None:
         check_space_name(self.name)
-        dim = as_whole("dimension", self.dim, DIMENSION_MIN, DIMENSION_MAX, code="invalid_dimension")
+        _check_vectors_setting(self.vectors)
+        has_none = self.vectors == "none"
+        least, most = (0, 0) if has_none else (DIMENSION_MIN, DIMENSION_MAX)
+        dim = as_whole("dimension", self.dim, least, most, code="invalid_dimension")
         # Python's `json` cannot encode a NumPy integer.
         object.__setattr__(self, "dim", dim)
         metric = as_text("metric", self.metric, code="invalid_metric")
@@ -66,6 +75,48 @@ class SpaceConfig:
                 value=shown(metric, with_type=False),
             )
         as_text("embedder", self.embedder, code="invalid_embedder_name")
+        if has_none and self.embedder:
+            raise InvalidInput(
+                f"a space without vectors has no embedder; {shown(self.embedder, with_type=False)} is refused",
+                code="vectors_refused",
+                field="embedder",
+                limit="none",
+                value=self.embedder,
+            )
+
+    @property
+    def index_dim(self) -> int:
+        """Dimension of the index, which has at least one, also where it stays empty."""
+        return max(self.dim, DIMENSION_MIN)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as they are stored, by name.
+
+        What is as it has always been is left out, so that older versions read what they understand, and no more.
+        """
+        settings = asdict(self)
+        if self.vectors == VECTORS_DEFAULT:
+            del settings["vectors"]
+        return settings
+
+
+def dimension_of(dim: int | None, vectors: Vectors | None) -> int:
+    """Return the dimension of a new space; None stands for what is not given."""
+    if dim is not None:
+        return dim
+    return 0 if vectors == "none" else DIMENSION_DEFAULT
+
+
+def _check_vectors_setting(vectors: object) -> None:
+    text = as_text("vectors", vectors, code="invalid_vectors_setting")
+    if text not in VECTORS:
+        raise InvalidInput(
+            f"vectors {shown(text, with_type=False)} is not one of {', '.join(VECTORS)}",
+            code="invalid_vectors_setting",
+            field="vectors",
+            limit=", ".join(VECTORS),
+            value=shown(text, with_type=False),
+        )
 
 
 def is_space_name(name: str) -> bool:
@@ -99,7 +150,13 @@ def check_space_name(name: str, field: str = "memory_space_id") -> str:
     return name
 
 
-def check_settings_of(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
+def check_settings_of(
+    config: SpaceConfig,
+    dim: int | None,
+    metric: Metric | None,
+    embedder: str | None,
+    vectors: Vectors | None = None,
+) -> None:
     """Check that a space that exists has the settings that are asked for; None asks for nothing.
 
     Raises
@@ -111,6 +168,7 @@ def check_settings_of(config: SpaceConfig, dim: int | None, metric: Metric | Non
         ("dimension", config.dim, dim),
         ("metric", config.metric, metric),
         ("embedder", config.embedder, embedder),
+        ("vectors", config.vectors, vectors),
     ):
         if wanted is not None and wanted != has:
             raise AlreadyExists(

@@ -145,6 +145,7 @@ class Housekeeping:
 
     def _expire_in(self, space: SpaceEngine) -> None:
         with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
+            space.remove_expired()
             space.retention.advance()
             if space.log_compaction.is_due():
                 self._compact_log(space)

@@ -16,7 +16,7 @@ from engram.lifecycle.opened_directories import Holding, OpenedDirectories
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig, Vectors
 from engram.model.values.scalars import as_flag
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
@@ -116,6 +116,8 @@ class MemoryStore(SpaceNames):
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
     ) -> Space:
         """Return the space called `name`, created if it does not exist; ``default`` always exists.
 
@@ -127,6 +129,9 @@ class MemoryStore(SpaceNames):
             Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
             Whether to create the space if it does not exist.
+        vectors
+            A setting, too: whether observations have vectors, ``"required"`` by default, ``"optional"`` or ``"none"``.
+            A space without vectors has no dimension.
 
         Raises
         ------
@@ -142,7 +147,7 @@ class MemoryStore(SpaceNames):
             The error in `unsound`, if the space could not be opened.
         """
         self._check_open()
-        engine = self._engine.space(name, dim, metric, embedder, create)
+        engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors)
         return self._face(engine.config, engine)
 
     def spaces(self) -> list[Space]:

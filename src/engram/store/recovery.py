@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import chain
 from typing import Final
 
@@ -25,6 +24,7 @@ from engram.log.log import Log
 from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.log.records.record_vectors import VectorBlock
 from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
@@ -97,7 +97,7 @@ def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damage
     manifest = Manifest(
         storage,
         Identity.new(store_id),
-        asdict(config),
+        config.settings(),
         entries_of(log.segments, log.records),
         [entry for entry in checkpoints if entry.generation <= log.last_generation],
         Mark(log.last_generation),
@@ -131,7 +131,7 @@ def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, optio
             log.close()
             raise
     log = _open_log(stored, manifest, damages, options, 0)
-    index = HnswIndex(stored.config.dim, stored.config.metric, options.quality)
+    index = HnswIndex(stored.config.index_dim, stored.config.metric, options.quality)
     return SpaceState(log, index, manifest, checkpoints)
 
 
@@ -186,18 +186,15 @@ def _opened(checkpoints: Checkpoints | None, entry: CheckpointEntry) -> Iterator
 
 def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> HnswIndex:
     """Load the graph of an open checkpoint that covers everything up to `generation`."""
-    blocks = []
+    blocks: list[VectorBlock] = []
     for record in _observed(log.records()):
         rows = record.rows_until(generation)
-        if rows > 0:
-            generations = record.generations[:rows] if record.has_gaps else None
-            blocks.append(
-                (record.first_generation, record.raw_vectors[:rows], record.vector_sums()[:rows], generations)
-            )
+        if rows > 0 and (block := record.vector_block(stop=rows)) is not None:
+            blocks.append(block)
     # While something is being erased, the checkpoint may still have it.
     dropped = max(log.horizon.generation, *log.manifest.erasing.values(), 0)
     index = HnswIndex.load(descriptor, blocks, dropped)
-    if (index.dim, index.metric) != (config.dim, config.metric):
+    if (index.dim, index.metric) != (config.index_dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
         )
@@ -212,9 +209,13 @@ def _centre(index: HnswIndex, log: Log) -> None:
     first: list[NDArray[np.float32]] = []
     missing, last = _CENTRE_ROWS, 0
     for record in _observed(log.records()):
-        first.append(record.raw_vectors[:missing])
+        block = record.vector_block()
+        if block is None:
+            continue
+        first.append(block.vectors[:missing])
         missing -= len(first[-1])
-        last = record.generation(len(first[-1]) - 1)
+        place = len(first[-1]) - 1
+        last = block.first_generation + place if block.generations is None else int(block.generations[place])
         if not missing:
             break
     if first:
@@ -226,12 +227,11 @@ def _append_uncovered(space: SpaceState) -> None:
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
-            known = record.rows_until(covered)
-            vectors = record.raw_vectors[known:]
             # The checksums of the log, since what is read here may not be what was checked when the log was opened.
-            sums = record.vector_sums()[known:]
-            generations = record.generations[known:] if record.has_gaps else None
-            space.index.append(vectors, record.generation(known), vectors, sums, generations)
+            block = record.vector_block(record.rows_until(covered))
+            if block is not None:
+                first, vectors, sums, generations = block
+                space.index.append(vectors, first, vectors, sums, generations)
 
 
 def _replay(space: SpaceState) -> None:

@@ -29,13 +29,14 @@ from engram.model.recall_options import (
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
-from engram.store.many.recalling_space import RecallingSpace
+from engram.model.values.vector_rows import VectorsLike
+from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.resting.space_access import SpaceAccess
 
 
-class Space(RecallingSpace):
+class Space(ExpiringSpace):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
@@ -63,15 +64,15 @@ class Space(RecallingSpace):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
@@ -89,13 +90,12 @@ class Space(RecallingSpace):
         ids
             The id of one observation, or up to 10 000 ids. An id that exists is superseded.
         vectors
-            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
-            vectors from `contents`.
+            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
+            makes it of the text, or there is none, if the space does not require vectors.
         contents
-            The text of one observation, or one text each.
+            The text of one observation, or one text each; None, also in a list: no text, as against an empty one.
         **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+            ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
             one each; 0: only if the id is not alive. With either, each id is named once.
@@ -126,15 +126,15 @@ class Space(RecallingSpace):
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> Future[Ack]: ...
 
     @overload
     def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> Future[Ack]: ...
 

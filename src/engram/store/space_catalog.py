@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engram.errors import CorruptData, EngramError
@@ -169,7 +169,7 @@ class SpaceCatalog:
         with typed_failures(f"creating space {config.name}"):
             self._directories.claim(config.name)
             storage = self._spaces.directory(config.name)
-            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(asdict(config), RetentionPolicy()))
+            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(config.settings(), RetentionPolicy()))
             manifest.save()
             self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)

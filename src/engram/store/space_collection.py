@@ -114,7 +114,7 @@ class SpaceCollection(SpaceUpdates):
         if isinstance(wanted, str):
             return self._engine.get(wanted, max_generation)
         with self._access.held() as engine:
-            return look_up(engine.snapshot(max_generation), wanted)
+            return look_up(engine.present(max_generation), wanted)
 
     @spelled_out(ScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:
@@ -191,7 +191,7 @@ class SpaceCollection(SpaceUpdates):
         name = self._access.config.name
         request = CountFacets(name, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
         with self._access.held() as engine:
-            snapshot = engine.snapshot(request.max_generation)
+            snapshot = engine.present(request.max_generation)
             return exhausted(engine.facets(request, snapshot.generation))
 
     def delete(
@@ -295,5 +295,5 @@ class SpaceCollection(SpaceUpdates):
 
 def existing(engine: SpaceRecalls, ids: Iterable[str]) -> Deletion:
     """Return what the deletion of `ids` would answer, without deleting anything."""
-    found = look_up(engine.snapshot(), list(dict.fromkeys(ids)))
+    found = look_up(engine.present(), list(dict.fromkeys(ids)))
     return Deletion(len(found) - found.count(None), found.generation)

@@ -22,19 +22,22 @@ from engram.model.observations import (
     check_beside_vectors,
     check_columns,
     check_with_vectors,
-    has_vectors,
-    with_vectors,
+    lacks_vectors,
+    with_expiry,
 )
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import ttl_us_of
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
+from engram.store.commit.missing_vectors import with_missing_vectors
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
+from engram.store.expiry.present import present_us
 from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.attempt import Attempt
@@ -74,7 +77,9 @@ class SpaceEngine(WritableSpace):
         self._reader.check_process()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
-        """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
+        """Return `batch`, checked against the space, with vectors from the space's embedder where it has none.
+
+        Times to live count from now on.
 
         Raises
         ------
@@ -82,14 +87,15 @@ class SpaceEngine(WritableSpace):
             As for `observe`.
         """
         self._reader.check_process()
-        if isinstance(batch.vectors, np.ndarray) and not has_vectors(batch):
+        if isinstance(batch.vectors, np.ndarray) and lacks_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
             check_beside_vectors(batch)
-            batch = with_vectors(batch, self._reader.search.embed(batch.contents))
+            batch = with_missing_vectors(batch, self.config, self._reader.search.embed)
             check_with_vectors(batch, self.config)
-            return batch
-        return check_batch(batch, self.config)
+        else:
+            check_batch(batch, self.config)
+        return with_expiry(batch, ttl_us_of(self.default_ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
 from engram.log.manifest import Manifest
-from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.spaces import METRICS, VECTORS, SpaceConfig
+from engram.model.values.expiry import checked_ttl_s
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
-_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
+_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder", "vectors"})
 _RETENTION: Final = "retention"
+_TTL: Final = "ttl_s"
+_RECORDED: Final = frozenset({_RETENTION, _TTL})
 
 
 def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
@@ -31,16 +34,20 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     Raises
     ------
     NewerFormat
-        If there is a setting or a metric that this version does not know.
+        If there is a setting, or a value of one, that this version does not know.
     CorruptData
         If they are not the settings of a space with this name.
     """
     _checked_policy(settings, file)
-    settings = {key: value for key, value in settings.items() if key != _RETENTION}
+    _check_ttl(settings, file)
+    settings = {key: value for key, value in settings.items() if key not in _RECORDED}
     metric = settings.get("metric")
     # The checksum of the manifest is right, so that the name is not a damaged one.
     if isinstance(metric, str) and metric not in METRICS:
         raise _newer(file, "metric", metric, METRICS)
+    vectors = settings.get("vectors")
+    if isinstance(vectors, str) and vectors not in VECTORS:
+        raise _newer(file, "setting vectors", vectors, VECTORS)
     return _decode(name, settings, file)
 
 
@@ -72,6 +79,25 @@ def has_policy(settings: dict[str, Any]) -> bool:
 def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, Any]:
     """Return settings of a manifest that record `policy`."""
     return {**settings, _RETENTION: asdict(policy)}
+
+
+def ttl_s_in(settings: dict[str, Any]) -> float | None:
+    """Return the default time to live, in seconds, that is recorded in the settings of a manifest; None: none is."""
+    recorded: float | None = settings.get(_TTL)
+    return recorded
+
+
+def with_ttl_s(settings: dict[str, Any], ttl_s: float | None) -> dict[str, Any]:
+    """Return settings of a manifest that record a default time to live; None: none, as in spaces from before."""
+    others = {key: value for key, value in settings.items() if key != _TTL}
+    return others if ttl_s is None else {**others, _TTL: ttl_s}
+
+
+def _check_ttl(settings: dict[str, Any], file: str) -> None:
+    try:
+        checked_ttl_s(settings.get(_TTL))
+    except InvalidInput as error:
+        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
 
 
 def _checked_policy(settings: dict[str, Any], file: str) -> None:

@@ -8,9 +8,17 @@ from contextlib import contextmanager, suppress
 from typing import Final, cast
 
 from engram.errors import EngramError, FailedPrecondition, Unavailable
-from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.operations.naming_errors import name_taken, unknown_space
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    METRIC_DEFAULT,
+    VECTORS_DEFAULT,
+    Metric,
+    SpaceConfig,
+    Vectors,
+    check_settings_of,
+    dimension_of,
+)
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.resting.known_spaces import KnownSpaces
@@ -70,7 +78,15 @@ class SpaceTable(KnownSpaces):
                 self._open.by_name[one.config.name] = opened
 
     def get(
-        self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool, wait: bool
+        self,
+        name: str,
+        dim: int | None,
+        metric: Metric | None,
+        embedder: str | None,
+        vectors: Vectors | None = None,
+        *,
+        create: bool,
+        wait: bool,
     ) -> SpaceEngine:
         """Return the space that `name` means, opened or created if that is allowed; see `MemoryStore.space`.
 
@@ -86,17 +102,17 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        has_settings = create or (dim, metric, embedder) != (None, None, None)
+        has_settings = create or (dim, metric, embedder, vectors) != (None, None, None, None)
         if not has_settings and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = _asked_for(name, dim, metric, embedder)
+            config = _asked_for(name, dim, metric, embedder, vectors)
             meant = self.resolved(name)
             may_create = meant == name and (create or name == DEFAULT_SPACE)
             space = self._found(meant, config if may_create else None, wait)
-            check_settings_of(space.config, dim, metric, embedder)
+            check_settings_of(space.config, dim, metric, embedder, vectors)
         space.occupancy.touched = True
         return space
 
@@ -262,10 +278,13 @@ class SpaceTable(KnownSpaces):
                     raise
 
 
-def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
+def _asked_for(
+    name: str, dim: int | None, metric: Metric | None, embedder: str | None, vectors: Vectors | None
+) -> SpaceConfig:
     return SpaceConfig(
         name,
-        DIMENSION_DEFAULT if dim is None else dim,
+        dimension_of(dim, vectors),
         METRIC_DEFAULT if metric is None else metric,
         "" if embedder is None else embedder,
+        VECTORS_DEFAULT if vectors is None else vectors,
     )

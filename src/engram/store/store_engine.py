@@ -21,7 +21,7 @@ from engram.log.files.storage import Storage
 from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.model.values.scalars import as_flag
 from engram.store.age_clock import AgeClock
 from engram.store.commit.answer_thread import AnswerThread
@@ -119,9 +119,8 @@ class StoreEngine:
         self._housekeeping = Housekeeping(
             spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
         )
-        threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
-        for thread in threads:
-            thread.start()
+        for part in (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer):
+            part.start()
         if not self._storage.read_only:
             self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
@@ -172,10 +171,11 @@ class StoreEngine:
         embedder: str | None = None,
         create: bool = True,
         wait: bool = True,
+        vectors: Vectors | None = None,
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self.table.get(name, dim, metric, embedder, create=as_flag("create", create), wait=wait)
+        return self.table.get(name, dim, metric, embedder, vectors, create=as_flag("create", create), wait=wait)
 
     def reopened(self, name: str) -> SpaceEngine:
         """Return the engine of a space that exists, opened if it rests; raises as `space`."""

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from engram.errors import EngramError
-from engram.model.observations import ObservationBatch
+from engram.model.observations import ObservationBatch, lacks_vectors
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space_engine import SpaceEngine
@@ -49,7 +49,7 @@ class Ingest:
         self._executor = executor
 
     async def prepare(self, space: SpaceEngine, batch: ObservationBatch) -> ObservationBatch:
-        """Return `batch`, checked against `space`, with vectors from the embedder of the space if it has none.
+        """Return `batch`, checked against `space`, with vectors from the embedder of the space where it has none.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Ingest:
         FailedPrecondition
             If vectors are missing and the space has no embedder.
         """
-        if batch.vectors.size:
+        if not (space.config.embedder and lacks_vectors(batch)):
             return space.prepare(batch)
         return await asyncio.get_running_loop().run_in_executor(self._executor, space.prepare, batch)
 

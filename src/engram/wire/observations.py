@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.priority import Priority
+from engram.model.times import check_time_us
+from engram.model.values.expiry import as_ttl_us, check_one_expiry, never_if_not_said
+from engram.model.values.presence import gathered, pack_presence, read_presence, spread
 from engram.wire import engram_pb2 as pb
 from engram.wire.raw_fields import bytes_tag, varint
 from engram.wire.times import from_timestamp
@@ -63,8 +67,10 @@ def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
     return [row.tags[:] for row in rows]
 
 
-def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any]) -> None:
+def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any] | None) -> None:
     # An empty column stands for what an observation has if nothing else is given.
+    if values is None:
+        return
     if blank is None or not (values == blank).all():
         # The bytes of the array are those of the field, so protobuf need not take the numbers one by one.
         packed = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
@@ -105,18 +111,33 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
         numbers.
     """
     ids = _decode_ids(message)
-    return fill_batch(
-        ids,
-        _decode_vectors(message, message.vectors or vectors, len(ids)),
-        _decode_columns(message),
-    )
+    columns = _decode_columns(message)
+    presence = read_presence(message.vector_presence, len(ids), "vector_presence")
+    columns["vector_presence"] = presence
+    columns["text_presence"] = read_presence(message.text_presence, len(ids), "text_presence")
+    given = len(ids) if presence is None else int(np.count_nonzero(presence))
+    rows = spread(_decode_vectors(message, message.vectors or vectors, given), presence)
+    batch = fill_batch(ids, rows, columns)
+    return replace(batch, embeds=False) if message.without_embedding else batch
 
 
 def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
     """Return what an update changes: the columns of `message` that are not empty. Raises as `decode_batch`."""
     ids = _decode_ids(message)
+    for field in ("vector_presence", "text_presence", "without_embedding"):
+        if getattr(message, field):
+            raise InvalidInput(
+                "each row of an update has a new vector, or a new text, or the column is left out",
+                code="invalid_column",
+                field=field,
+                limit="not given",
+                value="given",
+            )
     vectors = _decode_vectors(message, message.vectors, len(ids)) if message.vectors else None
-    return ObservationChanges(ids, vectors, _decode_columns(message))
+    columns = _decode_columns(message)
+    if "expires_us" in columns:
+        columns["expires_us"] = never_if_not_said(columns["expires_us"], len(ids))
+    return ObservationChanges(ids, vectors, columns)
 
 
 def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:
@@ -139,7 +160,7 @@ def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.Observ
 def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
     """Return the message that carries `batch` as columns, with float32 vectors."""
     message = encode_beside_vectors(batch, priority)
-    message.vectors = np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes()
+    message.vectors = np.ascontiguousarray(gathered(batch.vectors, batch.vector_presence), dtype="<f4").tobytes()
     return message
 
 
@@ -155,6 +176,12 @@ def encode_beside_vectors(batch: ObservationBatch, priority: Priority) -> pb.Obs
     )
     for name, _, _, add in _COLUMNS:
         add(message, getattr(batch, name))
+    if batch.vector_presence is not None:
+        message.vector_presence = pack_presence(batch.vector_presence).tobytes()
+    if batch.text_presence is not None:
+        message.text_presence = pack_presence(batch.text_presence).tobytes()
+    if not batch.embeds:
+        message.without_embedding = True
     return message
 
 
@@ -178,9 +205,15 @@ def decode_episode(message: pb.Episode) -> ObservationBatch:
         "tags": list(message.tags),
     }
     given = {spec.name: spec.gather([values[spec.name]]) for spec in COLUMNS if values.get(spec.name)}
+    if (expires_us := _episode_expiry(message)) is not None:
+        given["expires_us"] = np.array([expires_us], np.int64)
     if message.HasField("when"):
         given["times_us"] = np.array([from_timestamp(message.when, "when")], np.int64)
-    return fill_batch([message.id], vector[None, :], given)
+    if message.no_text:
+        given["text_presence"] = np.zeros(1, np.bool_)
+        given["contents"] = [""]
+    batch = fill_batch([message.id], vector[None, :], given)
+    return replace(batch, embeds=False) if message.without_embedding else batch
 
 
 def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32]:
@@ -270,6 +303,16 @@ def _decode_vectors(message: pb.ObservationBatch, packed: bytes | memoryview, co
         )
     rows = np.frombuffer(packed, dtype=dtype).reshape(count, message.dimension)
     return rows.astype(np.float32, copy=False)
+
+
+def _episode_expiry(message: pb.Episode) -> int | None:
+    """Return the number of a column that says when an observation expires; None if nothing is said."""
+    expires_us = message.expires_us if message.HasField("expires_us") else None
+    ttl_s = message.ttl_s if message.HasField("ttl_s") else None
+    check_one_expiry(expires_us, ttl_s)
+    if ttl_s is not None:
+        return as_ttl_us(ttl_s, "ttl_s")
+    return None if expires_us is None else check_time_us(expires_us, "expires_us")
 
 
 def _episode_metadata(message: pb.Episode) -> str:

@@ -209,6 +209,7 @@ def add_hits(
             indexed=hit.indexed,
             age_s=age_s(row.time_us, hit.recalled_us),
             strength=hit.strength,
+            no_content=not row.has_content,
             **dict(zip(_STORED, _stored_of(row), strict=True)),
         )
         if hit.recent:

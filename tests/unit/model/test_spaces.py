@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.spaces import METRICS, SpaceConfig, dimension_of
 
 
 @pytest.mark.parametrize("dim", [8, np.int64(8), np.uint8(8), np.int32(8)])
@@ -43,3 +43,28 @@ def test_a_text_of_another_type_is_refused(setting: str, code: str, wrong: Any) 
 def test_an_unknown_metric_names_the_known(metric: Any) -> None:
     with pytest.raises(InvalidInput, match=", ".join(METRICS)):
         SpaceConfig("space", 8, metric)
+
+
+def test_a_space_says_whether_its_observations_have_vectors() -> None:
+    assert SpaceConfig("space", 8).vectors == "required"
+    assert SpaceConfig("space", 8).settings() == {"name": "space", "dim": 8, "metric": "cosine", "embedder": ""}
+    assert SpaceConfig("space", 8, vectors="optional").settings()["vectors"] == "optional"
+    none = SpaceConfig("space", dimension_of(None, "none"), vectors="none")
+    assert (none.dim, none.index_dim, SpaceConfig("space", 8).index_dim) == (0, 1, 8)
+    assert (dimension_of(None, None), dimension_of(3, "none"), dimension_of(None, "optional")) == (768, 3, 768)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "field"),
+    [
+        ({"dim": 8, "vectors": "some"}, "invalid_vectors_setting", "vectors"),
+        ({"dim": 8, "vectors": None}, "invalid_vectors_setting", "vectors"),
+        ({"dim": 8, "vectors": "none"}, "invalid_dimension", "dimension"),
+        ({"dim": 0, "vectors": "optional"}, "invalid_dimension", "dimension"),
+        ({"dim": 0, "vectors": "none", "embedder": "lexical"}, "vectors_refused", "embedder"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        SpaceConfig("space", **settings)
+    assert (refused.value.code, refused.value.field) == (code, field)

@@ -36,3 +36,17 @@ def test_a_metric_that_is_not_known_is_damage_where_nothing_has_a_checksum() -> 
 def test_a_metric_that_is_no_name_is_damage(metric: object) -> None:
     with pytest.raises(CorruptData):
         decode_settings("notes", {**SETTINGS, "metric": metric}, "space.json")
+
+
+def test_a_description_that_says_nothing_of_vectors_requires_them() -> None:
+    assert decode_settings("notes", SETTINGS, "space.json").vectors == "required"
+    optional = SpaceConfig("notes", 8, "l2", vectors="optional")
+    assert decode_settings("notes", optional.settings(), "space.json") == optional
+    none = SpaceConfig("notes", 0, vectors="none")
+    assert decode_settings("notes", none.settings(), "space.json") == none
+    assert "vectors" not in SpaceConfig("notes", 8).settings()
+
+
+def test_a_vectors_setting_that_is_not_known_is_a_newer_one() -> None:
+    with pytest.raises(NewerFormat, match="setting vectors 'many'"):
+        decode_settings("notes", {**SETTINGS, "vectors": "many"}, "space.json")

@@ -5,7 +5,8 @@ import { SendWindow } from "../../src/send-window.js";
 
 function batch(count = 1): OutgoingBatch {
   const ids = Array.from({ length: count }, (_, row) => `n${row}`);
-  const nothing = { confidences: undefined, importances: undefined, metadata: undefined, tags: undefined };
+  const numbers = { confidences: undefined, importances: undefined, expiries: undefined };
+  const nothing = { ...numbers, metadata: undefined, tags: undefined };
   const columns = { ids, dim: 0, vectors: undefined, contents: ids, micros: undefined, ...nothing };
   return new OutgoingBatch({ ...columns, priority: "normal" }, () => undefined);
 }

@@ -26,6 +26,9 @@ from engram.cli.target import client_settings, open_target, target_options
 @click.option("--no-tags", is_flag=True, help="Remove all tags.")
 @click.option("--confidence", type=float, metavar="NUMBER", help="The new confidence, from 0 to 1.")
 @click.option("--importance", type=float, metavar="NUMBER", help="The new importance, from 0 to 1.")
+@click.option("--expires-at", metavar="TIME", help="When they expire, in the form of ISO 8601.")
+@click.option("--ttl", type=float, metavar="SECONDS", help="After how many seconds from now on they expire.")
+@click.option("--never-expires", is_flag=True, help="Have them never expire.")
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -41,6 +44,9 @@ def update(
     no_tags: bool,
     confidence: float | None,
     importance: float | None,
+    expires_at: str | None,
+    ttl: float | None,
+    never_expires: bool,
     address: str | None,
     data: Path | None,
     as_json: bool,
@@ -54,9 +60,12 @@ def update(
       engram update note-1 --text "the pump is mended" --space notes
       engram update note-1 note-2 --metadata '{"state": "done", "due": null}' --tag pump
       engram update note-1 --no-tags --importance 0.9
+      engram update note-1 --ttl 3600
     """
     if tags and no_tags:
         raise click.UsageError("Give either --tag or --no-tags.")
+    if (expires_at is not None) + (ttl is not None) + never_expires > 1:
+        raise click.UsageError("Give one of --expires-at, --ttl and --never-expires.")
     if replace_metadata and metadata is None:
         raise click.UsageError("--replace-metadata goes with --metadata.")
     each: dict[str, Any] = {
@@ -65,8 +74,12 @@ def update(
         "tags": list(tags) if tags or no_tags else None,
         "confidences": confidence,
         "importances": importance,
+        "expires_at": expires_at,
+        "ttl": ttl,
     }
     columns: dict[str, Any] = {name: [value] * len(ids) for name, value in each.items() if value is not None}
+    if never_expires:
+        columns["expires_at"] = None
     if not columns:
         raise click.UsageError("There is nothing to change; give --text, --metadata, --tag or another option.")
     name = client_settings(cli, space=space).space

@@ -23,7 +23,7 @@ from engram.model.scans.facets import Facets
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits, ScanPage
 from engram.model.scans.scan import Scan
-from engram.model.values.keywords import spelled_out
+from engram.model.values.keywords import spelled_out, warn_renamed
 from engram.model.values.scalars import as_text
 
 if TYPE_CHECKING:
@@ -134,6 +134,11 @@ class BlockingCollection:
     ) -> list[Hits]:
         """Return what `recall` returns for each of many cues, all as of one moment. See `AsyncClient.recall_many`."""
         return self._thread.run(self._client._answer_many(many_query(cues, k, filter, **options)))
+
+    def forget(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations by id. Deprecated: it is called `delete` now."""
+        warn_renamed("forget", "delete")
+        return self.delete(ids)
 
     def delete(
         self,

@@ -82,6 +82,14 @@ class LogEntry:
         """Importances of an observation: float32, shape ``(count,)``."""
         return self._observed().importances
 
+    @property
+    def expiries_us(self) -> NDArray[np.int64] | None:
+        """When each row expires: int64, shape ``(count,)``; None if none does. Rows that never do have another number.
+
+        See `engram.model.values.expiry.expires`.
+        """
+        return None if self.batch is None else self.batch.expires_us
+
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """Return the metadata of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
         return self._observed().metadata_objects()

@@ -32,11 +32,7 @@ class RecordKind(IntEnum):
 
 
 class Column(IntEnum):
-    """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
-
-    This version does not write EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has one of these
-    columns with `NewerFormat`.
-    """
+    """The numbers of the columns. A reader may skip columns from 128 on that it does not know."""
 
     VECTORS = 1
     VECTOR_SUMS = 2
@@ -63,12 +59,14 @@ COLUMN_OF: Final = {
     "contents": Column.CONTENTS,
     "metadata": Column.METADATA,
     "tags": Column.TAGS,
+    "expires_us": Column.EXPIRES_AT,
 }
 """The number of each column of `engram.model.columns`, by its name."""
 
 OPTIONAL_COLUMN: Final = 128
+_FLOAT_BYTES: Final = 4
 _KINDS: Final = frozenset(map(int, RecordKind))
-_COLUMNS: Final = frozenset({*range(Column.VECTORS, Column.EXPIRES_AT), Column.RANGES, Column.HORIZON})
+_COLUMNS: Final = frozenset(Column)
 
 
 class Header(NamedTuple):
@@ -129,6 +127,17 @@ class Header(NamedTuple):
     sum_count: int
 
     @property
+    def vectors(self) -> int:
+        """Number of rows that have a vector."""
+        if self.kind != RecordKind.OBSERVE or not self.columns:
+            return 0
+        number, nbytes = self.columns[0]
+        if number == Column.VECTORS:
+            return nbytes // (_FLOAT_BYTES * max(self.dim, 1))
+        # In format 1, whose headers begin with the ids, every row has one.
+        return self.rows if number == Column.IDS else 0
+
+    @property
     def payload(self) -> int:
         """Offset of the payload in the segment, in bytes."""
         return self.position + SECTOR_BYTES * (1 + table_sectors(self.sum_count))
@@ -152,8 +161,7 @@ class Header(NamedTuple):
         if len(self.columns) > _COLUMNS_MAX:
             raise ValueError(f"{len(self.columns)} columns where a header has room for {_COLUMNS_MAX}")
         counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
-        vectors = self.rows if self.kind == RecordKind.OBSERVE else 0
-        fields = _FIELDS.pack(*counts, *self[1:12], vectors, session, self.writer)
+        fields = _FIELDS.pack(*counts, *self[1:12], self.vectors, session, self.writer)
         columns = b"".join(_COLUMN.pack(number, nbytes) for number, nbytes in self.columns)
         checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
         checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -223,7 +223,7 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
     log.close()
     entries = entries_of(log.segments, log.records)
     identity = Identity.new(catalogue.store_id)
-    return Manifest(known.storage, identity, asdict(known.config), entries, (), Mark(log.last_generation))
+    return Manifest(known.storage, identity, known.config.settings(), entries, (), Mark(log.last_generation))
 
 
 def _log_of(manifest: Manifest) -> FileStorage:

@@ -28,7 +28,7 @@ from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
 from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog
-from engram.store.space_settings import has_policy, policy_in, with_policy
+from engram.store.space_settings import has_policy, policy_in, ttl_s_in, with_policy, with_ttl_s
 
 REPORT: Final = "repair.json"
 
@@ -202,6 +202,8 @@ def _rewrite(
     settings = asdict(config)
     if known.manifest is not None and has_policy(known.manifest.settings):
         settings = with_policy(settings, policy_in(known.manifest.settings))
+    if known.manifest is not None:
+        settings = with_ttl_s(settings, ttl_s_in(known.manifest.settings))
     manifest = Manifest(storage, identity, settings)
     manifest.save()
     counter = Counter(on_progress, "writing", config.name, found.nbytes)

@@ -12,9 +12,11 @@ from engram.errors import CorruptData
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.maintenance.survey import Found
-from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec
 from engram.model.hit import StoredRow
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.values.expiry import NEVER_US
+from engram.model.values.presence import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,12 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
         If one of the rows is damaged.
     """
     taken = [record.row(row) for row in rows]
-    columns = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
-    return fill_batch([row.id for row in taken], record.vectors(np.arange(rows.start, rows.stop)), columns)
+    columns: dict[str, Any] = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
+    for name, presence in (("vector_presence", record.vector_presence()), ("text_presence", record.text_presence())):
+        if presence is not None:
+            columns[name] = presence[rows.start : rows.stop]
+    vectors = spread(record.vectors(np.arange(rows.start, rows.stop)), columns.get("vector_presence"))
+    return fill_batch([row.id for row in taken], vectors, columns)
 
 
 def whole_batch_of(record: Record) -> ObservationBatch:
@@ -86,13 +92,17 @@ def whole_batch_of(record: Record) -> ObservationBatch:
     CorruptData
         If the record is not intact.
     """
-    batch = fill_batch(record.ids(), record.raw_vectors.copy(), record.columns())
+    columns = record.columns()
+    vectors = spread(record.raw_vectors.copy(), columns.get("vector_presence"))
+    batch = fill_batch(record.ids(), vectors, columns)
     # Check after the copies are made, so that the check covers what was copied.
     record.check()
     return batch
 
 
 def _stored(row: StoredRow, spec: ColumnSpec) -> Any:
+    if isinstance(spec, ExpirySpec):
+        return NEVER_US if row.expires_us is None else row.expires_us
     # As it is stored, because metadata may be a text that this version cannot read.
     return row.metadata_json if isinstance(spec, MetadataSpec) else getattr(row, spec.attribute)
 

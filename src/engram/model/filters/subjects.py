@@ -12,7 +12,7 @@ from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX
 from engram.model.values.scalars import as_text, shown
 
-Attribute = Literal["id", "tags", "confidence", "importance", "observed_at"]
+Attribute = Literal["id", "tags", "confidence", "importance", "observed_at", "expires_at"]
 ATTRIBUTES: Final[tuple[Attribute, ...]] = get_args(Attribute)
 Operator = Literal[
     "eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "exists", "is_null", "prefix", "contains", "any", "all", "none"
@@ -33,8 +33,12 @@ OPERATORS_OF: Final[dict[Attribute | None, tuple[Operator, ...]]] = {
     "confidence": _NUMERIC,
     "importance": _NUMERIC,
     "observed_at": _NUMERIC,
+    "expires_at": (*_NUMERIC, "exists"),
 }
 """The operators of each attribute; None stands for the metadata."""
+
+TIMES: Final[frozenset[Attribute | None]] = frozenset({"observed_at", "expires_at"})
+"""The attributes that are times."""
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 # Words that mean something else in the text of a filter.

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.arguments import ManyObservations, OneObservation, take_observations
-from engram.model.columns import COLUMNS, IDS, MANY_KEYWORDS, ColumnSpec, MetadataSpec, TagsSpec
+from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec
 from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.values.expiry import changed_expiries, check_one_expiry
 from engram.model.values.ids import check_distinct_ids
 from engram.model.values.metadata import check_metadata_column
 from engram.model.values.scalars import as_text
 from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
 from engram.model.values.vectors import as_matrix, as_query
 
-_CHANGEABLE: Final = ", ".join(MANY_KEYWORDS[1:])
+_CHANGEABLE: Final = ", ".join(MANY_KEYWORDS[1:-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +56,15 @@ def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Obser
     InvalidInput
         If there is no id, a keyword is not known or given twice, or a value cannot be converted.
     """
-    given = take_observations(arguments, keywords)
+    given = take_observations(arguments, keywords, blank=None)
+    if keywords.get(EMBED) is not None:
+        raise InvalidInput(
+            "an update embeds new texts, and leaves all others as they are; embed is an argument of observe",
+            code="invalid_arguments",
+            field=EMBED,
+            limit=_CHANGEABLE,
+            value=keywords[EMBED],
+        )
     return _of_one(given) if isinstance(given, OneObservation) else _of_many(given)
 
 
@@ -136,10 +145,11 @@ def _of_one(given: OneObservation) -> ObservationChanges:
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         value = values.get(spec.singular)
-        if value is not None:
+        if value is not None and not isinstance(spec, ExpirySpec):
             element = spec.converter()(value)
             # Of texts and lists, an empty one is a change like any other.
             columns[spec.name] = [element] if spec.dtype is None else spec.gather([element])
+    columns |= _expiry(given.fields, 1)
     # A copy, which the caller cannot change.
     vectors = None if given.vector is None else as_query(given.vector).copy()[None, :]
     return ObservationChanges([as_text("id", given.id)], vectors, columns)
@@ -151,10 +161,21 @@ def _of_many(given: ManyObservations) -> ObservationChanges:
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         value = values.get(spec.plural)
-        if value is not None:
+        if value is not None and not isinstance(spec, ExpirySpec):
             if isinstance(spec, TagsSpec):
                 value = as_list(spec.plural, value, '[["urgent"]]')
                 check_tag_rows(value)
             columns[spec.name] = spec.column(value, len(ids))
-    vectors = None if given.vectors is None else as_matrix(given.vectors, owned=True)
+    columns |= _expiry(given.columns, len(ids))
+    # A row of None might mean that the vector stays, and might mean that there is none; it is refused.
+    vectors = None if given.vectors is None else as_matrix(cast("ArrayLike", given.vectors), owned=True)
     return ObservationChanges(ids, vectors, columns)
+
+
+def _expiry(given: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return the new column of when observations expire, if there is one: here, None removes what is there."""
+    ttl = given.get("ttl")
+    if ttl is None and "expires_at" not in given:
+        return {}
+    check_one_expiry(given.get("expires_at"), ttl)
+    return {"expires_us": changed_expiries(given.get("expires_at"), ttl, count)}

@@ -78,9 +78,17 @@ def _feed_batch(add: Callable[[Any], None], batch: ObservationBatch) -> None:
             column = None
         elif isinstance(spec, MetadataSpec) and column is not None:
             column = [_canonical(text) for text in column]
-        if spec.optional and column is not None and not any(column):
+        if spec.optional and spec.dtype is None and column is not None and not any(column):
             column = None
         _feed(add, column)
+    # Nothing of it in a batch as most are, whose digest stays what it was.
+    for name in ("vector_presence", "text_presence"):
+        presence = getattr(batch, name)
+        if presence is not None:
+            _part(add, b"n", name.encode())
+            _feed(add, presence)
+    if not batch.embeds:
+        _part(add, b"n", b"embeds")
 
 
 def _feed_changes(add: Callable[[Any], None], changes: ObservationChanges) -> None:

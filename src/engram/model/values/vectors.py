@@ -126,7 +126,9 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
     return query
 
 
-def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
+def check_vectors(
+    vectors: NDArray[np.float32], config: SpaceConfig, rows: NDArray[np.int64] | None = None
+) -> None:
     """Check that each row of `vectors` can be stored in the space and searched for.
 
     Parameters
@@ -135,6 +137,8 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
         float32, shape ``(n, dim)``.
     config
         Settings of the space.
+    rows
+        Which rows of a batch they are of, where some rows have none; None: all.
 
     Raises
     ------
@@ -146,7 +150,8 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
         raise wrong_dimension("embedding", vectors.shape[-1] if vectors.ndim else 0, config)
     row = _first_unfit(vectors, config.metric)
     if row is not None:
-        raise _unfit(vectors[row], config.metric, f"embedding {row}", f"embedding[{row}]")
+        place = row if rows is None else int(rows[row])
+        raise _unfit(vectors[row], config.metric, f"embedding {place}", f"embedding[{place}]")
 
 
 def check_cues(vectors: NDArray[np.float32], rows: Sequence[int], config: SpaceConfig) -> None:

@@ -9,14 +9,21 @@ from concurrent.futures import wait
 from functools import partial
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
+from engram.log.records.record import Record
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.model.observations import ObservationBatch
+from engram.model.values.presence import gathered, unless_all
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
+from engram.store.expiry.present import present_us
 from engram.store.space_state import SpaceState
 
 # Fewer observations are encoded faster than another thread wakes up.
@@ -89,7 +96,8 @@ class GroupCommit:
         return self._commit(requests)
 
     def _commit(self, requests: Sequence[CommitRequest]) -> bool:
-        plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
+        state = self._state
+        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, _due_in(state))
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
@@ -208,6 +216,26 @@ class GroupCommit:
             if entry.batch is not None:
                 # Encoded from memory: a large commit bypasses the page cache, so the mapped record would be read back
                 # from the disk (docs/decisions/0009).
-                self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)
+                self._append(entry.batch, record, sums)
                 # What is not parsed yet is parsed here, beside the write, rather than on the committer's thread.
                 entry.batch.metadata_objects()
+
+    def _append(self, batch: ObservationBatch, record: Record, sums: NDArray[np.uint32] | None) -> None:
+        """Append the vectors of a record that was just written to the graph, which passes over rows without one."""
+        presence = unless_all(batch.vector_presence)
+        if presence is None:
+            self._state.index.append(batch.vectors, record.first_generation, record.raw_vectors, sums)
+            return
+        generations = record.generations[presence]
+        if len(generations):
+            vectors = gathered(batch.vectors, presence)
+            self._state.index.append(vectors, int(generations[0]), record.raw_vectors, sums, generations)
+
+
+def _due_in(state: SpaceState) -> Callable[[int], bool] | None:
+    """Return a function that tells whether a version is due by now; None if nothing expires."""
+    attributes = state.attributes
+    if attributes.expiring is None:
+        return None
+    due_us = present_us()
+    return lambda generation: attributes.is_due(generation, due_us)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
@@ -38,9 +38,18 @@ class CommitPlan:
         State of the space, which is only read.
     last_generation
         The last generation that is taken.
+    is_due
+        Returns whether a version is due, so that for whoever writes it is not alive any more.
     """
 
-    def __init__(self, versions: LiveVersions, sessions: SessionTable, last_generation: int) -> None:
+    def __init__(
+        self,
+        versions: LiveVersions,
+        sessions: SessionTable,
+        last_generation: int,
+        is_due: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._is_due = is_due
         self._sessions = sessions
         self._generation_before = last_generation
         self._next_generation = last_generation + 1
@@ -127,7 +136,10 @@ class CommitPlan:
 
     def _holds(self, request: CommitRequest, batch: ObservationBatch, expected_generations: Sequence[int]) -> bool:
         """Return whether the conditions of a request hold; otherwise it has been answered."""
-        unmet = unmet_condition(batch.ids, expected_generations, self.changes.generations(batch.ids))
+        found = self.changes.generations(batch.ids)
+        if self._is_due is not None:
+            found = [0 if self._is_due(generation) else generation for generation in found]
+        unmet = unmet_condition(batch.ids, expected_generations, found)
         if unmet is not None:
             # An earlier request of this commit may be why, and only if this commit succeeds.
             self._answers.append(_PlannedAnswer(request, unmet, self.observed > 0 or self.deleted > 0))
@@ -147,9 +159,12 @@ class CommitPlan:
         self._flush_small()
         first = self._next_generation
         self._next_generation += len(ids)
-        self.changes.delete(ids, range(first, self._next_generation))
         existed = 0 if ids == [NO_ID] else len(ids)
         self.deleted += existed
+        if self._is_due is not None:
+            # They go, too, but nobody has seen them any more.
+            existed -= sum(map(self._is_due, self.changes.generations(ids)))
+        self.changes.delete(ids, range(first, self._next_generation))
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
         last = self.last_generation
         self._answer(request, CommitResult(first, last, len(ids), existed=existed, as_of=last))

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakMethod
 
-from engram.errors import EngramError
+from engram.errors import EngramError, Unavailable
+from engram.log.files.os_errors import typed_failures
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -20,9 +21,11 @@ from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.compaction.erasure import Erasure
 from engram.store.compaction.log_compaction import LogCompaction
+from engram.store.expiry.removal import ExpiryRemoval
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.resting.restable_space import RestableSpace
+from engram.store.space_settings import ttl_s_in, with_ttl_s
 from engram.store.space_state import SpaceState
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class WritableSpace(RestableSpace):
         retention = self.retention
         self._erasure = Erasure(state, self.indexing, WeakMethod(self._end_segment))
         self.log_compaction: LogCompaction = LogCompaction(state, lambda: retention.expired, self._erasure)
+        self._removal = ExpiryRemoval(state)
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
@@ -118,6 +122,41 @@ class WritableSpace(RestableSpace):
         answer = _running(Future[CommitResult]())
         self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
         return answer.result()
+
+    @property
+    def default_ttl_s(self) -> float | None:
+        """Seconds after which observations expire of which nothing is said; None: they never do."""
+        return ttl_s_in(self._state.manifest.settings)
+
+    def set_ttl(self, ttl_s: float | None) -> None:
+        """Record after how many seconds observations expire from now on of which nothing is said; None: never.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed: somebody else may have the directory by now.
+        Unavailable
+            If it cannot be recorded; the old one holds then.
+        """
+        self._reader.check_process()
+        self._state.log.check_usable()
+        manifest = self._state.manifest
+        if manifest.storage.read_only:
+            raise Unavailable("the store was opened read-only", code="read_only", field="path")
+        with typed_failures("recording the time to live"):
+            manifest.set_settings(with_ttl_s(manifest.settings, ttl_s))
+
+    def remove_expired(self) -> None:
+        """Queue the deletion of some of what has expired. The housekeeping thread calls it."""
+        if not self._state.manifest.storage.read_only:
+            self._removal.remove(self.retention.clock, self._delete_expired)
+
+    def _delete_expired(
+        self, ids: Sequence[str], versions: Sequence[int], done: Callable[[CommitResult | EngramError], None]
+    ) -> None:
+        # Nobody is held back for it: what finds no room is deleted in a later round.
+        space = cast("CommitTarget", self)
+        self._submit(CommitRequest(space=space, delete_ids=ids, delete_versions=versions, done=done))
 
     def erase(self, ids: Sequence[str]) -> ErasureReceipt:
         """Delete observations, and remove all that was ever written under their ids from every file of the space.

@@ -38,9 +38,9 @@ class SegmentRewriting:
         """
         page = self._compaction.compact(run, horizon, survivors)
         blocks = [
-            (one.first_generation, one.raw_vectors, one.vector_sums(), one.generations if one.has_gaps else None)
+            block
             for one in page.records
-            if one.kind is RecordKind.OBSERVE
+            if one.kind is RecordKind.OBSERVE and (block := one.vector_block()) is not None
         ]
         retired = [one.segment.view for one in run]
         self._state.index.relocate(page.first_generation, page.last_generation, blocks, retired)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.model.values.expiry import expires
 from engram.store.compaction.ended_counts import EndedCounts
+from engram.store.expiry.expiring_rows import NOTHING, ExpiringRows
 from engram.store.filters.columns import Columns
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.postings import Keeps, Postings
@@ -45,6 +47,8 @@ class MetadataIndex:
         self._keys: dict[_Place, KeyIndex] = {}
         self.rows: StoredRows | None = None
         """What the index does not have itself; None where nothing asks for it, as in tests."""
+        self.expiring: ExpiringRows | None = None
+        """What expires; None if nothing does, which then costs nothing."""
         self.ended: EndedCounts = EndedCounts()
         self.dropped_generation: int = 0
         """What ended at or before it may have been freed."""
@@ -59,11 +63,13 @@ class MetadataIndex:
         self.columns.add(record)
         if record.kind is not RecordKind.OBSERVE:
             return
-        tags, metadata = record.tags_column(), record.metadata_column()
-        if tags is None and metadata is None:
+        tags, metadata, expiries_us = record.tags_column(), record.metadata_column(), record.expiries_us
+        if tags is None and metadata is None and expiries_us is None:
             return
         generations = generations_of(record)
         with self._changing:
+            if expiries_us is not None:
+                self._add_expiries(generations, expiries_us)
             if tags is not None:
                 self._add_tags(generations, tags)
             if metadata is not None:
@@ -74,6 +80,43 @@ class MetadataIndex:
         """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
         self.ended.add(at)
+
+    def due(self, now_us: int, last: int, alive_at: int | None, first: int = 1) -> NDArray[np.int64]:
+        """Return the observations from `first` to `last` that are due at `now_us`: int64, ascending.
+
+        Parameters
+        ----------
+        now_us
+            The time, microseconds since 1970 UTC; 0: nothing is due.
+        first, last
+            Generations, both included.
+        alive_at
+            Only what is alive at this generation; None: all.
+        """
+        expiring = self.expiring
+        if expiring is None or not now_us:
+            return NOTHING
+        if alive_at is None:
+            return expiring.expired(now_us, first, last)
+        found = expiring.waiting(now_us)
+        # Looked at afterwards: what was settled meanwhile may be missing, unless it was over by then.
+        if alive_at < expiring.settled_generation:
+            found = expiring.expired(now_us, first, last)
+        elif len(found):
+            start, end = np.searchsorted(found, [first, last + 1]).tolist()
+            found = found[start:end]
+        return found[self.columns.alive(found, alive_at)] if len(found) else NOTHING
+
+    def is_due(self, generation: int, now_us: int) -> bool:
+        """Return whether an observation is due at `now_us`; 0 stands for a time at which nothing is."""
+        expiring = self.expiring
+        return expiring is not None and now_us != 0 and expiring.is_due(generation, now_us)
+
+    def settle(self, now_us: int, generation: int) -> None:
+        """Forget what is due at `now_us` and was removed at the visible `generation` or before."""
+        with self._changing:
+            if self.expiring is not None:
+                self.expiring.settle(now_us, generation, lambda found: self.columns.alive(found, generation))
 
     def erase(self, generations: NDArray[np.int64]) -> None:
         """Hide versions from all snapshots: int64, shape ``(n,)``."""
@@ -96,8 +139,21 @@ class MetadataIndex:
                 self._tags.shorten(shorter)
         for place in list(self._keys):
             self._shorten(place, keeps)
+        self._shorten_expiring(keeps)
         # Last, because the lists are compared with it.
         self.columns.drop(horizon)
+
+    def _shorten_expiring(self, keeps: Keeps) -> None:
+        """Replace what expires by what stays of it, if that is a good part less."""
+        expiring = self.expiring
+        if expiring is None:
+            return
+        stays = keeps(expiring.generations)
+        if np.count_nonzero(~stays) <= _DROPPED_SHARE * len(stays):
+            return
+        with self._changing:
+            fewer = expiring.kept(keeps)
+            self.expiring = fewer if len(fewer) else None
 
     def _shorten(self, place: _Place, keeps: Keeps) -> None:
         """Replace the index of a key by one without what does not stay, if that is a good part of it."""
@@ -132,7 +188,17 @@ class MetadataIndex:
     def nbytes(self) -> int:
         """Approximate memory in bytes."""
         keys = sum(_KEY_BYTES + index.nbytes for index in list(self._keys.values()))
-        return self.columns.nbytes + self._tags.nbytes + keys
+        expiring = self.expiring
+        return self.columns.nbytes + self._tags.nbytes + keys + (0 if expiring is None else expiring.nbytes)
+
+    def _add_expiries(self, generations: Sequence[int], expiries_us: NDArray[np.int64]) -> None:
+        rows = np.flatnonzero(expires(expiries_us))
+        if not len(rows):
+            return
+        expiring = self.expiring or ExpiringRows()
+        expiring.extend(np.asarray(generations, dtype=np.int64)[rows], expiries_us[rows])
+        # Behind, so that whoever sees it finds all of it.
+        self.expiring = expiring
 
     def _add_tags(self, generations: Sequence[int], column: list[list[str] | None]) -> None:
         found: defaultdict[str, list[int]] = defaultdict(list)

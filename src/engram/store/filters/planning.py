@@ -98,16 +98,15 @@ class Planner:
             return self._tags(operator, values)
         if subject.attribute == "observed_at":
             return self._time(operator, values[0])
+        if subject.attribute == "expires_at":
+            return self._expiry(operator, values)
         # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9. What
         # is too large for that is as good as the largest, since all lie within 0..1.
         compare, bound = _SIGNS[operator], cast("float", values[0])
         wanted = np.float32(min(max(bound, -_FLOAT32_MAX), _FLOAT32_MAX))
-        if subject.attribute == "confidence":
-            return ColumnPlan(
-                self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
-            )
+        name = "confidences" if subject.attribute == "confidence" else "importances"
         return ColumnPlan(
-            self._window, self._index.columns, lambda chunk, rows: compare(chunk.importances[rows], wanted)
+            self._window, self._index.columns, lambda chunk, rows: compare(getattr(chunk, name)[rows], wanted)
         )
 
     def _ids(self, ids: list[str]) -> Plan:
@@ -144,6 +143,19 @@ class Planner:
         return ColumnPlan(
             self._window, self._index.columns, lambda chunk, rows: compare(chunk.times_us[rows], time_us), decides
         )
+
+    def _expiry(self, operator: str, values: tuple[Operand, ...]) -> Plan:
+        expiring = self._index.expiring
+        if expiring is None:
+            return ConstantPlan(self._window, passing=False)
+        # In this order, because there is a time for each of the generations that were seen.
+        generations, expires_us = expiring.generations, expiring.expires_us
+        if operator == "exists":
+            return ListsPlan(self._window, [generations])
+        bound = values[0]
+        assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
+        compare, time_us = _SIGNS[operator], bound.time_us
+        return KeyPlan(self._window, generations, lambda places: compare(expires_us[places], time_us))
 
     def _metadata(self, path: tuple[str, ...], operator: str, values: tuple[Operand, ...]) -> Plan:
         index = self._index.key(path)

@@ -55,10 +55,13 @@ class FilterPlans:
         The generation.
     common
         The filter that every result meets beside that of its cue.
+    due_us
+        What is due at this time is hidden; 0: nothing is.
     """
 
-    def __init__(self, attributes: MetadataIndex, generation: int, common: Filter | Condition) -> None:
+    def __init__(self, attributes: MetadataIndex, generation: int, common: Filter | Condition, due_us: int = 0) -> None:
         self._attributes = attributes
+        self._hidden = attributes.due(due_us, generation, generation)
         self._generation = generation
         self._common = common
         self._open = FilterPlan(common, None, [])
@@ -81,7 +84,7 @@ class FilterPlans:
         return self._last[2]
 
     def _found(self, conditions: Filter | Condition, ranks: bool) -> FilterPlan:
-        if conditions.is_open and ranks:
+        if conditions.is_open and ranks and not len(self._hidden):
             return self._open
         key = as_condition(conditions)
         plan = self._plans.get(key)
@@ -89,6 +92,7 @@ class FilterPlans:
             if len(self._plans) == _KEPT_MAX:
                 del self._plans[next(iter(self._plans))]
             unclear: list[Unreadable] = []
-            chosen = passing(self._attributes, conditions, 1, self._generation, self._generation, unclear)
+            at = self._generation
+            chosen = passing(self._attributes, conditions, 1, at, at, unclear, self._hidden)
             plan = self._plans[key] = FilterPlan(conditions, chosen, unclear)
         return plan

@@ -59,6 +59,8 @@ class ManySearch:
         Breadth of a search without a filter.
     threads
         Number of threads that share the cues of one search.
+    due_us
+        What is due at this time is hidden; 0: nothing is.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class ManySearch:
         generation: int,
         ef: int,
         threads: int,
+        due_us: int = 0,
     ) -> None:
         check_all(query.cues, search, config)
         self._config = config
@@ -86,7 +89,7 @@ class ManySearch:
         self._generation = generation
         self._ef = ef
         self._threads = threads
-        self._plans = FilterPlans(state.attributes, generation, query.common.cue.conditions)
+        self._plans = FilterPlans(state.attributes, generation, query.common.cue.conditions, due_us)
 
     def parts(self, count: int) -> Iterator[list[RankedCue]]:
         """Yield the rankings of the cues in their order, up to `count` observations for each, a part of them at a time.
@@ -159,7 +162,7 @@ class ManySearch:
         assert plan.chosen is not None  # noqa: S101  (for the type checker: all are not few)
         chosen = plan.chosen.generations
         try:
-            rows = read_vectors(self._state.log, chosen, self._config.dim)
+            chosen, rows = read_vectors(self._state.log, chosen, self._config.dim)
         except CorruptData:
             return None
         metric = self._config.metric

@@ -13,8 +13,6 @@ import numpy as np
 
 from engram.index import Walk
 from engram.lifecycle.forking import check_process
-from engram.log.files.prefetch import Prefetch
-from engram.log.records.record import Record
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.hit import Hit, Hits
@@ -29,12 +27,13 @@ from engram.store.filters.selection import passing
 from engram.store.many.many_search import ManySearch, RankedCue
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
+from engram.store.recall.hit_making import HitMaker
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
 from engram.store.recall.search import PreparedCue, Search
-from engram.store.recall.stored_hits import recent_hit, stored_hit, stored_hits
+from engram.store.recall.stored_hits import stored_hit, stored_hits
 from engram.store.recall.stream import MakeHits, RecallStream
 from engram.store.recall.strength_ranking import RankedByStrength, strongest
 from engram.store.scans.scans import Scans
@@ -47,7 +46,7 @@ _RERANKED_FACTOR: Final = 4
 _RERANKED_COUNT_MIN: Final = 100
 
 
-class RecallExecutor:
+class RecallExecutor(HitMaker):
     """Answers recalls from the state of a space at a generation, on any thread, without locks.
 
     Parameters
@@ -72,14 +71,12 @@ class RecallExecutor:
         subscriptions: Subscriptions,
         hold: Callable[[RecallStream], RecallStream],
     ) -> None:
+        super().__init__(state, options)
         self._process = os.getpid()
         self._subscriptions = subscriptions
         self._hold = hold
         self._config = config
-        self._state = state
-        self._options = options
         self._reinforcement = Reinforcement(options.half_life_s)
-        self._read_ahead = Prefetch()
         self.search: Search = Search(config, state, FullText(state.log))
         self.scans: Scans = Scans(state)
 
@@ -94,8 +91,10 @@ class RecallExecutor:
         check_process(self._process, "store")
         self._state.life.check()
 
-    def recall(self, query: RecallQuery, generation: int) -> Recalled:
+    def recall(self, query: RecallQuery, generation: int, due_us: int = 0) -> Recalled:
         """Answer a recall at once as of a retained generation; see `Space.recall`.
+
+        What is due at `due_us`, microseconds since 1970 UTC, is hidden; 0: the generation alone counts.
 
         Raises
         ------
@@ -104,9 +103,9 @@ class RecallExecutor:
         """
         self.check_process()
         with self._state.log.as_of(generation):
-            return self._recall(query, generation)
+            return self._recall(query, generation, due_us)
 
-    def _recall(self, query: RecallQuery, generation: int) -> Recalled:
+    def _recall(self, query: RecallQuery, generation: int, due_us: int) -> Recalled:
         start_s = time.perf_counter()
         prepared = self.search.prepare(query.cue)
         left_out = LeftOut(self._state.log, query.skip_damaged, generation)
@@ -114,24 +113,27 @@ class RecallExecutor:
         # found in the tail.
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
-            similar = self._similar(prepared, query, generation, left_out)
+            similar = self._similar(prepared, query, generation, left_out, due_us)
             hits = self._hits_by_strength(similar, query.k, query.strength, generation, left_out)
             found = len(hits)
         else:
-            ranked = self._best(prepared, query, query.k, generation, left_out)
+            ranked = self._best(prepared, query, query.k, generation, left_out, due_us)
             hits = make_hits(ranked.at_least(query.cue.score_min))
             found = len(ranked)
         # The space may have come to rest since the caller looked for it.
         self._state.erasures.check()
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
-    def stream(self, query: RecallQuery, generation: int) -> RecallStream:
-        """Answer a recall in batches as of a retained generation; see `Space.recall_stream`. Raises as `recall`."""
+    def stream(self, query: RecallQuery, generation: int, due_us: int = 0) -> RecallStream:
+        """Answer a recall in batches as of a retained generation; see `Space.recall_stream`. Raises as `recall`.
+
+        What is due later than at `due_us`, when the stream begins, stays in it.
+        """
         self.check_process()
         with self._state.log.as_of(generation):
-            return self._hold(self._stream(query, generation))
+            return self._hold(self._stream(query, generation, due_us))
 
-    def _stream(self, query: RecallQuery, generation: int) -> RecallStream:
+    def _stream(self, query: RecallQuery, generation: int, due_us: int) -> RecallStream:
         # The cue is checked here rather than when the first batch is taken.
         prepared = self.search.prepare(query.cue)
         ef = self._breadth(query)
@@ -139,7 +141,7 @@ class RecallExecutor:
         make_hits = self.hits_as_of(generation, left_out)
         recent = subscription = None
         if query.strength is not None:
-            similar = self._similar(prepared, query, generation, left_out)
+            similar = self._similar(prepared, query, generation, left_out, due_us)
             by_strength = self._strongest(similar, query.k, query.strength, left_out)
             results: Walk | Ranked = by_strength.memories
             make_hits = self._strong_hits(by_strength, query.strength, generation, left_out)
@@ -148,7 +150,7 @@ class RecallExecutor:
         elif generation == 0:
             results = NOTHING
         else:
-            results = self.search.walk(prepared, query.k, generation, ef, left_out)
+            results = self.search.walk(prepared, query.k, generation, ef, left_out, due_us)
         if query.include_recent:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
@@ -159,7 +161,7 @@ class RecallExecutor:
         )
 
     def recall_many(
-        self, query: ManyQuery, generation: int, hits_max: int | None = None
+        self, query: ManyQuery, generation: int, hits_max: int | None = None, due_us: int = 0
     ) -> Generator[None, None, list[Hits]]:
         """Answer a recall of many cues; yield where others may have their turn. See `Space.recall_many`.
 
@@ -171,6 +173,8 @@ class RecallExecutor:
             Generation as of which all cues are answered.
         hits_max
             Most hits of all cues together; None: no limit.
+        due_us
+            As for `recall`.
 
         Raises
         ------
@@ -181,18 +185,18 @@ class RecallExecutor:
         """
         self.check_process()
         with self._state.log.as_of(generation):
-            found = yield from self._recall_many(query, generation, hits_max)
+            found = yield from self._recall_many(query, generation, hits_max, due_us)
         self._state.erasures.check()
         return found
 
     def _recall_many(
-        self, query: ManyQuery, generation: int, hits_max: int | None
+        self, query: ManyQuery, generation: int, hits_max: int | None, due_us: int
     ) -> Generator[None, None, list[Hits]]:
         common = query.common
         # Read before the search, as for a recall.
         indexed = self._state.index.indexed_generation
         ef, threads = common.ef or self._options.ef, self._options.search_thread_count
-        search = ManySearch(self._config, self._state, self.search, query, generation, ef, threads)
+        search = ManySearch(self._config, self._state, self.search, query, generation, ef, threads, due_us)
         count = common.k if common.strength is None else _considered_count(common.k)
         found: list[Hits] = []
         hit_count = 0
@@ -206,8 +210,10 @@ class RecallExecutor:
                 raise too_many_hits(hit_count, len(found))
         return found
 
-    def get(self, id: str, generation: int | None) -> Hit | None:
+    def get(self, id: str, generation: int | None, due_us: int = 0) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none.
+
+        `due_us` is that of `recall`.
 
         Raises
         ------
@@ -218,15 +224,17 @@ class RecallExecutor:
         state = self._state
         indexed = state.index.indexed_generation
         if generation is None:
-            return self._stored(state.versions.live(id), indexed)
+            return self._stored(state.versions.live(id), indexed, due_us)
         with state.log.as_of(generation):
-            return self._stored(state.versions.at(id, generation, state.log), indexed)
+            return self._stored(state.versions.at(id, generation, state.log), indexed, due_us)
 
-    def _stored(self, found: int | None, indexed: int) -> Hit | None:
-        return None if found is None else stored_hit(*self._state.log.locate(found), 1.0, found <= indexed, now_us())
+    def _stored(self, found: int | None, indexed: int, due_us: int) -> Hit | None:
+        if found is None or self._state.attributes.is_due(found, due_us):
+            return None
+        return stored_hit(*self._state.log.locate(found), 1.0, found <= indexed, now_us())
 
-    def count(self, filter: Filter | Condition, generation: int) -> Counted:
-        """Return how many observations that were alive at `generation` pass `filter`.
+    def count(self, filter: Filter | Condition, generation: int, due_us: int = 0) -> Counted:
+        """Return how many observations that were alive at `generation` pass `filter`; `due_us` is that of `recall`.
 
         Raises
         ------
@@ -234,41 +242,25 @@ class RecallExecutor:
             If the filter needs a text that is damaged.
         """
         self.check_process()
-        return Counted(passing(self._state.attributes, filter, 1, generation, alive_at=generation).count, generation)
-
-    def hits_as_of(self, generation: int, left_out: LeftOut) -> MakeHits:
-        """Return a function that makes hits of generations and scores, for a recall of `generation` that begins now."""
-        state, options = self._state, self._options
-        indexed = state.index.indexed_generation
-
-        def make_hits(ranked: Ranked) -> list[Hit]:
-            recalled_us = now_us()
-            hits = []
-            places = self._places(ranked, generation)
-            for found, score, place in zip(ranked.generations.tolist(), ranked.scores.tolist(), places, strict=True):
-                if not left_out.can_be_read(*place):
-                    continue
-                if found <= generation:
-                    hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
-                else:
-                    hits.append(recent_hit(*place, score, recalled_us, options.recent_penalty, options.recent_tau_s))
-            return hits
-
-        return make_hits
+        attributes = self._state.attributes
+        hidden = attributes.due(due_us, generation, generation)
+        return Counted(passing(attributes, filter, 1, generation, generation, hidden=hidden).count, generation)
 
     def _best(
-        self, prepared: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut
+        self, prepared: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut, due_us: int
     ) -> Ranked:
         if generation == 0:
             return NOTHING
-        return self.search.best(prepared, count, generation, self._breadth(query), left_out)
+        return self.search.best(prepared, count, generation, self._breadth(query), left_out, due_us)
 
     def _breadth(self, query: RecallQuery) -> int:
         return self.search.breadth(query.cue.conditions, query.ef or self._options.ef)
 
-    def _similar(self, prepared: PreparedCue, query: RecallQuery, generation: int, left_out: LeftOut) -> Ranked:
+    def _similar(
+        self, prepared: PreparedCue, query: RecallQuery, generation: int, left_out: LeftOut, due_us: int
+    ) -> Ranked:
         """Return what a ranking by strength considers."""
-        found = self._best(prepared, query, _considered_count(query.k), generation, left_out)
+        found = self._best(prepared, query, _considered_count(query.k), generation, left_out, due_us)
         return found.at_least(query.cue.score_min)
 
     def _hits_by_strength(
@@ -331,16 +323,6 @@ class RecallExecutor:
                 ranked.where(np.array(kept, dtype=bool)) for ranked, kept in zip(rankings, readable, strict=True)
             ]
         return [stored_hits(places, ranked, indexed, recalled_us) for ranked in rankings]
-
-    def _places(self, ranked: Ranked, generation: int) -> list[tuple[Record, int]]:
-        """Return the record and the row of each observation, after prefetching the records.
-
-        Those up to `generation` were alive then. A stream reads them whenever it is asked to.
-        """
-        with self._state.log.as_of(generation):
-            places = [self._state.log.locate(found) for found in ranked.generations.tolist()]
-        self._read_ahead.read(record for record, _ in places)
-        return places
 
 
 def _considered_count(k: int) -> int:

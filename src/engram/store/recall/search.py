@@ -143,15 +143,19 @@ class Search:
         vector = self.prepare(query.cue).vector
         return query if vector is None else replace(query, cue=replace(query.cue, vector=vector))
 
-    def best(self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
+    def best(
+        self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut, due_us: int = 0
+    ) -> Ranked:
         """Return up to `count` observations that were alive at `generation`, best first.
+
+        What is due at `due_us`, microseconds since 1970 UTC, is hidden; 0: nothing is.
 
         Raises
         ------
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation, left_out)
+        chosen = self._choose(prepared, generation, left_out, due_us)
         return self.best_of(prepared, chosen, count, generation, ef, left_out)
 
     def best_of(
@@ -175,18 +179,20 @@ class Search:
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._nearest(prepared.vector, chosen, count, generation, ef, left_out)
 
-    def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk | Ranked:
+    def walk(
+        self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut, due_us: int = 0
+    ) -> Walk | Ranked:
         """Return a walk over the observations that were alive at `generation`, or up to `count_max` of them ranked.
 
         They are ranked at once if that is cheaper than a walk. A walk must be given ``left_out.generations`` at every
-        step; what is ranked is best first.
+        step; what is ranked is best first. `due_us` is that of `best`.
 
         Raises
         ------
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation, left_out)
+        chosen = self._choose(prepared, generation, left_out, due_us)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
         allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
@@ -207,12 +213,14 @@ class Search:
         """Return whether so few observations pass a filter that each of them is scored; None stands for all."""
         return chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
 
-    def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> PassingRows | None:
+    def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut, due_us: int) -> PassingRows | None:
         """Return the observations that pass the filter; None for all, where they need not be looked up."""
-        if prepared.cue.conditions.is_open and prepared.cue.ranks:
+        attributes, conditions = self._state.attributes, prepared.cue.conditions
+        hidden = attributes.due(due_us, generation, generation)
+        if conditions.is_open and prepared.cue.ranks and not len(hidden):
             return None
         unclear: list[Unreadable] = []
-        chosen = passing(self._state.attributes, prepared.cue.conditions, 1, generation, generation, unclear)
+        chosen = passing(attributes, conditions, 1, generation, generation, unclear, hidden)
         left_out.add(unclear)
         return chosen
 

@@ -49,11 +49,13 @@ class Snapshot:
         Generation of the snapshot.
     """
 
-    __slots__ = ("__weakref__", "_reader", "generation")
+    __slots__ = ("__weakref__", "_due_us", "_reader", "generation")
 
     def __init__(self, reader: RecallExecutor, generation: int) -> None:
         self._reader = reader
         self.generation: int = generation
+        # What is due at this time is hidden. A snapshot that is held goes by its generation alone, so it is 0 then.
+        self._due_us: int = 0
 
     def __repr__(self) -> str:
         return f"Snapshot(generation={self.generation})"
@@ -90,7 +92,7 @@ class Snapshot:
 
     def _find(self, id: str) -> Hit | None:
         """Return the observation with an id, which is a text, or None."""
-        return self._reader.get(id, self.generation)
+        return self._reader.get(id, self.generation, self._due_us)
 
     @spelled_out(SnapshotScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> Scan:

@@ -22,6 +22,7 @@ from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.model.values.scalars import as_text
+from engram.store.expiry.present import present_us
 from engram.store.meter.exact_scan import ExactScan
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
@@ -89,8 +90,9 @@ class SpaceRecalls:
             # The meter may use very little of the processors, and an embedder takes as many as it likes.
             self._reader.check_process()
             query = self._reader.search.embedded(query)
-        recalled = self._as_of(query, lambda generation: self._reader.recall(query, generation))
-        if is_measured:
+        recalled = self._as_of(query, lambda generation, due_us: self._reader.recall(query, generation, due_us))
+        # What is hidden because it is due would count as not found.
+        if is_measured and not self._hides(recalled.generation):
             self._meter.offer(self.config.name, self.exact_scan, query, recalled)
         return recalled
 
@@ -116,9 +118,9 @@ class SpaceRecalls:
         FailedPrecondition, CorruptData
             As for `answer`.
         """
-        held = self.snapshot(query.common.max_generation, query.common.snapshot_us)
-        results = yield from self._reader.recall_many(query, held.generation, hits_max)
-        if self._meter.is_waiting and results:
+        held = self.present(query.common.max_generation, query.common.snapshot_us)
+        results = yield from self._reader.recall_many(query, held.generation, hits_max, held._due_us)
+        if self._meter.is_waiting and results and not self._hides(held.generation):
             self._offer_first(query, results[0])
         return ManyRecalled(results, held.generation)
 
@@ -151,7 +153,7 @@ class SpaceRecalls:
         return stream
 
     def _stream(self, query: RecallQuery) -> RecallStream:
-        return self._as_of(query, lambda generation: self._reader.stream(query, generation))
+        return self._as_of(query, lambda generation, due_us: self._reader.stream(query, generation, due_us))
 
     def get(self, id: str, max_generation: int | None = None) -> Hit | None:
         """Return the observation with this id, or None.
@@ -171,7 +173,7 @@ class SpaceRecalls:
 
         def found() -> Hit | None:
             if max_generation is None:
-                return self._reader.get(id, None)
+                return self._reader.get(id, None, present_us())
             generation = self.retention.check(max_generation)
             return self.retention.whole(self._reader.get(id, generation), generation)
 
@@ -193,18 +195,37 @@ class SpaceRecalls:
         def counted() -> Counted:
             newest = self._state.index.visible_generation
             generation = newest if max_generation is None else self.retention.check(max_generation)
-            return self.retention.whole(self._reader.count(filter, generation), generation)
+            due_us = present_us() if max_generation is None else 0
+            return self.retention.whole(self._reader.count(filter, generation, due_us), generation)
 
         return _repeated(counted, is_now=max_generation is None)
 
-    def _as_of(self, query: RecallQuery, answer: Callable[[int], T]) -> T:
-        """Return what `answer` makes of the generation as of which `query` is answered."""
+    def _as_of(self, query: RecallQuery, answer: Callable[[int, int], T]) -> T:
+        """Return what `answer` makes of the generation as of which `query` is answered, and of the present time.
+
+        The time is 0 if a generation or a time is named: then the generation alone counts.
+        """
+        is_now = query.snapshot_us is None and query.max_generation is None
 
         def whole() -> T:
             generation = self.retention.generation_of(query)
-            return self.retention.whole(answer(generation), generation)
+            return self.retention.whole(answer(generation, present_us() if is_now else 0), generation)
 
-        return _repeated(whole, is_now=query.snapshot_us is None and query.max_generation is None)
+        return _repeated(whole, is_now=is_now)
+
+    def _hides(self, generation: int) -> bool:
+        """Return whether something is due that was alive at `generation`."""
+        return len(self._state.attributes.due(present_us(), generation, generation)) > 0
+
+    def present(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
+        """Return what `snapshot` does, for one answer: if it is of now, what is due by now is hidden from it.
+
+        Raises as `snapshot`.
+        """
+        held = self.snapshot(max_generation, snapshot_us)
+        if max_generation is None and snapshot_us is None:
+            held._due_us = present_us()
+        return held
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).
@@ -229,12 +250,17 @@ class SpaceRecalls:
 
     @property
     def live_count(self) -> int:
-        """Number of observations that are alive now."""
-        return len(self._state.versions)
+        """Number of observations that are alive now, and not due."""
+        generation = self._state.index.visible_generation
+        return len(self._state.versions) - len(self._state.attributes.due(present_us(), generation, generation))
 
     def live_versions(self, ids: Sequence[str]) -> list[int | None]:
         """Return the generation of the live version of each of `ids`, which are texts; None for an id without one."""
-        return list(map(self._state.versions.live, ids))
+        attributes, due_us = self._state.attributes, present_us()
+        found = map(self._state.versions.live, ids)
+        if attributes.expiring is None:
+            return list(found)
+        return [None if one is not None and attributes.is_due(one, due_us) else one for one in found]
 
     def lease(self, generation: int | None = None) -> Snapshot:
         """Return a snapshot that can be leased again within a minute, by its generation; None for the newest.
@@ -266,7 +292,8 @@ class SpaceRecalls:
 
     def page(self, request: ReadPage, generation: int) -> ScanPage:
         """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
-        return self._reader.scans.page(request, generation)
+        begins_now = not request.cursor and request.max_generation is None
+        return self._reader.scans.page(request, generation, present_us() if begins_now else 0)
 
     def expire_scans(self) -> None:
         """Let go of the rows of scans that have not gone on for a minute."""
@@ -288,13 +315,16 @@ class SpaceRecalls:
         Unavailable
             With code ``erased``, if something of it is erased meanwhile.
         """
-        return self._reader.scans.facets(request, generation)
+        return self._reader.scans.facets(request, generation, present_us() if request.max_generation is None else 0)
 
     def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
         """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
         rows = self._reader.scans.ordered.rows(filter, generation)
-        alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
-        return rows[alive]
+        attributes, newest = self._state.attributes, self._state.index.visible_generation
+        rows = rows[attributes.columns.alive(rows, newest)]
+        # What is due goes by itself, and nobody sees it any more.
+        hidden = attributes.due(present_us(), newest, newest)
+        return rows[~np.isin(rows, hidden)] if len(hidden) else rows
 
 
 def _repeated(answer: Callable[[], T], *, is_now: bool) -> T:

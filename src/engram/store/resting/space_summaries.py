@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from engram.errors import EngramError, Unavailable
@@ -138,7 +138,7 @@ class SpaceSummaries:
 
 
 def _encoded(summary: SpaceSummary) -> dict[str, Any]:
-    settings = asdict(summary.config)
+    settings = summary.config.settings()
     del settings["name"]
     return {
         "settings": settings,

@@ -13,6 +13,7 @@ from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
+from engram.store.expiry.present import present_us
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -51,7 +52,7 @@ class Subscriptions:
         # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
-        self._table = CueTable(config.dim, config.metric)
+        self._table = CueTable(config.index_dim, config.metric)
         self._matched = 0
         self._closed = False
 
@@ -216,11 +217,12 @@ class Subscriptions:
 
         `unclear` receives those of which that cannot be told, because what the filter needs is damaged.
         """
-        prepared = subscription.prepared
-        if prepared.vector is not None and (prepared.cue.conditions.is_open or not similar):
+        prepared, attributes = subscription.prepared, self._state.attributes
+        hidden = attributes.due(present_us(), last, None, first)
+        if prepared.vector is not None and ((prepared.cue.conditions.is_open and not len(hidden)) or not similar):
             return similar
         unreadable: list[Unreadable] = []
-        chosen = select(self._state.attributes, prepared.cue.conditions, first, last, unclear=unreadable)
+        chosen = select(attributes, prepared.cue.conditions, first, last, unclear=unreadable, hidden=hidden)
         if prepared.vector is None:
             unclear += [generation for generation, _ in unreadable]
             return Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
@@ -233,7 +235,7 @@ class Subscriptions:
         prepared = subscription.prepared
         if prepared.vector is None or prepared.cue.score_min is None:
             return 0
-        alone = CueTable(self._config.dim, self._config.metric)
+        alone = CueTable(self._config.index_dim, self._config.metric)
         alone.add(1, prepared.vector, prepared.cue.score_min)
         unreadable: list[Unreadable] = []
         passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1], unclear=unreadable)

@@ -56,7 +56,8 @@ class SpaceUpdates:
     def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations that exist; when this returns, that is durable and recallable.
 
-        The arguments are those of `observe`, at least one beside the ids. What is not named, or None, stays as it is.
+        The arguments are those of `observe`, at least one beside the ids. What is not named, or None, stays as it is;
+        but ``expires_at=None`` has the observations never expire.
         New texts are embedded again in a space with an embedder, unless there are new vectors, too; in any other space
         the vectors stay. All are changed or none, each into a new version. What others write meanwhile is not lost: the
         update is made of the version that it supersedes.
@@ -72,8 +73,8 @@ class SpaceUpdates:
             None removes it, and others stay. Otherwise the metadata are replaced as a whole.
         **columns
             ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`. Tags are
-            replaced.
+            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; ``expires_at`` or ``ttl`` for both;
+            see `ObservationColumns`. Tags are replaced.
 
         Returns
         -------

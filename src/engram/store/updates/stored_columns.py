@@ -14,6 +14,8 @@ from engram.log.log import Log
 from engram.log.records.record_rows import RecordRows
 from engram.model.columns import COLUMNS, ColumnSpec, TagsSpec
 from engram.model.observations import check_bytes
+from engram.model.values.presence import Presence, join_presence, spread, unless_all
+from engram.model.values.vector_rows import join_rows
 from engram.store.scans.runs import runs_of
 
 
@@ -26,11 +28,15 @@ class StoredColumns(NamedTuple):
         By their names in `engram.model.observations.ObservationBatch`, as they are there; of optional ones, every row
         has a value.
     vectors
-        float32, shape ``(n, dim)``; None if they were not asked for.
+        float32, shape ``(n, dim)``, or ``(n, 0)`` if no observation has one; None if they were not asked for.
+    vector_presence, text_presence
+        Which observations have a vector, and a text; None: all.
     """
 
     columns: dict[str, Any]
     vectors: NDArray[np.float32] | None
+    vector_presence: Presence | None = None
+    text_presence: Presence | None = None
 
 
 def read_columns(log: Log, generations: NDArray[np.int64], names: Collection[str], *, vectors: bool) -> StoredColumns:
@@ -59,18 +65,27 @@ def read_columns(log: Log, generations: NDArray[np.int64], names: Collection[str
     places[order] = np.arange(len(order))
     parts: dict[str, list[Any]] = {spec.name: [] for spec in specs}
     matrices: list[NDArray[np.float32]] = []
+    presences: list[tuple[Presence | None, Presence | None]] = []
+    counts: list[int] = []
     nbytes = 0
     for rows in runs_of(log, generations[order]):
         for spec in specs:
             part, size = _read(rows, spec)
             parts[spec.name].append(part)
             nbytes += size
+        presences.append(rows.presences())
+        counts.append(rows.count)
         if vectors:
-            matrices.append(rows.vectors())
+            matrices.append(spread(rows.vectors(), presences[-1][0]))
             nbytes += matrices[-1].nbytes
         check_bytes(nbytes)
     columns = {spec.name: _joined(spec, parts[spec.name], places) for spec in specs}
-    return StoredColumns(columns, np.concatenate(matrices)[places] if vectors else None)
+    with_vector, with_text = (_placed(join_presence(one, counts), places) for one in zip(*presences, strict=True))
+    return StoredColumns(columns, join_rows(matrices)[places] if vectors else None, with_vector, with_text)
+
+
+def _placed(presence: Presence | None, places: NDArray[np.int64]) -> Presence | None:
+    return None if presence is None else unless_all(presence[places])
 
 
 def _read(rows: RecordRows, spec: ColumnSpec) -> tuple[Any, int]:

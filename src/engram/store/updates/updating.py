@@ -6,6 +6,7 @@ was read; if others were quicker, all is read again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from engram.model.values.merged_metadata import merge_metadata_column
 from engram.model.values.scalars import shown
 from engram.store.commit.conditions import CONDITION_FAILED
 from engram.store.commit.queue import CommitResult
-from engram.store.updates.stored_columns import read_columns
+from engram.store.updates.stored_columns import StoredColumns, read_columns
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -100,8 +101,9 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
     versions = [version for version in found if version is not None]
     if len(versions) < len(found):
         raise _missing(changes, found)
-    # Whatever else they have, they have vectors.
-    check_bytes(_FLOAT_BYTES * space.config.dim * len(versions))
+    if space.config.vectors == "required":
+        # Whatever else they have, they have vectors.
+        check_bytes(_FLOAT_BYTES * space.config.dim * len(versions))
     given: dict[str, Any] = dict(changes.columns)
     embeds = changes.vectors is None and "contents" in given and bool(space.config.embedder)
     merges = merge and "metadata" in given
@@ -114,12 +116,23 @@ def updated_batch(space: SpaceEngine, changes: ObservationChanges, *, merge: boo
         given["metadata"] = merge_metadata_column(stored.columns["metadata"], given["metadata"])
     columns = {**stored.columns, **given}
     for spec in COLUMNS:
-        if spec.optional:
+        if spec.optional and spec.dtype is None:
             columns[spec.name] = spec.gather(columns[spec.name])
-    vectors = changes.vectors if changes.vectors is not None else stored.vectors
+    return UpdatedBatch(_new_versions(changes, columns, stored), versions)
+
+
+def _new_versions(changes: ObservationChanges, columns: dict[str, Any], stored: StoredColumns) -> ObservationBatch:
+    """Return what `columns` say, with the vectors that change or stay, if the embedder does not make new ones."""
+    if "contents" not in changes.columns:
+        columns["text_presence"] = stored.text_presence
+    vectors = changes.vectors
+    if vectors is None and stored.vectors is not None:
+        vectors, columns["vector_presence"] = stored.vectors, stored.vector_presence
     if vectors is None:
-        vectors = np.empty((len(versions), 0), np.float32)
-    return UpdatedBatch(fill_batch(changes.ids, vectors, columns), versions)
+        vectors = np.empty((len(changes), 0), np.float32)
+    batch = fill_batch(changes.ids, vectors, columns)
+    # What had no vector gets none by a change of something else than its text.
+    return batch if batch.vector_presence is None else replace(batch, embeds=False)
 
 
 def is_overtaken(error: EngramError) -> bool:

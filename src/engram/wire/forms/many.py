@@ -108,9 +108,11 @@ def all_hits(recalled: ManyRecalled, *, vectors: bool) -> list[Hit]:
         With code ``results_bytes``, if the vectors alone are too large.
     """
     hits = recalled.hits
-    if vectors and hits and hits[0].vector is not None:
+    # One hit that has a vector tells the length of all.
+    first = next((vector for hit in hits if (vector := hit.vector) is not None), None) if vectors else None
+    if first is not None:
         # Known before they are read, of which there may be many times as many as fit.
-        nbytes = _NUMBER_BYTES * len(hits[0].vector) * len(hits)
+        nbytes = _NUMBER_BYTES * len(first) * len(hits)
         if nbytes > MESSAGE_BYTES_MAX:
             raise answer_too_large(nbytes, len(recalled.results))
     return hits

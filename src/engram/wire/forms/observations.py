@@ -11,11 +11,24 @@ from msgspec import UNSET, Raw, Struct
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, ShareSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.columns import (
+    COLUMNS,
+    EMBED,
+    ColumnSpec,
+    ExpirySpec,
+    MetadataSpec,
+    ShareSpec,
+    TagsSpec,
+    TextSpec,
+    TimeSpec,
+)
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges, check_tag_rows
 from engram.model.operations.conditions import expected_of
 from engram.model.priority import Priority, priority_named
+from engram.model.times import as_time_us
+from engram.model.values.expiry import NOT_SAID_US, as_ttl_us, check_one_expiry, never_if_not_said, ttl_column
+from engram.model.values.presence import Presence, check_presence, given_rows, spread
 from engram.model.values.sequences import as_list, wrong_length
 from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.vectors import read_rows, read_vectors
@@ -29,9 +42,13 @@ _TYPES: Final[dict[type[ColumnSpec], Any]] = {
     ShareSpec: float,
     MetadataSpec: Raw,
     TagsSpec: list[str],
+    ExpirySpec: float | int | str,
 }
+_PRESENCE: Final = "vector_presence"
+# The columns of which a row may be null where there are many: it has no tags, no text, or nothing is said.
+_NULLABLE: Final = (TagsSpec, TextSpec, ExpirySpec)
 # The columns that may come as arrays of a frame, with their types there.
-_ARRAY_DTYPES: Final[dict[type[ColumnSpec], str]] = {TimeSpec: "i8", ShareSpec: "f4"}
+_ARRAY_DTYPES: Final[dict[type[ColumnSpec], str]] = {TimeSpec: "i8", ShareSpec: "f4", ExpirySpec: "i8"}
 _ARRAYS: Final = {spec.plural: spec for spec in COLUMNS if type(spec) in _ARRAY_DTYPES}
 
 
@@ -45,7 +62,7 @@ def _one_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
 
 def _many_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
     kind = _TYPES[type(spec)]
-    element = list[kind | None] if isinstance(spec, TagsSpec) else list[kind]  # type: ignore[valid-type]
+    element = list[kind | None] if isinstance(spec, _NULLABLE) else list[kind]  # type: ignore[valid-type]
     return spec.plural, element | None | msgspec.UnsetType, UNSET
 
 
@@ -53,14 +70,18 @@ ONE_FIELDS: Final[list[Any]] = [
     ("id", str),
     ("vector", list[float] | str | None | msgspec.UnsetType, UNSET),
     *map(_one_field, COLUMNS),
+    ("ttl", float | None | msgspec.UnsetType, UNSET),
+    (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
 """The fields of one observation, as `msgspec.defstruct` takes them."""
 
 MANY_FIELDS: Final[list[Any]] = [
     ("ids", list[str]),
-    ("vectors", list[list[float]] | str | None | msgspec.UnsetType, UNSET),
+    ("vectors", list[list[float] | None] | str | None | msgspec.UnsetType, UNSET),
     *map(_many_field, COLUMNS),
+    ("ttl", float | list[float | None] | None | msgspec.UnsetType, UNSET),
+    (EMBED, bool | None | msgspec.UnsetType, UNSET),
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
 """The fields of many observations, as `msgspec.defstruct` takes them."""
@@ -133,11 +154,15 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
     InvalidInput
         If a vector or a time cannot be read.
     """
-    columns = {}
+    columns: dict[str, Any] = {}
     for spec in COLUMNS:
         values = [getattr(form, spec.singular) for form in forms]
+        if isinstance(spec, TextSpec) and None in values:
+            columns["text_presence"] = given_rows(values)
         if isinstance(spec, MetadataSpec):
             values = [_metadata_text(value) for value in values]
+        elif isinstance(spec, ExpirySpec):
+            values = [_expiry_of(value, form) for value, form in zip(values, forms, strict=True)]
         elif all(value is UNSET or value is None for value in values):
             continue
         else:
@@ -147,17 +172,23 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
     if vectors is None:
         given = [form.vector for form in forms]  # type: ignore[attr-defined]
         vectors = np.empty((len(forms), 0), np.float32) if given[0] in _MISSING else read_rows(given)
-    return fill_batch([form.id for form in forms], vectors, columns)  # type: ignore[attr-defined]
+    batch = fill_batch([form.id for form in forms], vectors, columns)  # type: ignore[attr-defined]
+    return _as_told(batch, forms[0])
 
 
 def vector_kind(form: Any) -> tuple[type, int]:
-    """Return what observations must have in common to become one batch: the form and the length of their vectors."""
+    """Return what observations must have in common to become one batch: the form and the length of their vectors.
+
+    Of those without, it tells those that are to be embedded from the others.
+    """
     vector = form.vector
-    return (type(None), 0) if vector in _MISSING else (type(vector), len(vector))
+    return (type(None), -int(form.embed is False)) if vector in _MISSING else (type(vector), len(vector))
 
 
 def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
     """Return the columns that are there, by their names in a batch, and the vectors; None if there are none.
+
+    Where some rows have no vector, or no text, the columns say so by ``vector_presence`` and ``text_presence``.
 
     Parameters
     ----------
@@ -171,12 +202,15 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
     InvalidInput
         If a column cannot be read, or an array is none of a column or of another type than that of the column.
     """
-    check_known(arrays, ("vectors", *_ARRAYS), "arrays.")
+    check_known(arrays, ("vectors", _PRESENCE, *_ARRAYS), "arrays.")
     count = len(form.ids)
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         values = getattr(form, spec.plural)
-        if spec.plural in arrays:
+        if isinstance(spec, ExpirySpec) and form.ttl not in _MISSING:
+            check_one_expiry(arrays.get(spec.plural, _given(values)), form.ttl)
+            columns[spec.name] = ttl_column(form.ttl, count)
+        elif spec.plural in arrays:
             columns[spec.name] = _checked(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
         elif values is UNSET or values is None:
             continue
@@ -186,16 +220,39 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
             # NumPy would make texts of all, and a number of seconds is none.
             mixed = isinstance(spec, TimeSpec) and str in set(map(type, values))
             columns[spec.name] = spec.column(np.array(values, object) if mixed else values, count)
+            if isinstance(spec, TextSpec) and None in values:
+                columns["text_presence"] = given_rows(values)
+                columns[spec.name] = ["" if value is None else value for value in values]
         if len(columns[spec.name]) != count:
             raise wrong_length(spec.plural, len(columns[spec.name]), count)
+    vectors, presence = _given_vectors(form, arrays, count)
+    if presence is not None:
+        columns[_PRESENCE] = presence
+    return columns, vectors
+
+
+def _given_vectors(
+    form: Any, arrays: Mapping[str, NDArray[Any]], count: int
+) -> tuple[NDArray[np.float32] | None, Presence | None]:
+    """Return a row for each observation, and which rows have a vector; None if there are no vectors, and for all."""
+    presence: Presence | None = None
     vectors: NDArray[np.float32] | None = None
+    rows = None if form.vectors is UNSET else form.vectors
+    if _PRESENCE in arrays:
+        presence = _checked(arrays[_PRESENCE], _PRESENCE, "u1", 1) != 0
+        vectors = np.empty((0, 0), np.float32)
+    elif isinstance(rows, list) and None in rows:
+        presence = given_rows(rows)
+        rows = [row for row in rows if row is not None]
+    check_presence(_PRESENCE, presence, count)
+    needed = count if presence is None else int(np.count_nonzero(presence))
     if "vectors" in arrays:
         vectors = _checked(arrays["vectors"], "vectors", "f4", 2)
-    elif form.vectors is not UNSET and form.vectors is not None:
-        vectors = read_vectors(form.vectors, count)
-    if vectors is not None and len(vectors) != count:
-        raise wrong_length("vectors", len(vectors), count)
-    return columns, vectors
+    elif rows is not None:
+        vectors = read_vectors(rows, needed)
+    if vectors is not None and len(vectors) != needed:
+        raise wrong_length("vectors", len(vectors), needed)
+    return None if vectors is None else spread(vectors, presence), presence
 
 
 def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationBatch:
@@ -203,14 +260,36 @@ def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Observati
     columns, vectors = given_columns(form, arrays)
     if vectors is None:
         vectors = np.empty((len(form.ids), 0), np.float32)
-    return fill_batch(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
+    return _as_told(fill_batch(as_list("ids", form.ids, '["note-1"]'), vectors, columns), form)
+
+
+def _as_told(batch: ObservationBatch, form: Any) -> ObservationBatch:
+    """Return a batch that is not embedded, if a form with the fields of observations says so."""
+    if form.embed is False:
+        object.__setattr__(batch, "embeds", False)
+    return batch
 
 
 def changes_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationChanges:
-    """Return what an update changes. Arguments and errors are those of `given_columns`."""
+    """Return what an update changes. Arguments and errors are those of `given_columns`.
+
+    A row without a vector or a text might mean that it stays, and might mean that there is none, and is refused.
+    """
     if form.tags is not UNSET:
         check_tag_rows(form.tags or ())
     columns, vectors = given_columns(form, arrays)
+    for name in (_PRESENCE, "text_presence"):
+        if name in columns:
+            raise InvalidInput(
+                "each row of an update has a new vector, or a new text, or the column is left out",
+                code="invalid_column",
+                field="vectors" if name == _PRESENCE else "contents",
+                limit="a value in each row",
+                value="null",
+            )
+    if "expires_us" in columns or form.expires_at is None:
+        # Here, null removes what is there.
+        columns["expires_us"] = never_if_not_said(columns.get("expires_us"), len(form.ids))
     return ObservationChanges(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
 
 
@@ -236,6 +315,19 @@ def priority_of(form: Any) -> Priority:
 
 def _key_of(form: Any) -> str:
     return form.idempotency_key or ""
+
+
+def _given(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _expiry_of(value: Any, form: Any) -> int:
+    """Return the number of a column that says when one observation expires."""
+    moment, ttl = _given(value), _given(form.ttl)
+    if ttl is not None:
+        check_one_expiry(moment, ttl)
+        return as_ttl_us(ttl)
+    return NOT_SAID_US if moment is None else as_time_us(moment, "expires_at")
 
 
 def _same(value: Any) -> Any:

@@ -28,7 +28,7 @@ from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.page import ScanPage
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import VECTORS_DEFAULT, SpaceConfig
 from engram.wire.forms.failures import error_from
 from engram.wire.forms.many import read_many
 from engram.wire.forms.received_hits import read_hits
@@ -62,6 +62,7 @@ class _Space(Struct):
     dimension: int
     metric: str
     embedder: str = ""
+    vectors: str = VECTORS_DEFAULT
     durable_generation: int = 0
     visible_generation: int = 0
     indexed_generation: int = 0
@@ -223,10 +224,13 @@ def _ack(form: _Generations) -> Ack:
     return Ack(0, 0, form.first_generation, form.last_generation)
 
 
+_SETTINGS: Final = ("name", "dimension", "metric", "embedder", "vectors")
+
+
 def _space(form: _Space) -> SpaceStatus:
     return SpaceStatus(
         # The server's settings are not checked again, so that a later server may have others.
-        config=SpaceConfig(form.name, form.dimension, form.metric, form.embedder),  # type: ignore[arg-type]
+        config=SpaceConfig(*(getattr(form, name) for name in _SETTINGS)),
         durable_generation=form.durable_generation,
         visible_generation=form.visible_generation,
         indexed_generation=form.indexed_generation,

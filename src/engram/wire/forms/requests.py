@@ -16,10 +16,10 @@ from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.columns import EMBED
 from engram.model.cue import NO_FILTER
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
-from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.many.many_query import ManyQuery
 from engram.model.observations import ObservationBatch
 from engram.model.operations.changes import ObservationChanges
@@ -27,7 +27,7 @@ from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Recall
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, VECTORS_DEFAULT, SpaceConfig, dimension_of
 from engram.model.times import as_time_us
 from engram.wire.forms.many import RECALL_MANY_FIELDS, many_query_of
 from engram.wire.forms.observations import (
@@ -82,9 +82,14 @@ def _many(form: Any, arrays: Arrays, space: str) -> ManyQuery:
 
 
 def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
-    dimension, metric, embedder = (_given(getattr(form, name)) for name in ("dimension", "metric", "embedder"))
+    names = ("dimension", "metric", "embedder", "vectors")
+    dimension, metric, embedder, vectors = (_given(getattr(form, name)) for name in names)
     return SpaceConfig(
-        space, DIMENSION_DEFAULT if dimension is None else dimension, metric or METRIC_DEFAULT, embedder or ""
+        space,
+        dimension_of(dimension, vectors),
+        metric or METRIC_DEFAULT,
+        embedder or "",
+        VECTORS_DEFAULT if vectors is None else vectors,
     )
 
 
@@ -107,13 +112,15 @@ _SETTINGS: Final[list[Any]] = [
     ("dimension", int | UnsetType | None, UNSET),
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
+    ("vectors", str | UnsetType | None, UNSET),
 ]
 _COLUMNS: Final[list[Any]] = [field for field in MANY_FIELDS if field[0] != "priority"]
+_CHANGES: Final[list[Any]] = [field for field in _COLUMNS if field[0] != EMBED]
 _FILTER: Final[list[Any]] = [("filter", FilterObject | UnsetType | None, UNSET)]
 # By the class of the argument.
 _ARGUMENTS: Final[dict[Any, _Argument]] = {
     ObservationBatch: _Argument(_COLUMNS, _batch, takes_arrays=True),
-    ObservationChanges: _Argument(_COLUMNS, _changes, takes_arrays=True),
+    ObservationChanges: _Argument(_CHANGES, _changes, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
     ManyQuery: _Argument(RECALL_MANY_FIELDS, _many, takes_arrays=True),

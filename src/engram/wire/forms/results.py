@@ -28,6 +28,7 @@ from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpa
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
 from engram.model.scans.page import ScanPage
+from engram.model.spaces import VECTORS_DEFAULT
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
 
@@ -192,6 +193,8 @@ def _space(status: SpaceStatus) -> dict[str, Any]:
         "dimension": config.dim,
         "metric": config.metric,
         "embedder": config.embedder,
+        # Only what a server of before could not say.
+        **({} if config.vectors == VECTORS_DEFAULT else {"vectors": config.vectors}),
         "durable_generation": status.durable_generation,
         "visible_generation": status.visible_generation,
         "indexed_generation": status.indexed_generation,

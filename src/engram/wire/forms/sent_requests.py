@@ -16,7 +16,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, MetadataSpec
+from engram.model.columns import COLUMNS, EMBED, MetadataSpec
 from engram.model.cue import NO_FILTER, Between, Cue, Filter
 from engram.model.filters.conditions import Condition
 from engram.model.filters.objects import object_of_condition
@@ -29,8 +29,9 @@ from engram.model.operations.requests import StreamRecall
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import VECTORS_DEFAULT, SpaceConfig
 from engram.model.times import iso_time
+from engram.model.values.presence import gathered
 from engram.tracing.switch import present_recorder
 from engram.wire.forms.results import encode_json
 from engram.wire.frames import encode_frame, encode_frame_in_place
@@ -154,8 +155,15 @@ def _batch_parts(batch: ObservationBatch) -> tuple[Fields, Arrays]:
             fields[spec.plural] = [Raw(text.encode()) if text else None for text in column]
         elif any(column):
             fields[spec.plural] = column
+    if batch.text_presence is not None:
+        has_text = batch.text_presence.tolist()
+        fields["contents"] = [text if has else None for text, has in zip(batch.contents, has_text, strict=True)]
     if batch.vectors.shape[1]:
-        arrays["vectors"] = batch.vectors
+        arrays["vectors"] = gathered(batch.vectors, batch.vector_presence)
+    if batch.vector_presence is not None:
+        arrays["vector_presence"] = batch.vector_presence.view(np.uint8)
+    if not batch.embeds:
+        fields[EMBED] = False
     return fields, arrays
 
 
@@ -181,7 +189,10 @@ def _priority_fields(priority: Priority) -> Fields:
 
 
 def _config_fields(config: SpaceConfig) -> Fields:
-    made = {"space": config.name, "dimension": config.dim, "metric": config.metric, "embedder": config.embedder}
+    made: Fields = {"space": config.name, "dimension": config.dim, "metric": config.metric, "embedder": config.embedder}
+    if config.vectors != VECTORS_DEFAULT:
+        # A server of before refuses the field, and makes no space of another kind.
+        made["vectors"] = config.vectors
     return {name: value for name, value in made.items() if value != ""}
 
 

@@ -295,7 +295,7 @@ def test_a_record_at_another_position_or_of_another_segment_is_none() -> None:
     ("change", "what"),
     [
         ({"kind": 9}, "a record of kind 9"),
-        ({"columns": ((int(Column.EXPIRES_AT), 8),)}, "column 11"),
+        ({"columns": ((int(Column.VECTOR_PRESENCE), 8),)}, "column 12"),
         ({"columns": ((99, 8),)}, "column 99"),
     ],
 )

@@ -279,13 +279,13 @@ def test_a_count_that_is_overtaken_by_a_drop_is_made_anew(store: MemoryStore, mo
     count = engine._reader.count
     counts: list[Counted] = []
 
-    def counting(filter: Filter | Condition, generation: int) -> Counted:
+    def counting(filter: Filter | Condition, generation: int, due_us: int = 0) -> Counted:
         if not counts:
             # All that was counted so far is superseded, and dropped.
             written(store, 40)
             engine.retention.advance()
             store._engine._compaction._compact_held("notes")
-        counts.append(count(filter, generation))
+        counts.append(count(filter, generation, due_us))
         return counts[-1]
 
     monkeypatch.setattr(engine._reader, "count", counting)

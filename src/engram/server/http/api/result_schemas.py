@@ -15,6 +15,7 @@ from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
+from engram.model.spaces import VECTORS
 from engram.wire.forms.hits import UNCHANGED_SHARES
 
 Schema = dict[str, Any]
@@ -46,6 +47,7 @@ _HIT: Final = _object(
         "confidence": _NUMBER,
         "generation": _WHOLE,
         "content": _TEXT,
+        "has_content": _FLAG,
         "metadata": _OBJECT,
         "tags": _list(_TEXT),
         "timestamp": {"type": "string", "format": "date-time"},
@@ -55,7 +57,10 @@ _HIT: Final = _object(
         "age_s": _NUMBER,
         "strength": _NUMBER,
         "vector": _list(_NUMBER),
+        "expires_at": {"type": "string", "format": "date-time"},
     },
+    "expires_at",
+    "has_content",
     "strength",
     "vector",
 )
@@ -69,6 +74,7 @@ _SPACE: Final = _object(
         "dimension": _WHOLE,
         "metric": _TEXT,
         "embedder": _TEXT,
+        "vectors": {"type": "string", "enum": list(VECTORS)},
         **dict.fromkeys(("durable_generation", "visible_generation", "indexed_generation", "live_count"), _WHOLE),
         **dict.fromkeys(("log_bytes", "index_bytes", "damaged_count"), _WHOLE),
         "pressure": _NUMBER,
@@ -77,7 +83,8 @@ _SPACE: Final = _object(
         "health": _LEVEL,
         "problems": _list(_ref("HealthProblem")),
         "metrics": _list(_OBJECT),
-    }
+    },
+    "vectors",
 )
 _STATUS: Final = _object(
     {
