@@ -45,8 +45,14 @@ export function gather(given: readonly Observation[]): Observations {
   list.forEach((observation, row) => {
     checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
   });
+  // null says that there is none, which is another thing than saying nothing.
   const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined =>
-    list.some((each) => read(each) !== undefined) ? list.map((each, row) => read(each) ?? blank(row)) : undefined;
+    list.some((each) => read(each) !== undefined)
+      ? list.map((each, row) => {
+          const value = read(each);
+          return value === undefined ? blank(row) : value;
+        })
+      : undefined;
   const missing = (field: string) => (row: number) => {
     throw invalidInput(`observation ${row} has no ${field}, and another one of the list has`, {
       code: "column_length",
@@ -81,16 +87,16 @@ export function gather(given: readonly Observation[]): Observations {
     ),
     timestamps: all((each) => each.timestamp, missing("timestamp")),
     confidences: all(
-      (each) => each.confidence,
+      (each) => each.confidence ?? undefined,
       () => 1,
     ),
     importances: all(
-      (each) => each.importance,
+      (each) => each.importance ?? undefined,
       () => 0.5,
     ),
     metadata: list.map((each) => each.metadata),
     tags: all(
-      (each) => each.tags,
+      (each) => each.tags ?? undefined,
       () => [],
     ),
     priority: list[0]?.priority,

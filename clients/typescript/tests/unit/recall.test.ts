@@ -72,9 +72,21 @@ describe("a recall", () => {
       indexed: true,
       recent: false,
       ageS: 1.5,
+      hasContent: true,
       strength: 0.25,
     });
     expect(hits.map((each) => each.id)).toEqual(["n7"]);
+  });
+
+  it("reads what a hit has not, and when it expires", async () => {
+    const server = new ModelServer();
+    const expires = { expires_at: "2026-11-28T12:00:00.123456Z", content: "", has_content: false };
+    server.onCall = () => ({ hits: [hit(7, expires), hit(8)], generation: 9 });
+    const engram = await connected(server);
+    const [first, second] = await engram.recall({ filter: {} }).all();
+    expect(first).toMatchObject({ content: "", hasContent: false, expiresAt: new Date("2026-11-28T12:00:00.123Z") });
+    expect(second).toMatchObject({ content: "text", hasContent: true });
+    expect(second).not.toHaveProperty("expiresAt");
   });
 
   it("reads hits in columns, and sends its vector as it is", async () => {
