@@ -25,6 +25,7 @@ test.each<[string, unknown]>([
   ['@id in ("a")', { of: "id", op: "in", value: ["a"] }],
   ["@confidence >= .5", { of: "confidence", op: "ge", value: 0.5 }],
   ['@observed_at < "2025-01-31"', { of: "observed_at", op: "lt", value: "2025-01-31" }],
+  ["@expires_at exists", { of: "expires_at", op: "exists" }],
   ['when >= time("2025-01-31")', { key: "when", op: "ge", value: new Date("2025-01-31T00:00:00Z") }],
   ['when < time("2025-01-31 12:30")', { key: "when", op: "lt", value: new Date("2025-01-31T12:30:00Z") }],
   ['when < time("2025-01-31T12:30+02:00")', { key: "when", op: "lt", value: new Date("2025-01-31T10:30:00Z") }],

@@ -34,7 +34,7 @@ const OPERATOR_OF_SIGN: Readonly<Record<string, string>> = {
 const WITH_LIST: readonly string[] = ["in", "any", "all", "none"];
 const WITH_VALUE: readonly string[] = ["prefix", "contains"];
 const OPERATORS = "=, !=, <, <=, >, >=, in, not in, exists, is null, prefix, contains, any, all, none";
-const OWN: readonly string[] = ["id", "tags", "confidence", "importance", "observed_at"];
+const OWN: readonly string[] = ["id", "tags", "confidence", "importance", "observed_at", "expires_at"];
 const WORDS: readonly string[] = ["and", "or", "not", "is", "exists", "null", "true", "false"];
 const NO_KEYS: readonly string[] = [...WORDS, ...WITH_LIST, ...WITH_VALUE];
 const CONSTANTS: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };

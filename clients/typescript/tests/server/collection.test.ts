@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Engram, Hit } from "../../src/index.js";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { connect, type Engram, type Hit } from "../../src/index.js";
 import { errorOf } from "../unit/support.js";
-import { inSpace, newName, vector } from "./support.js";
+import { DIMENSION, inSpace, newName, Socket, vector } from "./support.js";
 
 /** The ids of hits, in the order in which they come. */
 async function idsOf(hits: AsyncIterable<Hit>): Promise<string[]> {
@@ -169,4 +169,50 @@ it("a space is renamed, has aliases, and is dropped with them", async () => {
   expect(await engram.dropSpace(renamed)).toEqual({ space: renamed, aliases: [alias] });
   expect(await errorOf(engram.describe(renamed))).toMatchObject({ code: "unknown_space", kind: "not_found" });
   await Promise.all([other.close(), engram.close()]);
+});
+
+it("observations without a vector are found by words and look-ups, and passed over by similarity", async () => {
+  const space = newName();
+  const engram = await connect(inject("url"), { space, WebSocket: Socket });
+  const settings = { dimension: DIMENSION, vectors: "optional" } as const;
+  expect(await engram.createSpace(space, settings)).toMatchObject({ vectors: "optional" });
+  await engram.observe([
+    { id: "a", vector: vector(1), content: "the pump leaks" },
+    { id: "b", vector: null, content: "the pump is dry" },
+    { id: "c", vector: null, content: null },
+  ]);
+  await engram.observe({ id: "d", vector: null, content: "" });
+  const similar = await engram.recall({ vector: vector(1), k: 5 }).all();
+  expect(similar.map((hit) => hit.id)).toEqual(["a"]);
+  const worded = await engram.recall({ text: "pump", by: "words" }).all();
+  expect(worded.map((hit) => hit.id).sort()).toEqual(["a", "b"]);
+  const found = await engram.get(["a", "b", "c", "d"], { includeVectors: true });
+  expect(found.map((hit) => [hit.id, hit.content, hit.hasContent, hit.vector !== undefined])).toEqual([
+    ["a", "the pump leaks", true, true],
+    ["b", "the pump is dry", true, false],
+    ["c", "", false, false],
+    ["d", "", true, false],
+  ]);
+  await engram.close();
+});
+
+it("observations expire, and are told when they do", async () => {
+  const engram = await inSpace();
+  const later = new Date("2100-01-01T00:00:00.000Z");
+  await engram.observe([
+    { id: "past", vector: vector(1), expiresAt: 0 },
+    { id: "later", vector: vector(2), expiresAt: later },
+    { id: "never", vector: vector(3) },
+  ]);
+  const found = await engram.get(["past", "later", "never"]);
+  expect(found.map((hit) => [hit.id, hit.expiresAt])).toEqual([
+    ["later", later],
+    ["never", undefined],
+  ]);
+  expect(await engram.count({ of: "expires_at", op: "exists" })).toMatchObject({ count: 1 });
+  await engram.update({ id: "later", expiresAt: null });
+  expect((await engram.get("later"))?.expiresAt).toBeUndefined();
+  await engram.observe({ id: "soon", vector: vector(4), ttl: 3600 });
+  expect((await engram.get("soon"))?.expiresAt?.getTime()).toBeGreaterThan(Date.now());
+  await engram.close();
 });

@@ -28,6 +28,10 @@ export function meets(condition: Condition, hit: Hit): boolean {
 }
 
 function ownOf(name: string, hit: Hit): unknown {
+  if (name === "expires_at") {
+    // Nothing in the browser expires.
+    return undefined;
+  }
   if (name === "observed_at") {
     return hit.timestamp.toISOString();
   }
