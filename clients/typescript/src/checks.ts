@@ -202,13 +202,13 @@ export function checkSpace(space: unknown, field = "space"): string {
 }
 
 /** Return ids to look up or to delete; none are no error. */
-export function checkIds(ids: string | readonly string[]): string[] {
+export function checkIds(ids: string | readonly string[], countMax = BATCH_COUNT_MAX): string[] {
   const list = typeof ids === "string" ? [ids] : checkList("ids", ids, '["n1"]');
-  if (list.length > BATCH_COUNT_MAX) {
-    throw invalidInput(`${list.length} ids at once are refused; pass at most ${BATCH_COUNT_MAX}`, {
+  if (list.length > countMax) {
+    throw invalidInput(`${list.length} ids at once are refused; pass at most ${countMax}`, {
       code: "batch_count",
       field: "ids",
-      limit: `0..${BATCH_COUNT_MAX}`,
+      limit: `0..${countMax}`,
       value: list.length,
     });
   }

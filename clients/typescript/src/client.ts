@@ -1,6 +1,7 @@
 import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
+import type { FollowOptions } from "./cue.js";
 import { Emitter } from "./emitter.js";
 import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
 import { HitStream } from "./hit-stream.js";
@@ -17,7 +18,6 @@ import type {
   CallOptions,
   ConnectionState,
   EngramEvents,
-  FollowOptions,
   Hit,
   Observation,
   Observations,

@@ -94,7 +94,7 @@ export function gather(given: readonly Observation[]): Observations {
     ),
     metadata: list.map((each) => each.metadata),
     tags: all(
-      (each) => each.tags,
+      (each) => each.tags ?? undefined,
       () => [],
     ),
     priority: list[0]?.priority,

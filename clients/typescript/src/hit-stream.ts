@@ -53,6 +53,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
   // Generation up to which everything was seen, once all ranked hits have come.
   #last = 0;
   #isPaused = false;
+  #isIncomplete = false;
   #queue: Hit[] = [];
   #takers: { resolve: (taken: Taken) => void; reject: (error: unknown) => void }[] = [];
   #isDone = false;
@@ -79,6 +80,16 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** Generation of the snapshot of the recall; 0 before its first answer. */
+  get generation(): number {
+    return this.#generation ?? 0;
+  }
+
+  /** Whether damaged observations were left out. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete;
   }
 
   /** Take the next hit. */
@@ -162,6 +173,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     this.#attempts = 0;
     this.#backoff.reset();
     this.#awaitAnswer();
+    this.#isIncomplete ||= hits.incomplete;
     if (this.#generation === undefined) {
       this.#generation = this.#last = hits.generation;
     }

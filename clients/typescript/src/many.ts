@@ -1,14 +1,17 @@
 import { checkFields, checkList, checkObject, checkOptions, checkVector, dimensionMismatch } from "./checks.js";
 import type { Message } from "./connection.js";
+import type { Cue, RecallOptions, SnapshotRecallOptions } from "./cue.js";
 import { EngramError, unexpected } from "./errors.js";
 import type { NamedArray } from "./frames.js";
 import { decodeHits, Hits } from "./hits.js";
+import { RECALL_BATCH_MAX } from "./limits.js";
+import { inParts, isTooLarge } from "./parts.js";
 import { CUE_FIELDS, recallRequest, reinforces } from "./query.js";
-import type { RecallHost } from "./recall.js";
+import { inBatches, type RecallHost } from "./recall.js";
 import type { Request } from "./request.js";
-import type { Cue, RecallOptions, SnapshotRecallOptions, Vector } from "./types.js";
+import type { Vector } from "./types.js";
 
-type OfOneCue = "vector" | "text" | "by" | "scoreMin" | "timeoutMs" | "batchSize";
+type OfOneCue = "vector" | "text" | "by" | "scoreMin" | "timeoutMs" | "batchSize" | "includeRecent";
 
 /** Options of a recall of many cues of a snapshot. The filter is met by every hit, beside that of its cue. */
 export type SnapshotRecallManyOptions = Omit<SnapshotRecallOptions, OfOneCue>;
@@ -23,7 +26,6 @@ const OPTION_FIELDS = ["signal", "filter", "k", "ef", "strength", "includeVector
 const FIELDS = [...OPTION_FIELDS, "maxGeneration", "snapshotTime"];
 // Cues of one call, of which a server takes ten times as many.
 const CUES_PER_CALL = 1000;
-const TOO_LARGE: ReadonlySet<string> = new Set(["results_bytes", "message_bytes"]);
 
 /** Return the hits of each cue, all as of one generation. Many cues are asked for in several calls. */
 export async function recallMany(
@@ -41,44 +43,39 @@ export async function recallMany(
     // Columns of numbers are smaller than as many objects.
     args["binary"] = true;
   }
-  const found: Hits[] = [];
-  let start = 0;
-  do {
-    const part = listed.slice(start, start + CUES_PER_CALL);
-    found.push(...(await asked(host, args, part, start, options)));
-    start += part.length;
-  } while (start < listed.length);
-  return found;
+  const { signal } = options;
+  // Asked for again, a recall by strength would make its hits stronger twice.
+  const isRepeatable = !reinforces(options.strength);
+  const ask = async (part: readonly CueLike[], first: number): Promise<Hits[]> => {
+    let found: Hits[];
+    try {
+      const message = await host.calls.ask(partRequest(host, args, part, first), { signal, isRepeatable });
+      found = decodeMany(message);
+      if (message.header["due_time"] !== undefined) {
+        // What was left out because it expired is left out of the other parts, too.
+        args["due_time"] = message.header["due_time"];
+      }
+    } catch (error) {
+      const [cue] = part;
+      if (!isRepeatable || cue === undefined || part.length > 1 || !isTooLarge(error)) {
+        throw error;
+      }
+      found = [await inBatches(host.calls, streamRequestOf(args, cueToWire(host, cue, first)), signal)];
+    }
+    // What is asked for afterwards is answered as of the same generation.
+    args["max_generation"] = found[0]?.generation;
+    delete args["snapshot_time"];
+    return found;
+  };
+  return (await inParts(listed, CUES_PER_CALL, ask, isRepeatable)).flat();
 }
 
-/** Ask for the hits of some cues, in parts if one message would be too large; `first` is the place of the first one. */
-async function asked(
-  host: RecallHost,
-  args: Record<string, unknown>,
-  cues: readonly CueLike[],
-  first: number,
-  options: RecallManyOptions,
-): Promise<Hits[]> {
-  const isRepeatable = !reinforces(options.strength);
-  const request = partRequest(host, args, cues, first);
-  try {
-    const message = await host.calls.ask(request, { signal: options.signal, isRepeatable });
-    // What is asked for afterwards is answered as of the same generation, without what was left out because it expired.
-    args["max_generation"] = Number(message.header["generation"]);
-    delete args["snapshot_time"];
-    if (message.header["due_time"] !== undefined) {
-      args["due_time"] = message.header["due_time"];
-    }
-    return decodeMany(message);
-  } catch (error) {
-    // Asked for again, a recall by strength would make its hits stronger twice.
-    if (!(error instanceof EngramError) || !TOO_LARGE.has(error.code) || cues.length < 2 || !isRepeatable) {
-      throw error;
-    }
-  }
-  const middle = cues.length >> 1;
-  const half = await asked(host, args, cues.slice(0, middle), first, options);
-  return [...half, ...(await asked(host, args, cues.slice(middle), first + middle, options))];
+/** Return the request for the hits of one cue as a stream; beside its own filter, they meet that of all cues. */
+function streamRequestOf(args: Record<string, unknown>, cue: Record<string, unknown>): Request {
+  const filters = [args["filter"], cue["filter"]].filter((each) => each !== undefined);
+  const filter = filters.length > 1 ? { and: filters } : filters[0];
+  const whole = { ...args, ...cue, batch_size: RECALL_BATCH_MAX, ...(filter === undefined ? {} : { filter }) };
+  return { operation: "recall_stream", args: whole };
 }
 
 function partRequest(

@@ -20,6 +20,31 @@ export type VectorRule = "required" | "optional" | "none";
 /** How close a space is to its limits. */
 export type PressureLevel = "normal" | "warning" | "critical" | "overloaded";
 
+/** How a space or a server is: `degraded` answers everything, but not all of it as it should be. */
+export type HealthLevel = "ok" | "degraded" | "failed";
+
+/** Something that is wrong until somebody, or a later attempt, ends it. */
+export interface Problem {
+  /** What is wrong, for programs. */
+  readonly name: string;
+  /** Name of the space; empty if it concerns the server as a whole. */
+  readonly space: string;
+  readonly level: HealthLevel;
+  /** When it was first seen, in microseconds since 1970 UTC. */
+  readonly sinceUs: number;
+  readonly message: string;
+  /** What to do about it. */
+  readonly advice: string;
+}
+
+/** The value of a metric for one set of labels. */
+export interface MetricSample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** null: not a number. */
+  readonly value: number | null;
+}
+
 /** A space: settings, watermarks, sizes. */
 export interface SpaceStatus {
   readonly name: string;
@@ -39,28 +64,13 @@ export interface SpaceStatus {
   readonly damagedCount: number;
   readonly pressure?: number;
   readonly pressureLevel?: PressureLevel;
-  readonly metrics?: readonly unknown[];
-}
-
-/** A space that exists and cannot be used. */
-export interface UnsoundSpace {
-  readonly name: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-/** A server. */
-export interface ServerStatus {
-  readonly version: string;
-  readonly uptimeS: number;
-  readonly sessions: number;
-  readonly connections: number;
-  readonly observationsAccepted: number;
-  readonly observationsRejected: number;
-  readonly recalls: number;
-  readonly commits: number;
-  readonly spaces: readonly SpaceStatus[];
-  readonly [field: string]: unknown;
+  /** How many observations may be stored and not be linked into the graph yet. */
+  readonly tailCountMax?: number;
+  /** The level of the worst problem. */
+  readonly health?: HealthLevel;
+  /** What is wrong with the space now, the worst first. */
+  readonly problems?: readonly Problem[];
+  readonly metrics?: readonly MetricSample[];
 }
 
 /** What was dropped with a space. */

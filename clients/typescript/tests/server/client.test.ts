@@ -1,28 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { WebSocket } from "ws";
-import { type Condition, type ConnectOptions, connect, type Engram } from "../../src/index.js";
+import { type Condition, connect, type Engram } from "../../src/index.js";
 import { errorOf } from "../unit/support.js";
 import { EngramProcess } from "./engram-process.js";
+import { DIMENSION, inSpace, newName, Socket, vector } from "./support.js";
 
-const DIMENSION = 8;
 const url = inject("url");
 const python = inject("python");
-const global = (globalThis as { WebSocket?: unknown }).WebSocket ?? WebSocket;
-let spaces = 0;
-
-/** Connect to a new space. */
-async function inSpace(options: ConnectOptions = {}, embedder = "", address = url): Promise<Engram> {
-  const space = `ts-${process.pid}-${spaces++}`;
-  const engram = await connect(address, { space, WebSocket: global, ...options });
-  await engram.createSpace(space, { dimension: DIMENSION, embedder });
-  return engram;
-}
-
-/** A vector whose similarity to others with a near number is high. */
-function vector(number: number): Float32Array {
-  const angle = number / 100;
-  return Float32Array.of(Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0.1);
-}
 
 describe("a client of a real server", () => {
   let engram: Engram;
@@ -248,8 +231,8 @@ describe("a client of a real server", () => {
 });
 
 it("a space that does not exist can be made after the connection", async () => {
-  const space = `ts-${process.pid}-later`;
-  const engram = await connect(url, { space, WebSocket: global });
+  const space = newName();
+  const engram = await connect(url, { space, WebSocket: Socket });
   expect(await errorOf(engram.observe({ id: "a", vector: vector(1) }))).toMatchObject({ code: "unknown_space" });
   await engram.createSpace(space, { dimension: DIMENSION });
   expect(await engram.observe({ id: "a", vector: vector(1) })).toMatchObject({ count: 1 });
@@ -273,7 +256,7 @@ it("thousands of submissions keep within the room and are all stored", async () 
 it("a session belongs to one client at a time", async () => {
   const first = await inSpace();
   await first.observe({ id: "a", vector: vector(1) });
-  const second = await connect(url, { space: first.space, sessionId: first.sessionId, WebSocket: global });
+  const second = await connect(url, { space: first.space, sessionId: first.sessionId, WebSocket: Socket });
   expect(await second.observe({ id: "b", vector: vector(2) })).toMatchObject({ count: 1 });
   expect(await errorOf(first.observe({ id: "c", vector: vector(3) }))).toMatchObject({ code: "session_taken_over" });
   expect((await first.describe()).liveCount).toBe(2);
@@ -290,7 +273,7 @@ it("a hundred thousand calls at once are all answered, in their order", async ()
 });
 
 it("there is no server at a port that nobody listens on", async () => {
-  const nowhere = connect("ws://127.0.0.1:9", { WebSocket: global, connectTimeoutMs: 500 });
+  const nowhere = connect("ws://127.0.0.1:9", { WebSocket: Socket, connectTimeoutMs: 500 });
   expect(await errorOf(nowhere)).toMatchObject({ code: "no_server", kind: "unavailable" });
 });
 

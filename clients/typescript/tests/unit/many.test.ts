@@ -132,6 +132,41 @@ describe("a recall of many cues", () => {
     expect(asked).toEqual([5, 2, 3, 1, 2]);
   });
 
+  it("asks for a stream where the hits of a single one are too large", async () => {
+    const server = new ModelServer();
+    const streams: Record<string, unknown>[] = [];
+    answering(server, 6, 0);
+    const refusing = server.onCall;
+    server.onCall = (call, message, socket) => {
+      if (call["type"] !== "recall_stream") {
+        return refusing(call, message, socket);
+      }
+      streams.push(call);
+      const hits = [hit(1, { score: 0.25 }), hit(2, { score: 0.75 })];
+      return { type: "recall_result", hits, generation: 6 };
+    };
+    const engram = await connected(server, { space: "notes" });
+    const found = await engram.recallMany([vector(1), { text: "doors", filter: { tags: ["b"] } }], {
+      k: 2,
+      filter: { tags: ["a"] },
+      snapshotTime: 0,
+    });
+    expect(found.map((hits) => [hits.generation, ...hits.map((each) => each.generation)])).toEqual([
+      [6, 2, 1],
+      [6, 2, 1],
+    ]);
+    const common = { type: "recall_stream", space: "notes", k: 2, binary: true, batch_size: 100 };
+    expect(streams.map(({ id: _, ...call }) => call)).toEqual([
+      {
+        ...common,
+        vector: "AACAPwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgD8=",
+        filter: { tags: ["a"] },
+        snapshot_time: "1970-01-01T00:00:00.000000Z",
+      },
+      { ...common, text: "doors", filter: { and: [{ tags: ["a"] }, { tags: ["b"] }] }, max_generation: 6 },
+    ]);
+  });
+
   it("that reinforces is neither made twice nor in parts", async () => {
     const server = new ModelServer();
     answering(server, 6, 2);

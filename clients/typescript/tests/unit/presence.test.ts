@@ -24,15 +24,16 @@ describe("observations without a vector or a text", () => {
     expect([columns.dim, columns.contents, columns.embed]).toEqual([2, ["x", null, ""], false]);
   });
 
-  it("a list of single observations may have some without", () => {
+  it("single observations say it for themselves, also in a list", () => {
     const columns = makeColumns([
       { id: "a", vector: [1, 2], content: "x" },
       { id: "b", vector: null, content: null },
+      { id: "c", vector: null },
     ]);
     expect(Array.from(columns.vectors ?? [])).toEqual([1, 2]);
-    expect(Array.from(columns.presence ?? [])).toEqual([1, 0]);
-    expect(columns.contents).toEqual(["x", null]);
-    expect(() => makeColumns([{ id: "a", vector: [1, 2] }, { id: "b" }])).toThrow("has no vector");
+    expect(Array.from(columns.presence ?? [])).toEqual([1, 0, 0]);
+    expect(columns.contents).toEqual(["x", null, ""]);
+    expect(() => makeColumns([{ id: "a", vector: [1, 2] }, { id: "b" }])).toThrow("observation 1 has no vector");
   });
 
   it("a batch in which no row has a vector says so", () => {
