@@ -29,6 +29,7 @@ from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
+from engram.store.indexing.readable_vectors import append_readable, are_readable
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import StoredSpace
 from engram.store.space_settings import has_policy
@@ -52,7 +53,7 @@ def recover_space(
     Raises
     ------
     CorruptData
-        If the space is damaged in a way that no crash explains.
+        If the space is damaged in a way that no crash explains, and what it holds cannot be proven without that.
     NewerFormat
         If a newer version wrote some of it.
     Unavailable
@@ -207,14 +208,19 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
 def _centre(index: HnswIndex, log: Log) -> None:
     """Have the codes of a graph that is built anew be relative to many vectors, and not to those of the first record.
 
-    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them.
+    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them. Vectors that
+    are damaged would make a mean of anything.
     """
     first: list[NDArray[np.float32]] = []
     missing, last = _CENTRE_ROWS, 0
     for record in _observed(log.records()):
-        first.append(record.raw_vectors[:missing])
-        missing -= len(first[-1])
-        last = record.generation(len(first[-1]) - 1)
+        vectors, sums = record.raw_vectors[:missing], record.vector_sums()[:missing]
+        rows = np.flatnonzero(are_readable(vectors, sums))
+        if not len(rows):
+            continue
+        first.append(vectors[rows])
+        missing -= len(rows)
+        last = record.generation(int(rows[-1]))
         if not missing:
             break
     if first:
@@ -226,12 +232,7 @@ def _append_uncovered(space: SpaceState) -> None:
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
-            known = record.rows_until(covered)
-            vectors = record.raw_vectors[known:]
-            # The checksums of the log, since what is read here may not be what was checked when the log was opened.
-            sums = record.vector_sums()[known:]
-            generations = record.generations[known:] if record.has_gaps else None
-            space.index.append(vectors, record.generation(known), vectors, sums, generations)
+            append_readable(space.index, record, record.rows_until(covered))
 
 
 def _replay(space: SpaceState) -> None:
