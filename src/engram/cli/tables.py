@@ -19,7 +19,8 @@ from engram.model.columns import COLUMNS
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
-_NAME_WIDTH_MIN = 12
+# Of a longer name so much stays where the rest of the table leaves no more room; its end is cut off then.
+_NAME_WIDTH_MIN = 8
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -56,9 +57,11 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     table = make_table(title)
     gauges = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.GAUGE]
     spaces = list(spaces)
-    # In 80 columns, everything has its place as long as nothing is shown that no space has.
+    # In 80 columns, everything has its place as long as nothing is shown that no space has, and columns are one blank
+    # apart. The name gives way first: a least width is kept even where the last column is cut off for it.
+    table.padding = (0, 0, 0, 0)
     has_embedders = any(space.config.embedder for space in spaces)
-    table.add_column("space", style="cyan", overflow="fold", min_width=_NAME_WIDTH_MIN)
+    table.add_column("space", style="cyan", min_width=_NAME_WIDTH_MIN)
     table.add_column("vectors")
     if has_embedders:
         table.add_column("embedder")
@@ -68,7 +71,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     for space in spaces:
         config = space.config
         table.add_row(
-            space.name,
+            Text(space.name, no_wrap=True, overflow="ellipsis"),
             f"{config.dim} {config.metric}",
             *([config.embedder or "-"] if has_embedders else []),
             space.health,
