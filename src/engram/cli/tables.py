@@ -157,6 +157,11 @@ def nbytes_text(nbytes: float) -> str:
     return f"{nbytes:.1f} TiB"
 
 
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things as text, such as ``"1 id"`` or ``"2 ids"``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _is_shown(time_us: int) -> bool:
     # `datetime` covers only the years 1 to 9999. The margin of one day allows for time zones.
     return -62_135_500_000 < time_us / 1e6 < 253_402_200_000

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from engram.cli.main import run
-from engram.cli.tables import spaces_table
+from engram.cli.tables import count_text, spaces_table
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import INDEX_BYTES, INDEX_LAG, LIVE_OBSERVATIONS, LOG_BYTES
 from engram.model.operations.status import SpaceStatus
@@ -78,3 +78,8 @@ def test_a_name_is_cut_off_only_where_there_is_no_room_for_it() -> None:
     assert any("…" in line for line in lines_of([space], 80))
     assert not any("…" in line for line in lines_of([space], 160))
     assert all("…" not in line for line in lines_of([status_of("default"), status_of("ingest-123")], 80))
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0 ids"), (1, "1 id"), (2, "2 ids"), (1_234, "1,234 ids")])
+def test_one_thing_is_not_many(count: int, shown: str) -> None:
+    assert count_text(count, "id") == shown
