@@ -20,8 +20,9 @@ from engram.model.spaces import SpaceConfig
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
-_NAME_WIDTH_MIN = 12
 _TEXT_FIELD = next(spec.field for spec in COLUMNS if spec.name == "contents")
+# Of a longer name so much stays where the rest of the table leaves no more room; its end is cut off then.
+_NAME_WIDTH_MIN = 8
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -61,10 +62,12 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     table = make_table(title)
     gauges = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.GAUGE]
     spaces = list(spaces)
-    # In 80 columns, everything has its place as long as nothing is shown that no space has.
+    # In 80 columns, everything has its place as long as nothing is shown that no space has, and columns are one blank
+    # apart. The name gives way first: a least width is kept even where the last column is cut off for it.
+    table.padding = (0, 0, 0, 0)
     has_embedders = any(space.config.embedder for space in spaces)
     has_ttls = any(space.config.ttl_s is not None for space in spaces)
-    table.add_column("space", style="cyan", overflow="fold", min_width=_NAME_WIDTH_MIN)
+    table.add_column("space", style="cyan", min_width=_NAME_WIDTH_MIN)
     table.add_column("vectors")
     if has_embedders:
         table.add_column("embedder")
@@ -76,7 +79,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     for space in spaces:
         config = space.config
         table.add_row(
-            space.name,
+            Text(space.name, no_wrap=True, overflow="ellipsis"),
             _vectors_text(config),
             *([config.embedder or "-"] if has_embedders else []),
             *(["-" if config.ttl_s is None else f"{config.ttl_s:g} s"] if has_ttls else []),
@@ -169,6 +172,11 @@ def nbytes_text(nbytes: float) -> str:
             return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
         nbytes /= 1024
     return f"{nbytes:.1f} TiB"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things as text, such as ``"1 id"`` or ``"2 ids"``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _is_shown(time_us: int) -> bool:

@@ -12,6 +12,9 @@ from engram.errors import InvalidInput
 from engram.model.values.scalars import as_flag, as_real, as_text, as_whole, shown
 from engram.model.values.vectors import as_float32
 
+WORD_BITS: Final = 64
+"""Bits of a word of a bitmap."""
+
 _GENERATION_MAX: Final = 2**63 - 1
 _THREADS_MAX: Final = 1024
 

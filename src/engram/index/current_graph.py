@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.index.checkpoint_file import Blocks
 from engram.index.compaction import Compaction
+from engram.index.unreadable import UnreadableVersions
 
 _Deletions = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -34,11 +35,14 @@ class CurrentGraph:
         The index in use.
     changing
         The lock that keeps the writer out of a compaction's last step.
+    unreadable
+        The versions that the index lacks, because their vectors could not be read.
     """
 
     def __init__(self, native: _core.Index) -> None:
         self.native: _core.Index = native
         self.changing: Final = threading.Lock()
+        self.unreadable: Final = UnreadableVersions()
         self._compacting = threading.Lock()
         # Held while places of raw vectors are copied to a fresh index, and while they are replaced.
         self._placing = threading.Lock()
@@ -59,6 +63,7 @@ class CurrentGraph:
         """
         with self.changing:
             self._deleted_meanwhile.append((versions, ends))
+            self.unreadable.end(versions, ends)
             return self.native.remove(versions, ends)
 
     def erase(self, versions: NDArray[np.int64]) -> None:
@@ -74,6 +79,7 @@ class CurrentGraph:
             for native in (self._successor, self.native):
                 if native is not None:
                     native.erase(versions)
+            self.unreadable.drop(versions)
 
     def compact(self, horizon: int | None, threads: int, go_on: Callable[[], bool]) -> int:
         """Move the live versions to a fresh index and use that one; return the number of dropped versions.
@@ -90,9 +96,8 @@ class CurrentGraph:
                 self._deleted_meanwhile = deque()
             try:
                 with self._placing:
-                    move = Compaction(
-                        self.native, self.native.visible_generation if horizon is None else horizon, self._placing
-                    )
+                    dropped = self.native.visible_generation if horizon is None else horizon
+                    move = Compaction(self.native, dropped, self._placing)
                     self._successor, self._relocated_meanwhile = move.new, False
                 if not move.prepare(threads, go_on):
                     return 0
@@ -104,6 +109,7 @@ class CurrentGraph:
                     self._indexed_before = self.indexed_generation
                     self.native = move.new
                     self._before = move.old if self._relocated_meanwhile else None
+                self.unreadable.drop_ended(dropped)
                 return move.old.size - move.new.size
             finally:
                 self._deleted_meanwhile = deque(maxlen=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from engram import _core
 from engram.errors import InvalidInput
 from engram.index.checks import (
+    WORD_BITS,
     as_generation,
     as_rows,
     as_threads,
@@ -24,12 +25,10 @@ from engram.index.checks import (
 )
 from engram.index.cues import CueTable
 from engram.index.current_graph import CurrentGraph
-from engram.index.damage import corrupt_checkpoint, report
+from engram.index.damage import corrupt_checkpoint, joined, report
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.model.limits import EF_MAX, RESULTS_MAX
-
-_WORD_BITS: Final = 64
 
 
 class GraphReader:
@@ -98,15 +97,14 @@ class GraphReader:
         native = self._native
         rows, is_one = as_rows("queries", queries, native.dim)
         snapshot = check_snapshot(max_generation)
+        words, begin = as_words(allowed), _first_of(allowed_begin)
         try:
-            generations, scores, lost = native.search(
-                rows, k, ef, snapshot, as_words(allowed), threads, _first_of(allowed_begin)
-            )
+            generations, scores, lost = native.search(rows, k, ef, snapshot, words, threads, begin)
         except _core.NotFinite:
             raise not_finite("queries") from None
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
-        report(lost, damaged)
+        report(joined(lost, self._unreadable(snapshot, words, begin)), damaged)
         return (generations[0], scores[0]) if is_one else (generations, scores)
 
     def walk(
@@ -125,8 +123,9 @@ class GraphReader:
         """
         snapshot = check_snapshot(max_generation)
         vector = as_vector("query", query, self.dim)
+        words, begin = as_words(allowed), _first_of(allowed_begin)
         try:
-            return Walk(self._native.walk(vector, snapshot, as_words(allowed), _first_of(allowed_begin)))
+            return Walk(self._native.walk(vector, snapshot, words, begin), self._unreadable(snapshot, words, begin))
         except _core.NotFinite:
             raise not_finite("query") from None
 
@@ -157,7 +156,7 @@ class GraphReader:
             keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
-        report(lost, damaged)
+        report(joined(lost, self._graph.unreadable.between(first_generation, last_generation)), damaged)
         return keys, generations, scores
 
     def statistics(self) -> GraphStatistics:
@@ -212,6 +211,11 @@ class GraphReader:
         return self._native.remembers_erased
 
     @property
+    def unreadable_count(self) -> int:
+        """Number of versions that the index lacks because their vectors could not be read; `save` refuses with any."""
+        return len(self._graph.unreadable)
+
+    @property
     def lost_pages(self) -> int:
         """Number of unreadable pages of the mapped checkpoint; if not 0, the index is damaged and must be rebuilt."""
         return self._native.lost_pages
@@ -222,16 +226,23 @@ class GraphReader:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(dim={self.dim}, metric={self.metric!r}, count={len(self)})"
 
+    def _unreadable(
+        self, snapshot: int | None, allowed: NDArray[np.uint64] | None, allowed_begin: int
+    ) -> NDArray[np.int64]:
+        """Return the versions that a search might find if their vectors could be read."""
+        seen_at = self.visible_generation if snapshot is None else snapshot
+        return self._graph.unreadable.seen(seen_at, allowed, allowed_begin)
+
 
 def _first_of(begin: object) -> int:
     """Return the generation of the first bit of a bitmap; raises `InvalidInput` if a bitmap cannot begin with it."""
     generation = as_generation("allowed_begin", begin)
-    if generation % _WORD_BITS:
+    if generation % WORD_BITS:
         raise InvalidInput(
             f"allowed_begin is {generation}; a bitmap begins with a whole word",
             code="out_of_range",
             field="allowed_begin",
-            limit=f"a multiple of {_WORD_BITS}",
+            limit=f"a multiple of {WORD_BITS}",
             value=generation,
         )
     return generation

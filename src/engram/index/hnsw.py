@@ -29,6 +29,7 @@ from engram.index.checks import (
     wrong_shape,
 )
 from engram.index.current_graph import CurrentGraph
+from engram.index.damage import check_lacks_nothing
 from engram.index.graph_reader import GraphReader
 from engram.index.link_helpers import LinkHelpers
 from engram.index.quality import Quality, choose_preset
@@ -146,6 +147,20 @@ class HnswIndex(GraphReader):
         generations = as_row_generations(generations, len(matrix))
         with self._graph.changing:
             self._native.append(matrix, first_generation, raw, sums, generations)
+
+    def append_unreadable(self, generations: ArrayLike) -> None:
+        """Note versions whose vectors cannot be read, so that no search passes them over in silence.
+
+        Nobody knows how near they are to anything: every search, walk and match that might find them leaves them out as
+        damaged. They are no part of the graph, count as published, and end and are erased like others.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``: the versions. None of them is in the index.
+        """
+        with self._graph.changing:
+            self._graph.unreadable.add(as_generations(generations))
 
     def centre_on(self, vectors: NDArray[np.float32], last_generation: int) -> None:
         """Code vectors relative to the mean of the first ones, if the metric allows it, before any is appended.
@@ -274,13 +289,16 @@ class HnswIndex(GraphReader):
         Raises
         ------
         CorruptData
-            If a vector to be written is damaged, or pages of the mapped checkpoint are lost. An older file stays.
+            If a vector to be written is damaged or could not be read, or pages of the mapped checkpoint are lost. An
+            older file stays.
         """
+        check_lacks_nothing(self.unreadable_count)
         with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
         return checkpoint_file.replace(self._native, as_path(path), with_vectors, background)
 
     def save_into(self, descriptor: int, *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint as `save` does, replacing the content of a file that the caller has opened and keeps."""
+        check_lacks_nothing(self.unreadable_count)
         with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
         descriptor = as_descriptor("descriptor", descriptor)
         return checkpoint_file.write(self._native, descriptor, with_vectors, background)

@@ -100,8 +100,8 @@ class Log(RecordTable):
         Raises
         ------
         CorruptData
-            If durable records are broken or missing; it names the file and the offset. An unfinished write at the very
-            end, which a crash explains, is dropped instead.
+            If durable records are missing or their headers are broken; it names the file and the offset. An unfinished
+            write at the very end, which a crash explains, is dropped instead.
         NewerFormat
             If a newer version wrote some of it.
         Unavailable

@@ -2,8 +2,9 @@
 
 A crash may leave the last writes torn: each of their sectors is either right or still zero, in any order. Recovery
 drops such writes, because nothing in them was acknowledged. Anything else that is broken is damage. A log that does not
-reach as far as its manifest says is damaged, too. Damage is reported, never repaired: nothing is deleted or overwritten
-here. The rule is our own, see docs/decisions/0013-every-byte-is-checked.md.
+reach as far as its manifest says is damaged, too. A record that provably was durable is part of the log whatever is
+damaged behind its header: that is reported here, and met again by whoever reads it. Nothing is repaired, deleted or
+overwritten. The rule is our own, see docs/decisions/0013-every-byte-is-checked.md.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     Raises
     ------
     CorruptData
-        If durable records are broken or missing, or if files do not belong to this log. The error names the file and
-        the offset.
+        If durable records are missing or their headers are broken, if anything else is broken that is neither durable
+        nor a crash's, or if files do not belong to this log. The error names the file and the offset.
     NewerFormat
         If a newer version of Engram wrote a part of the log.
     OSError
@@ -137,7 +138,13 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
     fresh = [segment for segment in log.segments if segment.format > 1]
     limits = _limits(fresh)
     for number, (segment, limit) in enumerate(zip(fresh, limits, strict=True)):
+        segment.end = segment.begin
         broken = _scan(log, segment, dim, limit, trusted_generation)
+        while broken is not None and _is_durable(broken[0], segment, fresh[number + 1 :], mark):
+            header, offset = broken
+            segment.report(offset, header.first_generation, header.last_generation)
+            _take(log, segment, header)
+            broken = _scan(log, segment, dim, limit, trusted_generation)
         if limit is None:
             # Besides the last segment, this is one that is followed only by segments with the remains of a crash.
             torn = _judge_tail(log, segment, broken, mark)
@@ -171,14 +178,13 @@ def _limits(segments: Sequence[Segment]) -> list[int | None]:
 def _scan(
     log: RecoveredLog, segment: Segment, dim: int, limit: int | None, trusted_generation: int
 ) -> tuple[Header, int] | None:
-    """Read the records that continue the log, and set the segment's `end` behind them.
+    """Read the records that continue the log from the segment's `end` on, and move it behind them.
 
     Returns
     -------
     tuple[Header, int] or None
         If the next record is broken: its header, and the offset of the damage in the file.
     """
-    segment.end = segment.begin
     while (header := segment.header_at(segment.end)) is not None:
         if header.previous_generation != log.last_generation or (limit is not None and header.last_generation > limit):
             return None
@@ -186,12 +192,31 @@ def _scan(
         offset = segment.damage_in(header) if header.last_generation > trusted_generation else -1
         if offset >= 0:
             return header, offset
-        if header.kind == RecordKind.PROGRESS:
-            log.progress.append(Record(segment, header))
-        else:
-            log.records.append(Record(segment, header))
-        segment.end += header.length
+        _take(log, segment, header)
     return None
+
+
+def _take(log: RecoveredLog, segment: Segment, header: Header) -> None:
+    """Make a record the next one of the log, and set the segment's `end` behind it."""
+    records = log.progress if header.kind == RecordKind.PROGRESS else log.records
+    records.append(Record(segment, header))
+    segment.end = header.end
+
+
+def _is_durable(header: Header, segment: Segment, following: Sequence[Segment], mark: Mark) -> bool:
+    """Return whether a record provably was durable, so that no crash explains what is broken behind its header.
+
+    Only what was written to its own segment, or begins the very next one, proves it. Segments further behind may give
+    its generations to other observations, after a crash.
+    """
+    last = header.last_generation
+    if mark.epoch == segment.epoch and mark.generation >= last:
+        return True
+    # A segment is synced before the next one is written.
+    first = following[0].header_at(following[0].begin) if following else None
+    if first is not None and first.previous_generation >= last:
+        return True
+    return any(later.synced_generation >= last for later in segment.later_headers(header.end))
 
 
 def _check_dim(segment: Segment, header: Header, dim: int) -> None:

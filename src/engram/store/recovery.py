@@ -29,6 +29,7 @@ from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
+from engram.store.indexing.readable_vectors import append_readable, are_readable
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import StoredSpace
 from engram.store.space_settings import has_policy
@@ -52,7 +53,7 @@ def recover_space(
     Raises
     ------
     CorruptData
-        If the space is damaged in a way that no crash explains.
+        If the space is damaged in a way that no crash explains, and what it holds cannot be proven without that.
     NewerFormat
         If a newer version wrote some of it.
     Unavailable
@@ -204,7 +205,8 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
 def _centre(index: HnswIndex, log: Log) -> None:
     """Have the codes of a graph that is built anew be relative to many vectors, and not to those of the first record.
 
-    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them.
+    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them. Vectors that
+    are damaged would make a mean of anything.
     """
     first: list[NDArray[np.float32]] = []
     missing, last = _CENTRE_ROWS, 0
@@ -212,10 +214,12 @@ def _centre(index: HnswIndex, log: Log) -> None:
         block = record.vector_block()
         if block is None:
             continue
-        first.append(block.vectors[:missing])
-        missing -= len(first[-1])
-        place = len(first[-1]) - 1
-        last = block.first_generation + place if block.generations is None else int(block.generations[place])
+        readable = np.flatnonzero(are_readable(block.vectors[:missing], block.sums[:missing]))
+        if not len(readable):
+            continue
+        first.append(block.vectors[readable])
+        missing -= len(readable)
+        last = int(block.every_generation[readable[-1]])
         if not missing:
             break
     if first:
@@ -227,11 +231,7 @@ def _append_uncovered(space: SpaceState) -> None:
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
-            # The checksums of the log, since what is read here may not be what was checked when the log was opened.
-            block = record.vector_block(record.rows_until(covered))
-            if block is not None:
-                first, vectors, sums, generations = block
-                space.index.append(vectors, first, vectors, sums, generations)
+            append_readable(space.index, record, record.rows_until(covered))
 
 
 def _replay(space: SpaceState) -> None:

@@ -24,11 +24,10 @@ def vector(number: int) -> NDArray[np.float32]:
     return np.random.default_rng(number).standard_normal((1, DIM)).astype(np.float32)
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=[1, 256], ids=["with a checkpoint", "without a checkpoint"])
+def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    # What a checkpoint covers is served beside damage. Without one, the whole log is proven when it is opened.
-    with MemoryStore(tmp_path / "data", options=StoreOptions(checkpoint_rest_count_min=1)) as store:
+    with MemoryStore(tmp_path / "data", options=StoreOptions(checkpoint_rest_count_min=request.param)) as store:
         for name in (SPACE, "other"):
             space = store.space(name, dim=DIM)
             for number in range(3):

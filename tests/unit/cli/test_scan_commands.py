@@ -160,7 +160,7 @@ def test_ids_are_erased_and_nothing_is_found_of_them(of_notes: list[str], capsys
     assert "nothing is left of 'a' in the log of space notes." in " ".join(capsys.readouterr().out.split())
     assert run(["erase", *of_notes, "c"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert shown == "Erased from space notes: observations 1, ids 1, up to generation 7."
+    assert shown == "Erased from space notes: 1 observation of 1 id, up to generation 7."
     assert run(["erase", *of_notes]) == 2
 
 

@@ -68,6 +68,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
         {
             "add": {"vectors": ROWS},
             "append": {"vectors": ROWS, "first_generation": 4},
+            "append_unreadable": {"generations": [9]},
             "centre_on": {"vectors": ROWS, "last_generation": 3},
             "publish": {"generation": 3},
             "discard": {},

@@ -9,6 +9,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.setting_options import setting_option
+from engram.cli.tables import count_text
 from engram.cli.target import client_settings, open_target, target_options
 from engram.client.calls import TIMEOUT_S_MAX
 
@@ -40,7 +41,5 @@ def erase(
     if as_json:
         cli.print_json(dataclasses.asdict(receipt))
     else:
-        cli.out.print(
-            f"Erased from space {name}: observations {receipt.count:,}, ids {len(receipt.digests):,}, up to generation "
-            f"{receipt.generation:,}."
-        )
+        erased = f"{count_text(receipt.count, 'observation')} of {count_text(len(receipt.digests), 'id')}"
+        cli.out.print(f"Erased from space {name}: {erased}, up to generation {receipt.generation:,}.")

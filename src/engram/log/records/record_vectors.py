@@ -37,6 +37,13 @@ class VectorBlock(NamedTuple):
     sums: NDArray[np.uint32]
     generations: NDArray[np.int64] | None
 
+    @property
+    def every_generation(self) -> NDArray[np.int64]:
+        """Generation of each, also if there are no gaps."""
+        if self.generations is not None:
+            return self.generations
+        return np.arange(self.first_generation, self.first_generation + len(self.vectors))
+
 
 class RecordVectors(RowGenerations):
     """The vectors of some rows; a base class of `Record`, which knows where all bytes are, and how they are checked.

@@ -171,7 +171,8 @@ class IndexMaintenance:
     def renew_checkpoint(self) -> None:
         """Write a checkpoint anew if there is one, and keep no older one, because something was erased.
 
-        A graph whose codes tell of what was erased gets no checkpoint any more: the next opening builds it anew.
+        A graph whose codes tell of what was erased gets no checkpoint any more: the next opening builds it anew. One
+        that lacks versions gets none either, and older ones, which may tell of what was erased, are dropped.
 
         Raises
         ------
@@ -190,7 +191,7 @@ class IndexMaintenance:
                     name,
                     extra={"space": name},
                 )
-            if self._is_built_anew:
+            if self._is_built_anew or state.index.unreadable_count:
                 state.checkpoints.forget()
                 state.checkpoint_generation = self._attempted = 0
             elif state.manifest.checkpoints:
@@ -261,5 +262,10 @@ class IndexMaintenance:
         return state.checkpoint_generation
 
     def _writes_checkpoints(self) -> bool:
-        """Return whether there is a place for checkpoints, the store is not read-only, and the graph may be saved."""
-        return self._state.checkpoints is not None and not self._state.log.read_only and not self._is_built_anew
+        """Return whether there is a place for checkpoints, the store is not read-only, and the graph may be saved.
+
+        A graph that lacks versions is not: whoever opened its checkpoint would not know that there are any.
+        """
+        state = self._state
+        may_be_saved = not self._is_built_anew and not state.index.unreadable_count
+        return state.checkpoints is not None and not state.log.read_only and may_be_saved
