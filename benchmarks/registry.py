@@ -206,6 +206,17 @@ BENCHMARKS: Final = (
         ("--rows 1 64 --rounds 1",),
     ),
     Benchmark(
+        "growth",
+        "benchmarks.store.growth",
+        "the same ids again and again: disk and memory by round, ingest beside compactions, and a high counter",
+        (),
+        (
+            "rounds --ids 1000 --dim 32 --rounds 6",
+            "beside --ids 2000 --dim 32 --rate 5000 --seconds 2 --pairs 2",
+            "counter --ids 2000 --dim 32 --pairs 2",
+        ),
+    ),
+    Benchmark(
         "path-costs",
         "benchmarks.streaming.path_costs",
         "what an observation and a recall cost client and server, beside another version",

@@ -1,1 +1,1 @@
-"""Kills of a process that compacts its log while sessions write: nothing live is lost, nothing is stored twice."""
+"""Kills and power cuts while a log is compacted and erased from: nothing live is lost, nothing comes back or twice."""

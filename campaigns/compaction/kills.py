@@ -2,70 +2,76 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
-from campaigns.compaction.writer import IDS, OPTIONS, SESSIONS, content_of, id_of
-from engram.log.segments.segment import LOG_DIRECTORY
+from campaigns.compaction.examiner import QUIET, Tally, examine
+from campaigns.compaction.history import History
+from campaigns.compaction.story import SPACE, Kind, Step, Taken, secret_id
+from campaigns.patterns import contents_of
+from engram import MemoryStore
 from engram.maintenance.verify import verify
-from engram.store import MemoryStore, Space
 
-_LINES_MAX = 400
-_VERIFIED_EACH = 10
+# Lines of a life before it is killed; each step has two.
+_LINES_MIN: Final = 120
+_LINES_MAX: Final = 480
+# A kill is so late at most, so that it comes at any point of a step.
+_SPREAD_S: Final = 0.02
+_VERIFIED_EACH: Final = 10
 
 
-def kill_while_compacting(seed: int, rounds: int, directory: Path) -> dict[str, Any]:
-    """Kill a writer `rounds` times, each time after a random number of acknowledgements.
+def kill(seed: int, kills: int, directory: Path) -> dict[str, Any]:
+    """Kill a writer `kills` times, each time at a random moment, and look at what it has left.
 
     Returns
     -------
     dict[str, Any]
         What was done and found; ``wrong`` lists what must not be.
     """
-    random = Random(seed)
-    result: dict[str, Any] = {"seed": seed, "rounds": rounds, "acknowledged": 0, "compacted_rounds": 0, "wrong": []}
-    for number in range(rounds):
-        acknowledged = _write_and_kill(directory, random.randrange(1, _LINES_MAX), result)
-        files = [path.name for path in (directory / "spaces" / "notes" / LOG_DIRECTORY).iterdir()]
-        result["compacted_rounds"] += any("-" in name for name in files)
-        with MemoryStore(directory, options=OPTIONS) as store:
-            for session, sequence in acknowledged.items():
-                _look_at(store.space("notes"), session, sequence, result)
-        if number % _VERIFIED_EACH == 0 and not (verdict := verify(directory)).is_sound:
-            result["wrong"].append(f"round {number}: {verdict.values()}")
-    return result
+    random, history, tally = Random(seed), History(), Tally()
+    opened = partial(MemoryStore, directory, options=QUIET)
+    for life in range(1, kills + 1):
+        _live(directory, life, random, history, tally)
+        examine(opened, history, life, lambda: contents_of(directory), tally)
+        if life % _VERIFIED_EACH == 0:
+            verdict = verify(directory, spaces=[SPACE], erased=[secret_id(number) for number in history.erased])
+            if not verdict.is_sound or verdict.traces:
+                tally.blame(life, [str(verdict.values())])
+    return {"kills": kills, **asdict(tally)}
 
 
-def _write_and_kill(directory: Path, lines: int, result: dict[str, Any]) -> dict[str, int]:
-    """Return the last acknowledged sequence number of each session."""
-    acknowledged = dict.fromkeys(SESSIONS, 0)
-    command = [sys.executable, "-m", "campaigns.compaction.writer", str(directory)]
+def _live(directory: Path, life: int, random: Random, history: History, tally: Tally) -> None:
+    """Run a writer, kill it, and note all that it told."""
+    command = [sys.executable, "-m", "campaigns.compaction.writer", str(directory), str(life)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as writer:
         assert writer.stdout is not None
-        for _ in range(lines):
+        for _ in range(random.randrange(_LINES_MIN, _LINES_MAX)):
             line = writer.stdout.readline()
-            if not line or line.startswith("wrong"):
-                result["wrong"].append(line or "the writer ended")
-                break
-            session, sequence = line.split()
-            acknowledged[session] = int(sequence)
-            result["acknowledged"] += 1
+            if not line:
+                tally.blame(life, ["the writer ended by itself"])
+                return
+            _note(line, life, history, tally)
+        time.sleep(random.random() * _SPREAD_S)
         writer.kill()
-    return acknowledged
+        for line in writer.stdout:
+            _note(line, life, history, tally)
 
 
-def _look_at(space: Space, session: str, acknowledged: int, result: dict[str, Any]) -> None:
-    durable = space._engine.durable_sequence(session)
-    if durable < acknowledged:
-        result["wrong"].append(f"{session} is durable up to {durable}, and {acknowledged} was acknowledged")
-    for sequence in range(max(durable - IDS + 1, 1), durable + 1):
-        hit = space.get(id_of(session, sequence))
-        if hit is None or hit.content != content_of(session, sequence):
-            result["wrong"].append(f"{session} {sequence} is {hit and hit.content!r}")
-    # Each sequence number took one generation, and nothing else did.
-    total = sum(space._engine.durable_sequence(one) for one in SESSIONS)
-    if space.generation != total:
-        result["wrong"].append(f"{space.generation} generations for {total} sequence numbers")
+def _note(line: str, life: int, history: History, tally: Tally) -> None:
+    if not line.endswith("\n"):
+        # It was killed while it wrote the line.
+        return
+    word, *told = json.loads(line)
+    if word == "begin":
+        kind, numbers, session = told
+        history.begin(Step(Kind(kind), tuple(numbers), session))
+    else:
+        tally.acknowledged += 1
+        tally.blame(life, history.end(Taken(*told)))

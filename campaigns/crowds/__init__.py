@@ -1,1 +1,1 @@
-"""Campaigns with crowds: of spaces in one store, and of clients that send all at once."""
+"""Campaigns with crowds: of spaces in one store, and of connections, streams and large batches at the same time."""

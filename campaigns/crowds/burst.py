@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.support.server import server, server_with_http
 from engram import Client
 from engram.errors import EngramError
 
 DIM: Final = 16
-SPACE: Final = "default"
 _TEXT: Final = "x" * (64 << 10)
 _BATCH: Final = 460
 _BATCHES: Final = 2
@@ -58,26 +57,16 @@ class Watch:
             self.peak = max(self.peak, self.now())
 
 
-def run(clients: int, budget_bytes: int, transport: str, work: Path) -> dict[str, Any]:
+def run(seed: int, clients: int, budget_bytes: int, transport: str, work: Path) -> dict[str, Any]:
     """Start a server, let the clients send over ``"grpc"`` or ``"websocket"``, and return what came of it."""
-    port_file = work / "port"
-    command = [
-        *(sys.executable, "-m", "engram", "serve", "--data", str(work / "data"), "--port", "0"),
-        *(("--no-http",) if transport == "grpc" else ("--http-port", "0")),
-        *("--port-file", str(port_file), "--dim", str(DIM), "--memory-bytes-max", str(budget_bytes)),
-    ]
-    with subprocess.Popen(command, stderr=(work / "log").open("w")) as server:
-        try:
-            deadline_s = time.monotonic() + _TIMEOUT_S
-            while not port_file.exists():
-                if server.poll() is not None or time.monotonic() > deadline_s:
-                    raise RuntimeError((work / "log").read_text())
-                time.sleep(_WATCHED_S)
-            ports = port_file.read_text().split()
-            address = f"127.0.0.1:{ports[0]}" if transport == "grpc" else f"http://127.0.0.1:{ports[1]}"
-            return _burst(address, server.pid, clients)
-        finally:
-            server.terminate()
+    given = ("--dim", str(DIM), "--memory-bytes-max", str(budget_bytes))
+    with ExitStack() as stack:
+        if transport == "grpc":
+            process, address = stack.enter_context(server(work / "data", *given))
+        else:
+            process, _, http = stack.enter_context(server_with_http(work / "data", *given))
+            address = f"http://{http}"
+        return _burst(address, process.pid, clients, seed)
 
 
 def broken(result: dict[str, Any], peak_max_bytes: int, kept_max_bytes: int) -> list[str]:
@@ -92,13 +81,13 @@ def broken(result: dict[str, Any], peak_max_bytes: int, kept_max_bytes: int) -> 
     return faults
 
 
-def _burst(address: str, pid: int, clients: int) -> dict[str, Any]:
+def _burst(address: str, pid: int, clients: int, seed: int) -> dict[str, Any]:
     failed: list[str] = []
     stored = [0] * clients
     refused = [0] * clients
     reasons: set[str] = set()
     start = threading.Barrier(clients)
-    vectors = np.random.default_rng(3).standard_normal((_BATCH, DIM), dtype=np.float32)
+    vectors = np.random.default_rng(seed).standard_normal((_BATCH, DIM), dtype=np.float32)
 
     def send(number: int) -> None:
         with Client(address) as client:

@@ -1,10 +1,11 @@
-"""What this process holds at the moment: memory, descriptors, threads."""
+"""What this process holds at the moment, and how many descriptors it may have."""
 
 from __future__ import annotations
 
 import os
 import resource
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -14,14 +15,9 @@ def resident_bytes() -> int:
     return int(fields[1]) * resource.getpagesize()
 
 
-def descriptors() -> int:
-    """Return how many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
-
-
-def threads() -> int:
-    """Return how many threads of Python this process has."""
-    return threading.active_count()
+def descriptors(pid: int | None = None) -> int:
+    """Return how many descriptors a process has open, by default this one."""
+    return len(os.listdir(f"/proc/{'self' if pid is None else pid}/fd"))
 
 
 def limit_descriptors(count: int) -> None:
@@ -29,7 +25,20 @@ def limit_descriptors(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
-def disk_bytes(path: Path) -> int:
-    """Return what a file, or a directory with all that is in it, takes on the disk, in bytes."""
-    inside = sum(map(disk_bytes, path.iterdir())) if path.is_dir() else 0
-    return inside + path.lstat().st_blocks * 512
+@contextmanager
+def descriptors_limited(count: int) -> Iterator[None]:
+    """Let this process, and those that it starts in the body, have `count` descriptors.
+
+    Raises
+    ------
+    SystemExit
+        If the system does not allow so many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and count > hard:
+        raise SystemExit(f"a process may have {hard} descriptors here (ulimit -Hn), and {count} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

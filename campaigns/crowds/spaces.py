@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.crowds.process import descriptors, disk_bytes, limit_descriptors, resident_bytes
+from benchmarks.support.disk import disk_bytes
+from campaigns.crowds.process import descriptors, limit_descriptors, resident_bytes
 from engram import MemoryStore, Space, StoreOptions
 
 DIM: Final = 384

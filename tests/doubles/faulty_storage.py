@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -132,6 +132,21 @@ class FaultyStorage(MemoryStorage):
         child = self._directories.setdefault(name, FaultyStorage(self.faults, whole_blocks=self._whole_blocks))
         assert isinstance(child, FaultyStorage)
         return child
+
+    def share(self, faults: Faults) -> None:
+        """Meet `faults` from now on, here and in every directory."""
+        self.faults = faults
+        for child in self._directories.values():
+            assert isinstance(child, FaultyStorage)
+            child.share(faults)
+
+    def contents(self) -> Iterator[bytes]:
+        """What is in each file, as the process sees it."""
+        for content in self._files.values():
+            yield content.tobytes()
+        for child in self._directories.values():
+            assert isinstance(child, FaultyStorage)
+            yield from child.contents()
 
     def after_power_loss(self, random: Random) -> FaultyStorage:
         """What is found after power came back: all that was synced, and any parts of what was not."""

@@ -3,7 +3,7 @@
 Writers observe, supersede and delete the same few ids; readers recall now and at random generations, with and without
 conditions, whole and in streams they read slowly; followers stand. Nothing is compared while it runs. Afterwards the
 acknowledgements, put in the order of their generations, say what was alive at each generation, and every answer has to
-be exactly what follows from that.
+be exactly what follows from that. What the retention of the space does not cover may be refused, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import grpc
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from engram.model.cue import Cue, Filter
 from engram.model.observations import make_batch
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue
+from engram.wire.grpc_status import decode_status
 from engram.wire.observations import encode_batch
 from tests.integration.server_process import DIM, EOF, TIMEOUT_S
 
@@ -30,6 +32,9 @@ CUES = np.random.default_rng(7).standard_normal((8, DIM)).astype(np.float32)
 SIMILAR = 0.25
 # Scores are compared in float32, and the server may add in another order.
 TOLERANCE = 1e-5
+# Retention drops versions by the generations that ended them, so many at a time.
+ENDED_TOGETHER = 256
+OBSERVED_MAX = 5
 
 
 class Written(NamedTuple):
@@ -53,12 +58,30 @@ class Recalled:
     hits: Sequence[tuple[int, str, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A recall as of a generation that was no longer retained.
+
+    Parameters
+    ----------
+    generation, oldest
+        What was asked for, and the oldest generation that was retained, according to the refusal.
+    newest_max
+        No later generation had been given by then.
+    """
+
+    generation: int
+    oldest: int
+    newest_max: int
+
+
 @dataclass(slots=True)
 class Retention:
     """Everything that was acknowledged or answered."""
 
     written: list[Written] = field(default_factory=list)
     recalled: list[Recalled] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     followed: dict[int, list[int]] = field(default_factory=dict)
     acked: int = 0
 
@@ -79,11 +102,16 @@ class Checker:
         An empty space.
     seed
         Of the actions; what runs at once still differs from run to run.
+    dead_count
+        How many dead versions the space retains at least, and about how far back recalls go; None: everything is
+        retained and recalled.
     """
 
-    def __init__(self, stub: Any, space: str, seed: int) -> None:
+    def __init__(self, stub: Any, space: str, seed: int, dead_count: int | None = None) -> None:
         self._stub = stub
         self._space = space
+        self._dead_count = dead_count
+        self._written_at_once = 0
         self._random = random.Random(seed)
         self._vectors = np.random.default_rng(seed)
         self._left = 0
@@ -92,6 +120,7 @@ class Checker:
     async def run(self, recalls: int, writers: int = 3, readers: int = 6, subscriptions: int = 2) -> None:
         """Make `recalls` recalls beside writers."""
         self._left = recalls
+        self._written_at_once = OBSERVED_MAX * writers
         await self._observe(10)
         writing = [asyncio.create_task(self._write()) for _ in range(writers)]
         following = [asyncio.create_task(self._follow(cue)) for cue in range(subscriptions)]
@@ -107,7 +136,7 @@ class Checker:
             if self._random.random() < 0.3:
                 await self._forget(self._random.choice(IDS))
             else:
-                await self._observe(self._random.randint(1, 5))
+                await self._observe(self._random.randint(1, OBSERVED_MAX))
 
     async def _observe(self, count: int) -> None:
         vectors = list(self._vectors.standard_normal((count, DIM)).astype(np.float32))
@@ -130,14 +159,25 @@ class Checker:
         while self._left > 0:
             self._left -= 1
             acked = self.history.acked
-            generation = self._random.choice([0, 0, acked, self._random.randint(1, acked)])
+            oldest = 1 if self._dead_count is None else max(1, acked - self._dead_count)
+            generation = self._random.choice([0, 0, acked, self._random.randint(oldest, acked)])
             cue, tag = self._random.randrange(len(CUES)), self._random.choice(["", "", *TAGS])
             count_max = self._random.choice([1, 5, 1000])
-            answers = await self._recall(cue, tag, count_max, generation)
+            try:
+                answers = await self._recall(cue, tag, count_max, generation)
+            except grpc.aio.AioRpcError as failure:
+                self.history.refused.append(self._refusal(failure, generation))
+                continue
             hits = [(m.generation, m.id, m.score) for answer in answers for m in answer.results]
             snapshots = frozenset(answer.snapshot_sequence for answer in answers)
             assert not generation or snapshots == {generation}
             self.history.recalled.append(Recalled(cue, tag, count_max, 0 if generation else acked, snapshots, hits))
+
+    def _refusal(self, failure: grpc.aio.AioRpcError, generation: int) -> Refused:
+        error = decode_status(failure.code(), failure.details(), failure.trailing_metadata())  # type: ignore[arg-type]
+        if error.code != "snapshot_expired":
+            raise failure
+        return Refused(generation, int(error.limit), self.history.acked + self._written_at_once)
 
     async def _recall(self, cue: int, tag: str, count_max: int, generation: int) -> list[Any]:
         message = encode_cue(Cue(CUES[cue], filter=Filter(tags=frozenset({tag} if tag else ()))))
@@ -156,12 +196,16 @@ class Checker:
             ),
             timeout=TIMEOUT_S,
         )
-        answers = []
-        while (answer := await call.read()) is not EOF:
-            answers.append(answer)
-            # Lets writers in between the batches.
-            await asyncio.sleep(0)
-        return answers
+        # A stream is refused at once or never: what it needs is retained while it is read.
+        answers = [await call.read()]
+        try:
+            while answers[-1] is not EOF:
+                # Lets writers in between the batches.
+                await asyncio.sleep(0)
+                answers.append(await call.read())
+        except grpc.aio.AioRpcError as failure:
+            raise AssertionError(f"a stream ended in the middle: {failure}") from failure
+        return answers[:-1]
 
     async def _follow(self, cue: int) -> None:
         request = pb.StreamingRecallRequest(
@@ -215,16 +259,25 @@ class Model:
         return np.flatnonzero(alive) + 1
 
 
-def check(history: Retention) -> None:
-    """Fail if any answer is not what the acknowledgements say."""
+def check(history: Retention, dead_count: int | None = None) -> None:
+    """Fail if any answer is not what the acknowledgements say, or refused although it is retained."""
     model = Model(history.written)
     for recalled in history.recalled:
         _check_recall(model, recalled)
+    for refused in history.refused:
+        assert dead_count is not None, f"refused, and everything is retained: {refused}"
+        _check_refusal(model, refused, dead_count)
     for cue, found in history.followed.items():
         fits = model.observed & (model.scores[:, cue] >= SIMILAR)
         expected = [generation for generation in (np.flatnonzero(fits) + 1).tolist() if generation > 1]
         assert found == expected[: len(found)], f"the follower of cue {cue} got something else"
         assert model.written[found[-1] - 1].id == "last"
+
+
+def _check_refusal(model: Model, refused: Refused, dead_count: int) -> None:
+    assert refused.generation < refused.oldest <= refused.newest_max, f"refused, and retained: {refused}"
+    ended = (model.ends > refused.oldest - ENDED_TOGETHER) & (model.ends <= refused.newest_max)
+    assert np.count_nonzero(ended) > dead_count, f"too little is retained: {refused}"
 
 
 def _check_recall(model: Model, recalled: Recalled) -> None:

@@ -1,4 +1,4 @@
-"""A process that is killed while it compacts its log: nothing live is lost, and sessions store nothing twice.
+"""Kills and power cuts while a log is compacted and erased from: nothing live is lost, nothing comes back or twice.
 
 ``python -m campaigns.compaction`` runs the same as a command.
 """
@@ -9,15 +9,33 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.compaction.kills import kill_while_compacting
+from campaigns.compaction.cuts import cut
+from campaigns.compaction.kills import kill
 
-SHORT = pytest.param(1, 4)
-LONG = pytest.param(15, 200, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
+LONG = [pytest.mark.campaign, pytest.mark.timeout(3 * 3600)]
 
 
-@pytest.mark.parametrize(("seed", "rounds"), [SHORT, LONG])
-def test_kills_while_compacting_lose_and_double_nothing(tmp_path: Path, seed: int, rounds: int) -> None:
-    result = kill_while_compacting(seed, rounds, tmp_path / "data")
+@pytest.mark.parametrize(
+    ("seed", "kills"), [pytest.param(1, 4, id="short"), pytest.param(15, 200, marks=LONG, id="long")]
+)
+def test_kills_lose_double_and_bring_back_nothing(tmp_path: Path, seed: int, kills: int) -> None:
+    result = kill(seed, kills, tmp_path / "data")
     assert result["wrong"] == []
-    assert result["acknowledged"] > 20 * rounds
-    assert result["compacted_rounds"] >= rounds - 2
+    # A campaign that does not get anywhere shows nothing.
+    assert result["acknowledged"] > 40 * kills
+    assert result["states"] > 5 * kills
+    assert result["erased"] > 5 * kills
+    assert result["compactions"] >= kills // 4
+    assert sum(result["interrupted"].values()) == kills
+
+
+@pytest.mark.parametrize(
+    ("seed", "cuts"), [pytest.param(1, 12, id="short"), pytest.param(15, 200, marks=LONG, id="long")]
+)
+def test_power_cuts_lose_double_and_bring_back_nothing(seed: int, cuts: int) -> None:
+    result = cut(seed, cuts)
+    assert result["wrong"] == []
+    assert result["acknowledged"] > 5 * cuts
+    assert result["states"] > 5 * cuts
+    assert result["erased"] > 5
+    assert sum(result["interrupted"].values()) == cuts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -66,18 +66,9 @@ def write(space: Space, version: int) -> None:
         )
 
 
-def contents(storage: FaultyStorage) -> Iterator[bytes]:
-    """What is in the files."""
-    for content in storage._files.values():
-        yield content.tobytes()
-    for child in storage._directories.values():
-        assert isinstance(child, FaultyStorage)
-        yield from contents(child)
-
-
 def left_of(storage: FaultyStorage) -> list[str]:
     """The erased of which something is in a file."""
-    everything = b"".join(contents(storage))
+    everything = b"".join(storage.contents())
     return [id for id in ERASED if id.encode() in everything]
 
 

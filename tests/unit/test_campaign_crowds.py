@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.crowds import burst, spaces
+from campaigns.crowds import burst, connections, spaces, streams
 
 COUNT = 7
 FILES = 256
@@ -52,3 +52,44 @@ def test_what_must_not_be_after_a_burst_is_noticed(changed: dict[str, Any], word
     result = {"failed": [], "peak_bytes": 1, "kept_bytes": 1, "sent": 9, "stored": 6, "refused": 3}
     assert burst.broken(result, 600 << 20, 50 << 20) == []
     assert burst.broken({**result, **changed}, 600 << 20, 50 << 20) == [word]
+
+
+IDLE: dict[str, Any] = {
+    "count": 500,
+    "others": 11,
+    "files": 1024,
+    "limit": 600,
+    "ended": 0,
+    "descriptors": 700,
+    "writes": 200,
+    "found": 200,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"ended": 1}, "1 connections were ended, where 0 are too many"),
+        ({"count": 1000, "ended": 399}, "399 connections were ended, of 400 that are too many"),
+        ({"count": 1000, "ended": 420}, "420 connections were ended, where 411 are too many"),
+        ({"descriptors": 1024}, "1024 descriptors of 1024"),
+        ({"found": 199}, "199 of 200 observations are found"),
+    ],
+)
+def test_what_must_not_be_among_idle_connections_is_noticed(changed: dict[str, Any], word: str) -> None:
+    for sound in (IDLE, {**IDLE, "count": 1000, "ended": 405}):
+        assert connections.broken(sound) == []
+    assert connections.broken({**IDLE, **changed}) == [word]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"begun": 0}, "no stream has begun"),
+        ({"others": {"grpc": {"failed": ["a recall: cancelled"]}}}, "grpc: a recall: cancelled"),
+    ],
+)
+def test_what_must_not_be_beside_many_streams_is_noticed(changed: dict[str, Any], word: str) -> None:
+    result = {"begun": 5, "others": {"grpc": {"failed": []}, "websocket": {"failed": []}}}
+    assert streams.broken(result) == []
+    assert streams.broken({**result, **changed}) == [word]

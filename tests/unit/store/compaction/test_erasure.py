@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from campaigns.erasure.codes import codes_of
 from engram import Own
 from engram.errors import CorruptData, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
-from engram.index import HnswIndex
 from engram.log.files.file_storage import FileStorage
 from engram.maintenance.verify import verify
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
@@ -29,7 +29,6 @@ DIM = 128
 COUNT = 400
 # Nothing happens by itself.
 QUIET = StoreOptions(segment_bytes=64 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
-PAGE = 4096
 
 
 def vector(number: int, version: int = 0) -> NDArray[np.float32]:
@@ -50,19 +49,6 @@ def fill(space: Space, version: int = 0) -> None:
             tags=[[f"of-{number}-{version}."] for number in numbers],
             metadata=[{"note": f"meta {number} {version}."} for number in numbers],
         )
-
-
-def codes_of(rows: NDArray[np.float32], directory: Path) -> list[tuple[bytes, bytes]]:
-    """The sign bits and the byte codes of each vector, as a checkpoint has them."""
-    index = HnswIndex(DIM)
-    index.add(rows, threads=1)
-    index.save(directory / "alone.checkpoint", with_vectors=False)
-    saved = (directory / "alone.checkpoint").read_bytes()
-    (directory / "alone.checkpoint").unlink()
-    bits, slots = DIM // 8, 4096
-    stride = -(-(bits + 8) // 64) * 64
-    codes = PAGE + slots * stride
-    return [(saved[PAGE + row * stride :][:bits], saved[codes + row * DIM :][:DIM]) for row in range(len(rows))]
 
 
 def traces(number: int, version: int) -> list[bytes]:
