@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engram.model.filters.filter import Between, Filter
     from engram.model.filters.text import parse_filter
     from engram.model.hit import Hit, Hits
+    from engram.model.operations.erasure_receipt import ErasureReceipt
     from engram.model.operations.results import Counted
     from engram.model.query import RecallQuery
     from engram.model.scans.facets import Facet, Facets, FacetValue

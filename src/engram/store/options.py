@@ -39,8 +39,8 @@ class StoreOptions:
     ef
         Default breadth of a recall's graph search.
     checkpoint_count_min, checkpoint_percent
-        Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
-        indexed since the last one. The cost per observation thus stays constant as a space grows.
+        Write a checkpoint of the graph once at least this many observations, and at least this percentage of those in
+        the graph, were indexed since the last one. The cost per observation thus stays constant as a space grows.
     checkpoint_rest_count_min
         When a space is closed, write a checkpoint only if at least this many observations were indexed since the last
         one; fewer are linked again when it is opened.

@@ -143,15 +143,16 @@ class IndexMaintenance:
     def checkpoint_is_due(self) -> bool:
         """Return whether enough was indexed since the last checkpoint to write another one.
 
-        One that failed is due again after a while.
+        Enough is a share of what is in the graph, since that is what a checkpoint costs, and not of the generations,
+        most of which may be gone. One that failed is due again after a while.
         """
         if not self._writes_checkpoints():
             return False
         if self.checkpoint_attempt.failure is not None:
             return self.checkpoint_attempt.is_due_again
-        indexed = self._state.index.indexed_generation
-        percent = self._options.checkpoint_percent
-        return indexed - self._attempted >= max(self._options.checkpoint_count_min, indexed * percent // 100)
+        index, options = self._state.index, self._options
+        share = (index.live_count + index.dead_count) * options.checkpoint_percent // 100
+        return index.indexed_generation - self._attempted >= max(options.checkpoint_count_min, share)
 
     def write_checkpoint(self) -> int:
         """Write a checkpoint if anything was indexed since the last one; return the generation that is covered.

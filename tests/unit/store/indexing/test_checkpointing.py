@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import CheckpointEntry, Manifest
 from engram.store import MemoryStore, StoreOptions
 from engram.store.indexing.checkpoints import summed
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.stored_ids import live_ids, observe
 from tests.doubles.waiting import wait_until_indexed
@@ -110,6 +113,20 @@ def test_checkpoints_are_written_as_the_graph_grows(tmp_path: Path) -> None:
         # At 100 % of growth per quarter: far fewer than one for every hundred.
         assert 2 <= stats.checkpoints <= 16
         assert len(list((tmp_path / "spaces/notes/checkpoints").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("live", "dead", "since"), [(20, 0, 10), (400, 0, 100), (200, 200, 100)])
+def test_a_checkpoint_is_due_after_a_share_of_what_is_there(live: int, dead: int, since: int) -> None:
+    """Of the generations, most may be gone."""
+    index = SimpleNamespace(indexed_generation=10**9, live_count=live, dead_count=dead, unreadable_count=0)
+    state: Any = SimpleNamespace(
+        index=index, checkpoint_generation=10**9, checkpoints=object(), log=SimpleNamespace(read_only=False)
+    )
+    indexing = IndexMaintenance(state, StoreOptions(checkpoint_count_min=10, checkpoint_percent=25))
+    index.indexed_generation += since - 1
+    assert not indexing.checkpoint_is_due()
+    index.indexed_generation += 1
+    assert indexing.checkpoint_is_due()
 
 
 def test_a_failed_checkpoint_is_reported_and_harmless(tmp_path: Path) -> None:
