@@ -1,8 +1,13 @@
-"""LangChain on Engram: a vector store, a retriever and a document index. Needs ``engram-stream[langchain]``."""
+"""LangChain on Engram: a vector store, a retriever, a document index, a key-value store and a cache.
+
+Needs ``engram-stream[langchain]``.
+"""
 
 from engram.errors import MissingExtra
 
 try:
+    from engram.integrations.langchain.byte_store import EngramByteStore
+    from engram.integrations.langchain.cache import EngramCache
     from engram.integrations.langchain.document_index import EngramDocumentIndex
     from engram.integrations.langchain.retriever import EngramRetriever
     from engram.integrations.langchain.vector_store import EngramVectorStore
@@ -16,4 +21,4 @@ except ImportError as error:
         value="langchain-core",
     ) from error
 
-__all__ = ["EngramDocumentIndex", "EngramRetriever", "EngramVectorStore"]
+__all__ = ["EngramByteStore", "EngramCache", "EngramDocumentIndex", "EngramRetriever", "EngramVectorStore"]

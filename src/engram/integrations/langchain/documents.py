@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_core.documents import Document
 
 from engram.errors import InvalidInput
+from engram.integrations.langchain.batches import by_count
 from engram.model.hit import Hit
-from engram.model.limits import BATCH_COUNT_MAX
 
 if TYPE_CHECKING:
     from engram.client import Client
@@ -58,7 +58,7 @@ def observe_documents(
             value=len(given),
         )
     named = [id or str(uuid.uuid4()) for id in given]
-    for part in _parts(len(named)):
+    for part in by_count(len(named)):
         space.observe(
             named[part],
             None if vectors is None else vectors[part],
@@ -75,9 +75,4 @@ def get_documents(space: AnySpace, ids: Iterable[str]) -> list[Document]:
 
 def delete_documents(space: AnySpace, ids: Sequence[str]) -> int:
     """Delete any number of documents, durable on return, and return how many there were; unknown ids are ignored."""
-    return sum(space.delete(ids[part]) for part in _parts(len(ids)))
-
-
-def _parts(count: int) -> Iterator[slice]:
-    """Yield what divides `count` rows into as many as one call takes."""
-    return (slice(begin, begin + BATCH_COUNT_MAX) for begin in range(0, count, BATCH_COUNT_MAX))
+    return sum(space.delete(ids[part]) for part in by_count(len(ids)))
