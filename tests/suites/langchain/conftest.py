@@ -1,32 +1,44 @@
-"""A store for each test of LangChain's suites: once in this process, once behind a real server."""
+"""Stores for the tests of LangChain's suites: once in this process, once behind a real server; also for coroutines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
 
 import engram
-from engram.connection import AnyStore
+from engram.connection import AnyStore, AsyncAnyStore
 from tests.integration.server_process import ServerProcess
 
 _numbers = count()
 
 
 @pytest.fixture(scope="session", params=["embedded", "served"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyStore]:
-    """A store of its own for all tests."""
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """The address of a server for all tests; None for a store in this process."""
     if request.param == "embedded":
-        with engram.connect() as store:
-            yield store
+        yield None
         return
     server = ServerProcess(tmp_path_factory.mktemp("data"))
     try:
-        with engram.connect(f"grpc://{server.address}") as store:
-            yield store
+        yield f"grpc://{server.address}"
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def store(address: str | None) -> Iterator[AnyStore]:
+    """A store of its own for all tests."""
+    with engram.connect(address) as store:
+        yield store
+
+
+@pytest.fixture
+async def async_store(address: str | None) -> AsyncIterator[AsyncAnyStore]:
+    """A store for the coroutines of one test."""
+    async with await engram.connect_async(address) as store:
+        yield store
 
 
 @pytest.fixture

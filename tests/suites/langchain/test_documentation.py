@@ -16,7 +16,7 @@ EXAMPLES = re.findall(r"^```py\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.MULTI
 
 
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == PAGE.count("```py\n") == 2
+    assert len(EXAMPLES) == PAGE.count("```py\n") == 5
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
