@@ -9,8 +9,8 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from engram.connection import AnyStore
+from engram.integrations.homes import AnySpace
 from engram.integrations.langchain import EngramDocumentIndex, EngramRetriever
-from engram.integrations.langchain.documents import AnySpace
 
 
 class TestRetriever(RetrieversIntegrationTests):
