@@ -21,7 +21,10 @@ except MissingExtra as error:
 """
 
 
-@pytest.mark.parametrize(("extra", "package", "name"), [("langchain", "langchain_core", "EngramVectorStore")])
+@pytest.mark.parametrize(
+    ("extra", "package", "name"),
+    [("langchain", "langchain_core", "EngramVectorStore"), ("haystack", "haystack", "EngramDocumentStore")],
+)
 def test_a_missing_library_is_named(extra: str, package: str, name: str) -> None:
     script = SCRIPT.format(extra=extra, package=package, name=name)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)

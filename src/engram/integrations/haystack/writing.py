@@ -1,0 +1,82 @@
+"""What becomes of a document whose id is there already: the policies of Haystack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from haystack import Document
+from haystack.document_stores.errors import DuplicateDocumentError
+from haystack.document_stores.types import DuplicatePolicy
+
+from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
+from engram.integrations.haystack.documents import observe_documents
+from engram.integrations.homes import AnySpace
+from engram.integrations.parts import in_parts
+
+# As often as an update of the engine, which others may overtake as well.
+_ATTEMPTS_MAX: Final = 64
+_FAILED: Final = "condition_failed"
+
+
+def write_documents(space: AnySpace, documents: Sequence[Document], policy: DuplicatePolicy) -> int:
+    """Store documents, durable on return, and return how many were stored.
+
+    Parameters
+    ----------
+    space
+        Where they are stored.
+    documents
+        Any number of them: each 10 000, or as many as one batch can hold, are stored as a whole or not at all.
+    policy
+        ``OVERWRITE``: a document takes the place of one with its id. ``SKIP``: it is not stored. ``FAIL`` and ``NONE``:
+        that is an error.
+
+    Raises
+    ------
+    DuplicateDocumentError
+        If the policy is ``FAIL`` or ``NONE``, and an id is there already or occurs twice.
+    EngramError
+        As ``observe`` of a space.
+    """
+    if policy is DuplicatePolicy.SKIP:
+        first: dict[str, Document] = {}
+        for document in documents:
+            first.setdefault(document.id, document)
+        distinct = list(first.values())
+        return in_parts(len(distinct), lambda part: _write_absent(space, distinct[part]))
+    is_new = policy is not DuplicatePolicy.OVERWRITE
+
+    def write(part: slice) -> int:
+        observe_documents(space, documents[part], if_absent=is_new)
+        return part.stop - part.start
+
+    try:
+        return in_parts(len(documents), write)
+    except (FailedPrecondition, InvalidInput) as error:
+        if error.code not in (_FAILED, "duplicate_id"):
+            raise
+        raise DuplicateDocumentError(str(error)) from error
+
+
+def _write_absent(space: AnySpace, documents: Sequence[Document]) -> int:
+    """Store the documents whose ids are not there, and return how many these are."""
+    for _ in range(_ATTEMPTS_MAX):
+        found = space.get([document.id for document in documents])
+        absent = [document for document, hit in zip(documents, found, strict=True) if hit is None]
+        try:
+            if absent:
+                observe_documents(space, absent, if_absent=True)
+            return len(absent)
+        except FailedPrecondition as error:
+            # Somebody else has stored one of them meanwhile.
+            if error.code != _FAILED:
+                raise
+    raise OverCapacity(
+        f"others stored some of {len(documents)} documents each of the {_ATTEMPTS_MAX} times that the rest was to be "
+        "stored; the rest is not stored",
+        code="contended",
+        field="documents",
+        limit=_ATTEMPTS_MAX,
+        value=len(documents),
+    )

@@ -1,0 +1,22 @@
+"""The examples of docs/integrations/haystack.md run and print what the page says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.suites.pages import examples_of, printed
+
+EXAMPLES = examples_of("haystack")
+
+
+def test_every_example_is_run() -> None:
+    assert len(EXAMPLES) == 2
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_prints_what_the_page_says(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, expected = EXAMPLES[number]
+    assert printed(code) == expected
