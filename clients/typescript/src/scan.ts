@@ -33,7 +33,7 @@ export interface ScanOptions extends CallOptions {
 
 /** Which facets to count, of what. */
 export interface FacetOptions extends CallOptions {
-  /** Any of `tags`, `time_us`, `confidence` and `importance`, beside the keys of the metadata. */
+  /** Any of `tags`, `time_us`, `confidence`, `importance` and `keys`, beside the values under keys of the metadata. */
   fields?: readonly string[] | undefined;
   /** Conditions that every observation meets; everything if left out. */
   filter?: Filter | Condition | undefined;

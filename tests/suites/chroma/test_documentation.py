@@ -7,18 +7,17 @@ from pathlib import Path
 from chromadb.api.client import Client
 from chromadb.api.models.Collection import Collection
 
-from tests.doubles.page_halves import printed, program, unnamed
-from tests.doubles.places import ROOT
+from tests.suites.pages import blocks_of, page_of, printed, unnamed
 
-PAGE = (ROOT / "docs" / "integrations" / "chroma.md").read_text(encoding="utf-8")
+PAGE = page_of("chroma")
 
 
 def test_both_libraries_print_the_same(tmp_path: Path) -> None:
-    programs = [program(PAGE, library) for library in ("Chroma", "Engram")]
+    programs = [blocks_of(PAGE, library) for library in ("Chroma", "Engram")]
     assert [len(blocks) for blocks in programs] == [12, 12]
-    theirs, ours = (printed(blocks, tmp_path / f"half{number}") for number, blocks in enumerate(programs))
+    theirs, ours = (printed("\n".join(blocks), tmp_path / f"{half}") for half, blocks in enumerate(programs))
     assert theirs == ours
-    assert len(theirs) == 17
+    assert len(theirs.splitlines()) == 17
 
 
 def test_every_call_of_chroma_is_on_the_page() -> None:

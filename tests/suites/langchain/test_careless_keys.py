@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import engram
-from engram.connection import AnyStore
-from engram.errors import EngramError, InvalidInput
+from engram.connection import AnyStore, AsyncAnyStore
+from engram.errors import EngramError
 from engram.integrations.langchain import EngramByteStore
-from engram.integrations.langchain.batches import by_count, by_size
-from engram.model.limits import ID_BYTES_MAX
+from engram.model.limits import BATCH_BYTES_MAX, CONTENT_BYTES_MAX, ID_BYTES_MAX
 
 
 @pytest.fixture
@@ -87,10 +85,23 @@ def test_more_keys_than_one_call_takes(values: EngramByteStore) -> None:
     assert list(values.yield_keys()) == []
 
 
-def test_rows_are_divided_by_their_number_and_their_bytes() -> None:
-    assert list(by_size([])) == list(by_count(0)) == []
-    assert list(by_size(["aaa", "b", "cc", "ddddd", "e"], 4)) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
-    assert list(by_size([""] * 10_001)) == [slice(0, 10_000), slice(10_000, 10_001)]
+def long_pairs() -> list[tuple[str, bytes]]:
+    """Pairs with the longest values, which have more bytes together than one batch may have."""
+    count = BATCH_BYTES_MAX // CONTENT_BYTES_MAX + 1
+    return [(f"note-{number}", number.to_bytes(CONTENT_BYTES_MAX // 4 * 3, "big")) for number in range(count)]
+
+
+def test_more_bytes_than_one_call_takes(values: EngramByteStore) -> None:
+    pairs = long_pairs()
+    values.mset(pairs)
+    assert values.mget([key for key, _ in pairs[::64]]) == [value for _, value in pairs[::64]]
+
+
+async def test_more_bytes_than_one_call_of_a_coroutine_takes(async_store: AsyncAnyStore, space_name: str) -> None:
+    values = EngramByteStore(async_store, space=space_name)
+    pairs = long_pairs()
+    await values.amset(pairs)
+    assert await values.amget([key for key, _ in pairs[::64]]) == [value for _, value in pairs[::64]]
 
 
 async def test_coroutines_of_any_store(store: AnyStore, space_name: str) -> None:
@@ -111,20 +122,6 @@ async def test_blocking_calls_of_a_store_for_coroutines(address: str | None, spa
         else:
             # It belongs to the event loop, which a blocking call would keep from running.
             assert refused(values.mget, ["a"]) == ("failed_precondition", "target")
-
-
-def test_a_store_that_was_opened_here_is_closed_here(tmp_path: Path, store: AnyStore, space_name: str) -> None:
-    with EngramByteStore(tmp_path / "memories") as values:
-        values.mset([("a", b"1")])
-    with pytest.raises(EngramError):
-        values.mset([("a", b"2")])
-    with EngramByteStore(str(tmp_path / "memories")) as values:
-        assert values.mget(["a"]) == [b"1"]
-    EngramByteStore(store, space=space_name).close()
-    assert EngramByteStore(store, space=space_name).mget(["a"]) == [None]
-    wrong: Any = 5
-    with pytest.raises(InvalidInput):
-        EngramByteStore(wrong)
 
 
 def test_values_expire(store: AnyStore, space_name: str) -> None:

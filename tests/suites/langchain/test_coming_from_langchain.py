@@ -7,18 +7,17 @@ from pathlib import Path
 from langchain_core.stores import BaseStore
 from langchain_core.vectorstores import VectorStore
 
-from tests.doubles.page_halves import printed, program, unnamed
-from tests.doubles.places import ROOT
+from tests.suites.pages import blocks_of, page_of, printed, unnamed
 
-PAGE = (ROOT / "docs" / "integrations" / "coming-from-langchain.md").read_text(encoding="utf-8")
+PAGE = page_of("coming-from-langchain")
 
 
 def test_both_libraries_print_the_same(tmp_path: Path) -> None:
-    programs = [program(PAGE, library) for library in ("LangChain", "Engram")]
+    programs = [blocks_of(PAGE, library) for library in ("LangChain", "Engram")]
     assert [len(blocks) for blocks in programs] == [9, 9]
-    theirs, ours = (printed(blocks, tmp_path / f"half{number}") for number, blocks in enumerate(programs))
+    theirs, ours = (printed("\n".join(blocks), tmp_path / f"{half}") for half, blocks in enumerate(programs))
     assert theirs == ours
-    assert len(theirs) == 11
+    assert len(theirs.splitlines()) == 11
 
 
 def test_every_call_of_langchain_is_on_the_page() -> None:

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from langchain_core.stores import ByteStore
 
+from engram.connection import AsyncAnyStore
 from engram.errors import FailedPrecondition, InvalidInput
-from engram.integrations.langchain.store_adapter import Target
 from engram.integrations.langchain.text_adapter import TextAdapter
+from engram.integrations.store_adapter import Target
 from engram.model.values.scalars import as_text, shown
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ class EngramByteStore(TextAdapter, ByteStore):
 
     A key is the id of an observation, and its value, in Base64, the text. So the longest key is the longest id, and the
     longest value three quarters of the longest text; what is longer is refused, since a key that is stored as a digest
-    could not be listed. Ten thousand values, or 16 MiB of them, are stored as a whole or not at all.
+    could not be listed. Values are stored in parts of up to 10 000, each as a whole or not at all.
 
     Parameters
     ----------
@@ -50,7 +51,11 @@ class EngramByteStore(TextAdapter, ByteStore):
     """
 
     def __init__(
-        self, target: Target = None, *, space: str = "langchain-values", ttl: float | timedelta | None = None
+        self,
+        target: Target | AsyncAnyStore = None,
+        *,
+        space: str = "langchain-values",
+        ttl: float | timedelta | None = None,
     ) -> None:
         super().__init__(target, space, ttl)
 

@@ -13,10 +13,11 @@ from typing import Final
 from langchain_core.caches import BaseCache
 from langchain_core.outputs import Generation
 
+from engram.connection import AsyncAnyStore
 from engram.errors import InvalidInput
 from engram.integrations.langchain.model_answers import decode_answer, encode_answer
-from engram.integrations.langchain.store_adapter import Target
 from engram.integrations.langchain.text_adapter import TextAdapter
+from engram.integrations.store_adapter import Target
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -52,7 +53,11 @@ class EngramCache(TextAdapter, BaseCache):
     """
 
     def __init__(
-        self, target: Target = None, *, space: str = "langchain-cache", ttl: float | timedelta | None = None
+        self,
+        target: Target | AsyncAnyStore = None,
+        *,
+        space: str = "langchain-cache",
+        ttl: float | timedelta | None = None,
     ) -> None:
         super().__init__(target, space, ttl)
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from engram.integrations.langchain.batches import by_count, by_size
-from engram.integrations.langchain.documents import AnySpace
-from engram.integrations.langchain.store_adapter import StoreAdapter, Target
+from engram.connection import AnySpace, AsyncAnySpace, AsyncAnyStore
+from engram.integrations.parts import Parts
+from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.filters.conditions import Condition
 from engram.model.filters.fields import Own
 from engram.model.hit import Hit
-
-if TYPE_CHECKING:
-    from engram.client import AsyncClient
-    from engram.connection.async_space import AsyncSpace
-
-AsyncAnySpace: TypeAlias = "AsyncSpace | AsyncClient"
-"""A space for coroutines, wherever its store is."""
 
 
 class TextAdapter(StoreAdapter):
@@ -35,7 +28,7 @@ class TextAdapter(StoreAdapter):
         Seconds or a `timedelta` after which a text expires; None: as the space has it, which is never by default.
     """
 
-    def __init__(self, target: Target, space: str, ttl: float | timedelta | None) -> None:
+    def __init__(self, target: Target | AsyncAnyStore, space: str, ttl: float | timedelta | None) -> None:
         super().__init__(target, space)
         self._columns: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
         self._space: AnySpace | None = None
@@ -62,29 +55,33 @@ class TextAdapter(StoreAdapter):
         return _texts_of(await space.get(list(ids)))
 
     def _write(self, texts: Mapping[str, str]) -> None:
-        """Store texts of ASCII under their ids, durable on return."""
+        """Store texts under their ids, durable on return."""
         ids, contents = list(texts), list(texts.values())
-        for part in by_size(contents):
-            self._opened().observe(ids[part], None, contents[part], **self._columns)
+        parts = Parts(len(ids))
+        for part in parts:
+            with parts.halving(part):
+                self._opened().observe(ids[part], None, contents[part], **self._columns)
 
     async def _write_async(self, texts: Mapping[str, str]) -> None:
         if (space := await self._async_opened()) is None:
             await asyncio.to_thread(self._write, texts)
             return
         ids, contents = list(texts), list(texts.values())
-        for part in by_size(contents):
-            await space.observe(ids[part], None, contents[part], **self._columns)
+        parts = Parts(len(ids))
+        for part in parts:
+            with parts.halving(part):
+                await space.observe(ids[part], None, contents[part], **self._columns)
 
     def _delete(self, ids: Sequence[str]) -> None:
         """Delete texts by their ids, durable on return; unknown ids are ignored."""
-        for part in by_count(len(ids)):
+        for part in Parts(len(ids)):
             self._opened().delete(ids[part])
 
     async def _delete_async(self, ids: Sequence[str]) -> None:
         if (space := await self._async_opened()) is None:
             await asyncio.to_thread(self._delete, ids)
             return
-        for part in by_count(len(ids)):
+        for part in Parts(len(ids)):
             await space.delete(ids[part])
 
     def _clear(self) -> None:

@@ -12,15 +12,10 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
+from engram.connection import AnySpace
 from engram.errors import InvalidInput, NotFound
-from engram.integrations.langchain.documents import (
-    AnySpace,
-    as_document,
-    delete_documents,
-    get_documents,
-    observe_documents,
-)
-from engram.integrations.langchain.store_adapter import StoreAdapter, Target
+from engram.integrations.langchain.documents import as_document, delete_documents, get_documents, observe_documents
+from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.cue import Cue
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits

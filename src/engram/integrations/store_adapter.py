@@ -1,4 +1,4 @@
-"""What all adapters have that keep their data in a store: the store, which they may have opened themselves."""
+"""The store that an adapter keeps its data in: that of its caller, or one that it has opened itself."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ from typing import Any, Self, TypeAlias
 from engram.connection import AnyStore, AsyncAnyStore, connect
 from engram.errors import FailedPrecondition
 
-Target: TypeAlias = "AnyStore | AsyncAnyStore | str | os.PathLike[str] | None"
+Target: TypeAlias = "AnyStore | str | os.PathLike[str] | None"
 """A store, the address of a server, the path of a data directory, or None for a store in memory."""
 
 
 class StoreAdapter:
-    """The base class of adapters: has a store that was passed, or one that it opens, and then closes.
+    """The base class of adapters that keep their data in a space of a store, and close the store if they opened it.
 
     Parameters
     ----------
     target
         A store of `engram.connect` or `engram.connect_async`, which stays the caller's to close; or what
-        `engram.connect` takes: then `close` closes it.
+        `engram.connect` takes, such as the path of a directory or the address of a server: then `close` closes it.
     space
         Name of the space.
+
+    Raises
+    ------
+    EngramError
+        What `engram.connect` raises for the target.
     """
 
-    def __init__(self, target: Target, space: str) -> None:
+    def __init__(self, target: Target | AsyncAnyStore, space: str) -> None:
         given: Any = target
         self._name = space
         self._own: AnyStore | None = None
         self._blocking: AnyStore | None = None
         self._coroutines: AsyncAnyStore | None = None
-        if not hasattr(given, "space"):
+        if not callable(getattr(given, "space", None)):
             # Also what is no target at all: `connect` says what to pass instead.
             self._own = self._blocking = connect(given)
         elif inspect.iscoroutinefunction(given.space):
@@ -57,17 +62,16 @@ class StoreAdapter:
 
     @property
     def _store(self) -> AnyStore:
-        """The store for blocking code.
+        """The store for calls that wait.
 
         Raises
         ------
         FailedPrecondition
-            If there are coroutines alone.
+            If there is one for coroutines alone.
         """
         if self._blocking is None:
             raise FailedPrecondition(
-                f"{self._coroutines!r} is for coroutines alone; await the methods whose names begin with an a, or pass "
-                "a store of engram.connect",
+                f"{self._coroutines!r} is for coroutines alone, and this call waits; pass a store of engram.connect",
                 field="target",
                 limit="a store of engram.connect",
                 value=type(self._coroutines).__name__,
