@@ -10,7 +10,7 @@ from haystack import Document
 from haystack.errors import FilterError
 
 from engram.connection import AnyStore
-from engram.errors import AlreadyExists, EngramError, InvalidInput
+from engram.errors import AlreadyExists, EngramError, FailedPrecondition, InvalidInput
 from engram.integrations.haystack import EngramDocumentStore
 from engram.model.limits import ID_BYTES_MAX
 
@@ -102,8 +102,21 @@ def test_a_space_that_is_there_is_used_as_it_is(store: AnyStore, space_name: str
 
 
 def test_a_space_that_is_made_anew_has_the_settings_it_had(store: AnyStore, space_name: str) -> None:
-    store.space(space_name, dim=3, metric="l2").observe("theirs", [1, 2, 3])
+    store.space(space_name, dim=3, metric="l2", ttl=3600).observe("theirs", [1, 2, 3])
     document_store = EngramDocumentStore(store, space=space_name)
     document_store.delete_all_documents(recreate_index=True)
     assert document_store.count_documents() == 0
-    store.space(space_name, 3, "l2", create=False, vectors="required")
+    store.space(space_name, 3, "l2", create=False, vectors="required", ttl=3600)
+
+
+@pytest.mark.parametrize(
+    "written", [None, 5, {"blob": 5}, {"blob": {"data": "eA=="}}, {"sparse_embedding": {"indices": [1]}}], ids=str
+)
+def test_what_others_have_written_under_our_key_is_told(
+    written: Any, store: AnyStore, document_store: EngramDocumentStore, space_name: str
+) -> None:
+    document_store.write_documents([Document(id="ours", content="a")])
+    store.space(space_name).observe("theirs", None, "b", metadata={"_haystack": written})
+    with pytest.raises(FailedPrecondition, match="'theirs'") as refused:
+        document_store.filter_documents()
+    assert refused.value.field == "meta"

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from haystack.testing import document_store, document_store_async
 
-from tests.doubles.places import ROOT
 from tests.suites.haystack import test_async_document_store as coroutines
 from tests.suites.haystack import test_document_store as waiting
+from tests.suites.pages import page_of
 
-PAGE = ROOT / "docs" / "integrations" / "haystack.md"
 OURS: list[Any] = [waiting.TestDocumentStore, coroutines.TestAsyncDocumentStore]
 
 
@@ -32,4 +31,4 @@ def test_every_suite_is_run(suites: Any, ours: Any) -> None:
 def test_what_is_left_out_stands_on_the_page() -> None:
     left_out = {name for ours in OURS for name, test in vars(ours).items() if name.startswith("test_") and test is None}
     assert len(left_out) == 2
-    assert set(re.findall(r"`(test_\w+)`", PAGE.read_text(encoding="utf-8"))) == left_out
+    assert set(re.findall(r"`(test_\w+)`", page_of("haystack"))) == left_out

@@ -13,7 +13,7 @@ from haystack.errors import FilterError
 from engram.client import Client
 from engram.connection import AnySpace
 from engram.errors import InvalidInput, NotFound
-from engram.integrations.haystack.documents import RESERVED, as_document, check_documents, check_meta
+from engram.integrations.haystack.documents import RESERVED, as_document, check_documents, check_meta, wrong_kind
 from engram.integrations.haystack.filters import condition_of, key_of
 from engram.integrations.haystack.metadata_fields import field_types, least_and_greatest, unique_values, value_count
 from engram.integrations.haystack.writing import write_documents
@@ -22,11 +22,12 @@ from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.cue import Cue, as_cue
 from engram.model.filters.conditions import Condition
 from engram.model.spaces import Metric
-from engram.model.values.scalars import as_text, shown
+from engram.model.values.scalars import as_text
 from engram.model.values.sequences import check_list
 
 SPACE: Final = "haystack"
-_TOP_K: Final = 10
+TOP_K: Final = 10
+"""How many documents are found if nothing else is said."""
 
 Filters = Mapping[str, Any]
 """A filter of Haystack."""
@@ -44,6 +45,7 @@ class BlockingDocumentStore(StoreAdapter):
         metric: Metric | None = None,
     ) -> None:
         super().__init__(target, space)
+        self._target = target
         self._dim = dim
         self._metric: Metric | None = metric
         self._found: AnySpace | None = None
@@ -81,12 +83,7 @@ class BlockingDocumentStore(StoreAdapter):
             If the documents are no list of documents, or one of them is refused, such as one with a longer embedding.
         """
         if not isinstance(policy, DuplicatePolicy):
-            raise InvalidInput(
-                f"policy is {shown(policy)}; pass a DuplicatePolicy",
-                field="policy",
-                limit="a DuplicatePolicy",
-                value=shown(policy),
-            )
+            raise wrong_kind("policy", policy, "a DuplicatePolicy")
         return write_documents(self._space, check_documents(documents), policy)
 
     def delete_documents(self, document_ids: list[str]) -> None:
@@ -101,7 +98,7 @@ class BlockingDocumentStore(StoreAdapter):
         Parameters
         ----------
         recreate_index
-            Whether to drop the space, with its history and its aliases, and to make it anew with the same settings.
+            Whether to drop the space, with its history and its aliases, and to make it anew as it had been made.
         """
         space = self._space
         if not recreate_index:
@@ -111,7 +108,13 @@ class BlockingDocumentStore(StoreAdapter):
         self._found = None
         self._store.drop(config.name)
         self._found = self._store.space(
-            config.name, config.dim, config.metric, config.embedder or None, vectors=config.vectors
+            config.name,
+            # A space without vectors has no dimension to ask for.
+            config.dim or None,
+            config.metric,
+            config.embedder or None,
+            vectors=config.vectors,
+            ttl=config.ttl_s,
         )
 
     def delete_by_filter(self, filters: Filters) -> int:
@@ -223,7 +226,7 @@ class BlockingDocumentStore(StoreAdapter):
         self,
         query_embedding: Sequence[float],
         filters: Filters | None = None,
-        top_k: int = _TOP_K,
+        top_k: int = TOP_K,
         *,
         return_embedding: bool = False,
     ) -> list[Document]:
@@ -242,7 +245,7 @@ class BlockingDocumentStore(StoreAdapter):
         return self._recalled(cue, top_k, return_embedding)
 
     def keyword_retrieval(
-        self, query: str, filters: Filters | None = None, top_k: int = _TOP_K, *, return_embedding: bool = False
+        self, query: str, filters: Filters | None = None, top_k: int = TOP_K, *, return_embedding: bool = False
     ) -> list[Document]:
         """Return the `top_k` documents that match the words of a text best, among those that pass a filter.
 

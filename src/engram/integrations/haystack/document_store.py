@@ -13,9 +13,7 @@ from haystack.document_stores.types import DuplicatePolicy
 from engram.client.transport_choice import OPENERS
 from engram.connection.remote_store import RemoteStore
 from engram.errors import InvalidInput
-from engram.integrations.haystack.blocking_document_store import SPACE, BlockingDocumentStore, Filters
-from engram.integrations.store_adapter import Target
-from engram.model.spaces import Metric
+from engram.integrations.haystack.blocking_document_store import TOP_K, BlockingDocumentStore, Filters
 
 
 class EngramDocumentStore(BlockingDocumentStore):
@@ -51,17 +49,6 @@ class EngramDocumentStore(BlockingDocumentStore):
     >>> store.write_documents([Document(content="the pump leaks")])             # doctest: +SKIP
     1
     """
-
-    def __init__(
-        self,
-        target: Target = None,
-        *,
-        space: str = SPACE,
-        dim: int | None = None,
-        metric: Metric | None = None,
-    ) -> None:
-        super().__init__(target, space=space, dim=dim, metric=metric)
-        self._target = target
 
     def to_dict(self) -> dict[str, Any]:
         """Return the store as a dictionary, from which `from_dict` makes one of the same documents.
@@ -145,7 +132,7 @@ class EngramDocumentStore(BlockingDocumentStore):
         self,
         query_embedding: Sequence[float],
         filters: Filters | None = None,
-        top_k: int = 10,
+        top_k: int = TOP_K,
         *,
         return_embedding: bool = False,
     ) -> list[Document]:
@@ -154,7 +141,7 @@ class EngramDocumentStore(BlockingDocumentStore):
         return await asyncio.to_thread(find, query_embedding, filters, top_k, return_embedding=return_embedding)
 
     async def keyword_retrieval_async(
-        self, query: str, filters: Filters | None = None, top_k: int = 10, *, return_embedding: bool = False
+        self, query: str, filters: Filters | None = None, top_k: int = TOP_K, *, return_embedding: bool = False
     ) -> list[Document]:
         """Return the documents that match the words of a text best. See `keyword_retrieval`."""
         find = self.keyword_retrieval
@@ -166,12 +153,13 @@ class EngramDocumentStore(BlockingDocumentStore):
             return None
         if isinstance(self._target, str | os.PathLike):
             return os.fspath(self._target)
-        if isinstance(self._target, RemoteStore):
-            address = self._target.address
-            # That of gRPC is told without its scheme.
-            return address if address.partition("://")[0].lower() in OPENERS else f"grpc://{address}"
-        if self._target.path is not None:
-            return str(self._target.path)
+        store = self._store
+        if isinstance(store, RemoteStore):
+            # The address of a server over gRPC is told without its scheme.
+            has_scheme = store.address.partition("://")[0].lower() in OPENERS
+            return store.address if has_scheme else f"grpc://{store.address}"
+        if store.path is not None:
+            return str(store.path)
         raise InvalidInput(
             "the store is in memory, where nobody else finds it; make the document store of a path or an address",
             field="target",

@@ -11,7 +11,7 @@ from haystack import Document
 from haystack.dataclasses import ByteStream, SparseEmbedding
 
 from engram.connection import AnySpace
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.hit import Hit
 from engram.model.values.scalars import shown
 
@@ -30,23 +30,28 @@ def as_document(hit: Hit, *, score: float | None = None, with_embedding: bool = 
         The score of the document; None if nothing was searched for.
     with_embedding
         Whether the document has its embedding.
+
+    Raises
+    ------
+    FailedPrecondition
+        If somebody else has written something under the key that is reserved.
     """
     meta: dict[str, Any] = dict(hit.metadata)
-    beside: dict[str, Any] = meta.pop(RESERVED, {})
+    blob, sparse_embedding = _read_beside(hit.id, meta.pop(RESERVED, {}))
     vector = hit.vector if with_embedding else None
     return Document(
         id=hit.id,
         content=hit.content if hit.has_content else None,
-        blob=_blob(beside["blob"]) if "blob" in beside else None,
+        blob=blob,
         meta=meta,
         score=score,
         embedding=None if vector is None else np.asarray(vector).tolist(),
-        sparse_embedding=SparseEmbedding(**beside["sparse_embedding"]) if "sparse_embedding" in beside else None,
+        sparse_embedding=sparse_embedding,
     )
 
 
-def observe_documents(space: AnySpace, documents: Sequence[Document], *, if_absent: bool = False) -> int:
-    """Store documents, durable on return, and return the generation of the last one.
+def observe_documents(space: AnySpace, documents: Sequence[Document], *, if_absent: bool = False) -> None:
+    """Store documents, durable on return.
 
     Parameters
     ----------
@@ -62,7 +67,7 @@ def observe_documents(space: AnySpace, documents: Sequence[Document], *, if_abse
     EngramError
         As ``observe`` of a space.
     """
-    return space.observe(
+    space.observe(
         [document.id for document in documents],
         [document.embedding for document in documents],
         [document.content for document in documents],
@@ -80,10 +85,10 @@ def check_documents(documents: object) -> list[Document]:
         If they are no list of documents; naming the first that is none.
     """
     if not isinstance(documents, list | tuple):
-        raise _refused("documents", documents, "a list of documents")
+        raise wrong_kind("documents", documents, "a list of documents")
     for row, document in enumerate(documents):
         if not isinstance(document, Document):
-            raise _refused(f"documents[{row}]", document, "a Document")
+            raise wrong_kind(f"documents[{row}]", document, "a Document")
     return list(documents)
 
 
@@ -96,7 +101,7 @@ def check_meta(meta: object, field: str) -> dict[str, Any]:
         Naming `field`.
     """
     if not isinstance(meta, dict):
-        raise _refused(field, meta, "a dictionary")
+        raise wrong_kind(field, meta, "a dictionary")
     if RESERVED in meta:
         raise InvalidInput(
             f"{field} has the key {RESERVED!r}, under which blobs and sparse embeddings are stored; rename it",
@@ -105,6 +110,11 @@ def check_meta(meta: object, field: str) -> dict[str, Any]:
             value=RESERVED,
         )
     return meta
+
+
+def wrong_kind(field: str, value: object, wanted: str) -> InvalidInput:
+    """Return the error for an argument that is of another kind than is `wanted`."""
+    return InvalidInput(f"{field} is {shown(value)}; pass {wanted}", field=field, limit=wanted, value=shown(value))
 
 
 def _metadata_of(document: Document) -> dict[str, Any]:
@@ -119,9 +129,18 @@ def _metadata_of(document: Document) -> dict[str, Any]:
     return {**meta, RESERVED: beside} if beside else meta
 
 
-def _blob(stored: dict[str, Any]) -> ByteStream:
-    return ByteStream(base64.b64decode(stored["data"]), meta=stored["meta"], mime_type=stored["mime_type"])
-
-
-def _refused(field: str, value: object, wanted: str) -> InvalidInput:
-    return InvalidInput(f"{field} is {shown(value)}; pass {wanted}", field=field, limit=wanted, value=shown(value))
+def _read_beside(id: str, beside: Any) -> tuple[ByteStream | None, SparseEmbedding | None]:
+    """Return the blob and the sparse embedding that `_metadata_of` has stored, each None if the document has none."""
+    try:
+        blob, sparse = beside.get("blob"), beside.get("sparse_embedding")
+        if blob is not None:
+            blob = ByteStream(base64.b64decode(blob["data"]), meta=blob["meta"], mime_type=blob["mime_type"])
+        return blob, None if sparse is None else SparseEmbedding(**sparse)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FailedPrecondition(
+            f"document {shown(id, with_type=False)} has under {RESERVED!r} what no document store has written; write "
+            "it anew without that key",
+            field="meta",
+            limit=f"no {RESERVED} of others",
+            value=shown(beside),
+        ) from error

@@ -51,7 +51,8 @@ def unique_values(
     if not search_term:
         facet = _values_of(space, key, condition, max(last, 1))
         return [each.value for each in facet.values[first:last]], facet.distinct
-    facet = _whole(_values_of(space, key, condition, RESULTS_MAX), key)
+    most = _values_of(space, key, condition, RESULTS_MAX)
+    facet = _whole(most, key, "pass no search term, or filters that fewer documents pass")
     wanted = search_term.lower()
     found = [each.value for each in facet.values if wanted in str(each.value).lower()]
     return found[first:last], len(found)
@@ -73,7 +74,7 @@ def field_types(space: AnySpace, without: str) -> dict[str, dict[str, str]]:
     without
         A key that is not told.
     """
-    facet = _whole(space.facets(fields=KEYS, limit=RESULTS_MAX)[KEYS], KEYS)
+    facet = _whole(space.facets(fields=KEYS, limit=RESULTS_MAX)[KEYS], KEYS, "ask for the values of one key")
     keys = sorted(str(each.value) for each in facet.values if each.value != without)
     types: dict[str, dict[str, str]] = {}
     for start in range(0, len(keys), FILTER_TERMS_MAX):
@@ -90,7 +91,7 @@ def _values_of(space: AnySpace, key: str, condition: Condition, limit: int) -> F
     return space.facets(key, both(condition, ~F[key].is_null()), limit=limit)[key]
 
 
-def _whole(facet: Facet, name: str) -> Facet:
+def _whole(facet: Facet, name: str, advice: str) -> Facet:
     """Return `facet` if all of its values are there.
 
     Raises
@@ -100,8 +101,8 @@ def _whole(facet: Facet, name: str) -> Facet:
     """
     if facet.distinct > len(facet.values):
         raise InvalidInput(
-            f"there are {facet.distinct} different values of {name!r}, and {RESULTS_MAX} can be looked through; pass "
-            "filters that fewer documents pass, and no search term",
+            f"there are {facet.distinct} different values of {name!r}, of which {RESULTS_MAX} can be looked through; "
+            f"{advice}",
             code="facet_values",
             field=name,
             limit=RESULTS_MAX,

@@ -8,10 +8,11 @@ from typing import Any, Self
 from haystack import default_from_dict, default_to_dict
 from haystack.document_stores.types import FilterPolicy, apply_filter_policy
 
-from engram.errors import InvalidInput
+from engram.integrations.haystack.blocking_document_store import TOP_K
 from engram.integrations.haystack.document_store import EngramDocumentStore
+from engram.integrations.haystack.documents import wrong_kind
 from engram.model.limits import RESULTS_MAX
-from engram.model.values.scalars import as_flag, as_whole, shown
+from engram.model.values.scalars import as_flag, as_whole
 
 
 class StoreRetriever:
@@ -43,17 +44,12 @@ class StoreRetriever:
         document_store: EngramDocumentStore,
         *,
         filters: dict[str, Any] | None = None,
-        top_k: int = 10,
+        top_k: int = TOP_K,
         return_embedding: bool = False,
         filter_policy: FilterPolicy | str = FilterPolicy.REPLACE,
     ) -> None:
         if not isinstance(document_store, EngramDocumentStore):
-            raise InvalidInput(
-                f"document_store is {shown(document_store)}; pass an EngramDocumentStore",
-                field="document_store",
-                limit="an EngramDocumentStore",
-                value=type(document_store).__name__,
-            )
+            raise wrong_kind("document_store", document_store, "an EngramDocumentStore")
         self.document_store = document_store
         self.filters = filters
         self.top_k = as_whole("top_k", top_k, 1, RESULTS_MAX)
