@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Sized
 from datetime import timedelta
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from engram.errors import FailedPrecondition, InvalidInput
 from engram.integrations.langchain.text_adapter import TextAdapter
 from engram.integrations.store_adapter import Target
 from engram.model.values.scalars import as_text, shown
+from engram.model.values.sequences import as_list
 
 T = TypeVar("T")
 
@@ -134,15 +135,9 @@ class EngramByteStore(TextAdapter, ByteStore):
 
 
 def _listed(field: str, values: Iterable[T], example: str) -> list[T]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InvalidInput(
-            f"{field} is {shown(values)}; pass a list, such as {example}",
-            code="not_a_list",
-            field=field,
-            limit="a list",
-            value=type(values).__name__,
-        )
-    return list(values)
+    """Return any number of values as a list."""
+    has_no_length = isinstance(values, Iterable) and not isinstance(values, Sized)
+    return as_list(field, list(values) if has_no_length else values, example, ordered=False)
 
 
 def _as_keys(keys: Iterable[str]) -> list[str]:
