@@ -26,9 +26,15 @@ def examples_of(name: str) -> list[tuple[str, str]]:
     return found
 
 
-def blocks_of(page: str, library: str) -> list[str]:
-    """The blocks that a page has under the name of a library; they are one program."""
-    return re.findall(rf"^```py title=\"{library}\"\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+def halves_of(name: str, library: str) -> list[str]:
+    """The two programs of a page, that of another library and that of Engram: all blocks with its name, in order."""
+    page = page_of(name)
+    halves = [
+        re.findall(rf"^```py title=\"{title}\"\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        for title in (library, "Engram")
+    ]
+    assert [len(blocks) * 2 for blocks in halves] == [page.count("```py title=")] * 2, f"a block of {name}.md is alone"
+    return ["\n".join(blocks) for blocks in halves]
 
 
 def printed(code: str, folder: Path) -> str:

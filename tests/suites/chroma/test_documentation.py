@@ -7,21 +7,17 @@ from pathlib import Path
 from chromadb.api.client import Client
 from chromadb.api.models.Collection import Collection
 
-from tests.suites.pages import blocks_of, page_of, printed, unnamed
-
-PAGE = page_of("chroma")
+from tests.suites.pages import halves_of, page_of, printed, unnamed
 
 
 def test_both_libraries_print_the_same(tmp_path: Path) -> None:
-    programs = [blocks_of(PAGE, library) for library in ("Chroma", "Engram")]
-    assert [len(blocks) for blocks in programs] == [12, 12]
-    theirs, ours = (printed("\n".join(blocks), tmp_path / f"{half}") for half, blocks in enumerate(programs))
+    theirs, ours = (printed(code, tmp_path / f"{half}") for half, code in enumerate(halves_of("chroma", "Chroma")))
     assert theirs == ours
     assert len(theirs.splitlines()) == 17
 
 
 def test_every_call_of_chroma_is_on_the_page() -> None:
-    assert unnamed(PAGE, Client, Collection) == []
+    assert unnamed(page_of("chroma"), Client, Collection) == []
 
 
 def test_a_call_that_is_not_on_a_page_is_found() -> None:

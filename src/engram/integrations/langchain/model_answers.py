@@ -25,8 +25,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 
 _logger: Final = logging.getLogger(__name__)
 
-# A text says of which classes it is made, and anybody who can write to the space may have written it. These classes hold
-# what they are given, and do nothing else.
+# A text says of which classes it is made, and anybody who can write to the space may have written it. These classes
+# hold what they are given, and do nothing else.
 _ALLOWED: Final[tuple[Any, ...]] = (
     AIMessage,
     AIMessageChunk,
