@@ -101,12 +101,15 @@ def test_a_space_that_is_there_is_used_as_it_is(store: AnyStore, space_name: str
             EngramDocumentStore(store, space=space_name, **settings).count_documents()
 
 
-def test_a_space_that_is_made_anew_has_the_settings_it_had(store: AnyStore, space_name: str) -> None:
-    store.space(space_name, dim=3, metric="l2", ttl=3600).observe("theirs", [1, 2, 3])
+@pytest.mark.parametrize("settings", [{"dim": 3, "metric": "l2", "ttl": 3600}, {"vectors": "none"}], ids=str)
+def test_a_space_that_is_made_anew_has_the_settings_it_had(
+    settings: dict[str, Any], store: AnyStore, space_name: str
+) -> None:
+    store.space(space_name, **settings).observe("theirs", [1, 2, 3] if "dim" in settings else None, "a heron")
     document_store = EngramDocumentStore(store, space=space_name)
     document_store.delete_all_documents(recreate_index=True)
     assert document_store.count_documents() == 0
-    store.space(space_name, 3, "l2", create=False, vectors="required", ttl=3600)
+    store.space(space_name, create=False, **{"vectors": "required", **settings})
 
 
 @pytest.mark.parametrize(

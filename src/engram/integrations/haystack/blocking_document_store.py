@@ -109,8 +109,7 @@ class BlockingDocumentStore(StoreAdapter):
         self._store.drop(config.name)
         self._found = self._store.space(
             config.name,
-            # A space without vectors has no dimension to ask for.
-            config.dim or None,
+            config.dim,
             config.metric,
             config.embedder or None,
             vectors=config.vectors,
