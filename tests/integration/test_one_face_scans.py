@@ -216,6 +216,8 @@ def test_facets_are_values_with_their_numbers(home: Any) -> None:
     assert facets["confidence"].values[0] == FacetValue(0.5, 3)
     assert (facets["time_us"].least, facets["time_us"].greatest) == (10_000_000, 50_000_000)
     assert facets["importance"] == Facet((FacetValue(0.5, 7),), 7, 1, 0.5, 0.5)
+    of_keys = home.facets(fields="keys")["keys"]
+    assert of_keys == Facet((FacetValue("deck", 7), FacetValue("room", 7)), 7, 2, "deck", "room")
     of_pumps = home.facets("room", OF_PUMPS, limit=1)
     assert (of_pumps.count, of_pumps["room"]) == (4, Facet((FacetValue("mess", 4),), 4, 1, "mess", "mess"))
     assert home.facets("room", limit=2)["room"].distinct == 3

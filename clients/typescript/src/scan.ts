@@ -37,7 +37,7 @@ export interface ScanOptions extends SnapshotScanOptions {
 
 /** Which facets to count of a snapshot. */
 export interface SnapshotFacetOptions extends CallOptions {
-  /** One or more of `tags`, `time_us`, `confidence` and `importance`, beside the keys of the metadata. */
+  /** Any of `tags`, `time_us`, `confidence`, `importance` and `keys`, beside the values under keys of the metadata. */
   fields?: string | readonly string[] | undefined;
   /** Conditions that every observation meets; everything if left out. */
   filter?: Filter | Condition | undefined;

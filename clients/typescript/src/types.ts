@@ -119,7 +119,7 @@ export type Condition =
   | { or: readonly Condition[] }
   | { not: Condition }
   | ({ key: string | readonly string[] } & Comparison)
-  | { of: "id"; op: "eq" | "ne"; value: string }
+  | { of: "id"; op: "eq" | "ne" | "prefix"; value: string }
   | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
   | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
   | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }

@@ -167,7 +167,7 @@ class SpaceCollection(SpaceUpdates):
         filter
             Conditions that every observation meets; None: everything.
         fields
-            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
+            Any of ``"tags"``, ``"time_us"``, ``"confidence"``, ``"importance"`` and ``"keys"``: which keys there are.
         limit
             Most values of each, 1 to 10 000, the most frequent ones.
         max_generation

@@ -2466,7 +2466,9 @@ class FacetsRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Any of "tags", "time_us", "confidence" and "importance". With `keys`, at most 64 (invalid_facets)."""
+        """Any of "tags", "time_us", "confidence", "importance" and "keys": which keys there are. With `keys`, at most 64
+        (invalid_facets).
+        """
 
     @_builtins.property
     def filter(self) -> Global___CueFilter:

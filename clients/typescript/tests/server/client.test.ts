@@ -99,6 +99,7 @@ describe("a client of a real server", () => {
       [{ op: "prefix", key: "room", value: "me" }, ["f0"]],
       [{ op: "contains", key: "list", value: "x" }, ["f0"]],
       [{ op: "in", of: "id", value: ["f2", "never"] }, ["f2"]],
+      [{ op: "prefix", of: "id", value: "f1" }, ["f1"]],
       [{ op: "all", of: "tags", value: ["shape", "wet"] }, ["f0"]],
       [{ op: "none", of: "tags", value: ["wet"] }, ["f1", "f2"]],
       [{ op: "ge", of: "confidence", value: 0.5 }, ["f1", "f2"]],

@@ -165,6 +165,10 @@ class OwnId:
         """Return the condition that the id is none of `ids`."""
         return compared(_own("id"), "not_in", ids)
 
+    def starts_with(self, text: str) -> Comparison:
+        """Return the condition that the id starts with `text`."""
+        return compared(_own("id"), "prefix", text)
+
 
 class OwnTags:
     """The tags of observations, by which to filter."""

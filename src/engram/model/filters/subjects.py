@@ -28,7 +28,7 @@ VALUELESS: Final[frozenset[str]] = frozenset({"exists", "is_null"})
 _NUMERIC: Final[tuple[Operator, ...]] = ("eq", "ne", "lt", "le", "gt", "ge")
 OPERATORS_OF: Final[dict[Attribute | None, tuple[Operator, ...]]] = {
     None: OPERATORS[:-3],
-    "id": ("eq", "ne", "in", "not_in"),
+    "id": ("eq", "ne", "in", "not_in", "prefix"),
     "tags": ("any", "all", "none"),
     "confidence": _NUMERIC,
     "importance": _NUMERIC,

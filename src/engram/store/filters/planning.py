@@ -94,7 +94,7 @@ class Planner:
         if subject.attribute is None:
             return self._metadata(subject.path, operator, values)
         if subject.attribute == "id":
-            return self._ids([str(value) for value in values])
+            return self._ids(operator, [str(value) for value in values])
         if subject.attribute == "tags":
             return self._tags(operator, values)
         if subject.attribute == "observed_at":
@@ -110,16 +110,19 @@ class Planner:
             self._window, self._index.columns, lambda chunk, rows: compare(getattr(chunk, name)[rows], wanted)
         )
 
-    def _ids(self, ids: list[str]) -> Plan:
+    def _ids(self, operator: str, ids: list[str]) -> Plan:
         first, last = self._window
 
         def find() -> NDArray[np.int64]:
+            if operator == "prefix":
+                return self._rows().rows_within(lambda id: id.startswith(ids[0]), first, last, self.unclear)
             if self._alive_at is None:
-                return self._rows().versions_within(ids, first, last, self.unclear)
+                return self._rows().rows_within(set(ids).__contains__, first, last, self.unclear)
             return self._rows().versions_at(ids, self._alive_at, first, last, self.unclear)
 
-        count_max = self._window.size if self._alive_at is None else min(len(ids), self._window.size)
-        return SoughtPlan(self._window, count_max, find)
+        # One version of each id is alive. How many ids begin alike is not known before they are read.
+        is_counted = operator != "prefix" and self._alive_at is not None
+        return SoughtPlan(self._window, min(len(ids), self._window.size) if is_counted else self._window.size, find)
 
     def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
         lists = [self._index.tagged(str(tag)) for tag in tags]

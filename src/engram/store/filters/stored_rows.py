@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -60,14 +60,13 @@ class StoredRows:
                     found.append(record.generation(row))
         return np.array(sorted(found), dtype=np.int64)
 
-    def versions_within(
-        self, ids: Iterable[str], first: int, last: int, unclear: dict[int, CorruptData]
+    def rows_within(
+        self, passes: Callable[[str], bool], first: int, last: int, unclear: dict[int, CorruptData]
     ) -> NDArray[np.int64]:
-        """Return the observations from `first` to `last` that have one of `ids`: int64, shape ``(n,)``, ascending.
+        """Return the observations from `first` to `last` whose ids pass a test: int64, shape ``(n,)``, ascending.
 
         Earlier ones of the same record may be among them. `unclear` receives those of the range whose ids are damaged.
         """
-        wanted = set(ids)
         found: list[int] = []
         for record, rows in self._log.backwards(last):
             if record.last_generation < first:
@@ -78,7 +77,7 @@ class StoredRows:
                 except CorruptData as error:
                     _note(unclear, record, first, last, error)
                 else:
-                    found.extend(record.generation(row) for row, id in enumerate(stored) if id in wanted)
+                    found.extend(record.generation(row) for row, id in enumerate(stored) if passes(id))
         return np.array(sorted(found), dtype=np.int64)
 
     def text(self, path: tuple[str, ...], digest: bytes, generations: NDArray[np.int64]) -> str | None:

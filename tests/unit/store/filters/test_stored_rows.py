@@ -57,6 +57,22 @@ def test_ids_that_changed_are_looked_for_together(reads: list[str]) -> None:
         assert len(reads) == 4 + 3
 
 
+def test_ids_that_begin_alike_are_found_as_of_any_time(reads: list[str]) -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(["note-1", "note-2", "crew-1"], [vector_of(id) for id in "abc"])
+        held = space.snapshot()
+        space.delete(["note-1"])
+        space.observe("note-3", vector_of("d"))
+        reads.clear()
+        assert [hit.id for hit in space.scan(Own.id.starts_with("note-"))] == ["note-2", "note-3"]
+        # Each record of observations is read once, whatever begins so.
+        assert reads.count("ids") == 2
+        assert [hit.id for hit in held.scan(Own.id.starts_with("note-"))] == ["note-1", "note-2"]
+        assert [hit.id for hit in held.scan(~Own.id.starts_with("note-"))] == ["crew-1"]
+        assert held.count(Own.id.starts_with("note-3")) == 0
+
+
 def test_ids_are_not_looked_for_if_nothing_else_passes(reads: list[str]) -> None:
     with MemoryStore(None) as store:
         space = store.space("notes", dim=DIM)
