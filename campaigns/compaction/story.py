@@ -30,10 +30,10 @@ _ROWS: Final = 7
 _REPEATED: Final = 30
 # A session that ended with its life goes on so many lives later, when its rows have left the log.
 _LATER: Final = 2
-_SECRETS: Final = 3
+_MARKED_COUNT: Final = 3
 _ERASED: Final = 6
 _NUMBERS_PER_LIFE: Final = 1000
-_SECRET: Final = "-secret"
+_MARKED: Final = "-secret"
 
 
 class Kind(StrEnum):
@@ -125,7 +125,7 @@ class Story:
 
     def _steps_between(self, turn: int) -> Iterator[Step]:
         if turn % 3 == 0:
-            new = tuple(itertools.islice(self._numbers, _SECRETS))
+            new = tuple(itertools.islice(self._numbers, _MARKED_COUNT))
             self._secrets.extend(new)
             yield Step(Kind.SECRETS, new)
         if turn % 3 == 1:
@@ -179,7 +179,7 @@ def rows_of(session: str, numbers: tuple[int, ...]) -> list[tuple[str, str]]:
 
 def secret_id(number: int) -> str:
     """Return the id of a secret; it begins as no other does, and as its text."""
-    return f"{number:08x}{_SECRET}"
+    return f"{number:08x}{_MARKED}"
 
 
 def secret_text(number: int) -> str:
@@ -189,12 +189,12 @@ def secret_text(number: int) -> str:
 
 def is_secret(id: str) -> bool:
     """Return whether an id is that of a secret."""
-    return id.endswith(_SECRET)
+    return id.endswith(_MARKED)
 
 
 def secret_number(id: str) -> int:
     """Return the number of the secret with this id."""
-    return int(id.removesuffix(_SECRET), 16)
+    return int(id.removesuffix(_MARKED), 16)
 
 
 @cache

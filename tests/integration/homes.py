@@ -104,9 +104,7 @@ def embedded(address: str, space: str, embedder: str, vectors: Vectors = "requir
 
 
 @contextmanager
-def embedded_asynchronous(
-    address: str, space: str, embedder: str, vectors: Vectors = "required"
-) -> Iterator[Any]:
+def embedded_asynchronous(address: str, space: str, embedder: str, vectors: Vectors = "required") -> Iterator[Any]:
     """A space of a store in this process, for coroutines."""
     with asyncio.Runner() as runner:
         store = AsyncMemoryStore(MemoryStore(None))
@@ -190,15 +188,11 @@ class Home:
         The address of a server for this way.
     """
 
-    def __init__(
-        self, opened: Callable[..., AbstractContextManager[Any]], address_of: Callable[[Place], str]
-    ) -> None:
+    def __init__(self, opened: Callable[..., AbstractContextManager[Any]], address_of: Callable[[Place], str]) -> None:
         self._opened = opened
         self._address_of = address_of
 
-    def space(
-        self, server: Place, embedder: str = "", vectors: Vectors = "required"
-    ) -> AbstractContextManager[Any]:
+    def space(self, server: Place, embedder: str = "", vectors: Vectors = "required") -> AbstractContextManager[Any]:
         """A new space; `server` is where it is if it is on a server."""
         return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder, vectors)
 

@@ -26,7 +26,7 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
 from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.ack import Ack, Deletion
+from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike

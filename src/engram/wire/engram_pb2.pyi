@@ -150,6 +150,30 @@ CUE_BY_BOTH: CueBy.ValueType  # 3
 """the two rankings, fused"""
 Global___CueBy: _TypeAlias = CueBy  # noqa: Y015
 
+class _VectorRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VectorRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VectorRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VECTOR_RULE_REQUIRED: _VectorRule.ValueType  # 0
+    """each has one (vector_missing)"""
+    VECTOR_RULE_OPTIONAL: _VectorRule.ValueType  # 1
+    """some have one; a recall by similarity finds these"""
+    VECTOR_RULE_NONE: _VectorRule.ValueType  # 2
+    """none has one (vectors_refused)"""
+
+class VectorRule(_VectorRule, metaclass=_VectorRuleEnumTypeWrapper):
+    """Whether the observations of a space have vectors. It is set when the space is created, and never changes."""
+
+VECTOR_RULE_REQUIRED: VectorRule.ValueType  # 0
+"""each has one (vector_missing)"""
+VECTOR_RULE_OPTIONAL: VectorRule.ValueType  # 1
+"""some have one; a recall by similarity finds these"""
+VECTOR_RULE_NONE: VectorRule.ValueType  # 2
+"""none has one (vectors_refused)"""
+Global___VectorRule: _TypeAlias = VectorRule  # noqa: Y015
+
 @_typing.final
 class ObservationRequest(_message.Message):
     """---- observing ------------------------------------------------------------------------------------------------
@@ -445,6 +469,10 @@ class Episode(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    NO_TEXT_FIELD_NUMBER: _builtins.int
+    WITHOUT_EMBEDDING_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """1 to 512 bytes (id_size). An id that exists already is superseded."""
     what: _builtins.str
@@ -462,6 +490,16 @@ class Episode(_message.Message):
     embedding_f32: _builtins.bytes
     """The vector as little-endian float32, which is much cheaper than `embedding` and takes precedence over it."""
     priority: Global___Priority.ValueType
+    no_text: _builtins.bool
+    """Whether there is no text, which is something else than an empty `what`."""
+    without_embedding: _builtins.bool
+    """As in ObservationBatch."""
+    expires_us: _builtins.int
+    """When it expires, and is gone, microseconds since 1970 UTC. A time that has passed is one at once (docs/concepts.md).
+    Neither this nor `ttl_s` given: as the space says, or else never.
+    """
+    ttl_s: _builtins.float
+    """In place of `expires_us`: seconds after its arrival. Negative numbers and NaN are refused (invalid_ttl)."""
     @_builtins.property
     def when(self) -> _timestamp_pb2.Timestamp:
         """When it was observed. Not given: the time of arrival."""
@@ -469,7 +507,7 @@ class Episode(_message.Message):
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The vector. Neither this nor `embedding_f32` given: the embedder of the space makes it from `what` (no_embedder if
-        the space has none).
+        the space has none, and requires vectors).
         """
 
     @_builtins.property
@@ -501,12 +539,23 @@ class Episode(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         priority: Global___Priority.ValueType = ...,
+        no_text: _builtins.bool = ...,
+        without_embedding: _builtins.bool = ...,
+        expires_us: _builtins.int | None = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_ttl_s", b"_ttl_s", "expires_us", b"expires_us", "ttl_s", b"ttl_s", "when", b"when"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decay_rate", b"decay_rate", "embedding", b"embedding", "embedding_f32", b"embedding_f32", "emotional_valence", b"emotional_valence", "encoding_confidence", b"encoding_confidence", "how", b"how", "id", b"id", "importance", b"importance", "metadata", b"metadata", "priority", b"priority", "tags", b"tags", "what", b"what", "when", b"when", "where_location", b"where_location", "who", b"who", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_ttl_s", b"_ttl_s", "decay_rate", b"decay_rate", "embedding", b"embedding", "embedding_f32", b"embedding_f32", "emotional_valence", b"emotional_valence", "encoding_confidence", b"encoding_confidence", "expires_us", b"expires_us", "how", b"how", "id", b"id", "importance", b"importance", "metadata", b"metadata", "no_text", b"no_text", "priority", b"priority", "tags", b"tags", "ttl_s", b"ttl_s", "what", b"what", "when", b"when", "where_location", b"where_location", "who", b"who", "why", b"why", "without_embedding", b"without_embedding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expires_us: _TypeAlias = _typing.Literal["expires_us"]  # noqa: Y015
+    _WhichOneofArgType__expires_us: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us"]  # noqa: Y015
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expires_us) -> _WhichOneofReturnType__expires_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___Episode: _TypeAlias = Episode  # noqa: Y015
 
@@ -530,6 +579,10 @@ class ObservationBatch(_message.Message):
     METADATA_JSON_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    VECTOR_PRESENCE_FIELD_NUMBER: _builtins.int
+    TEXT_PRESENCE_FIELD_NUMBER: _builtins.int
+    WITHOUT_EMBEDDING_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """Number of observations, 1 to 10 000 (batch_count). All columns together have at most 32 MiB (batch_bytes)."""
     dimension: _builtins.int
@@ -537,9 +590,19 @@ class ObservationBatch(_message.Message):
     vector_type: Global___VectorType.ValueType
     vectors: _builtins.bytes
     """count * dimension little-endian numbers of `vector_type`, row after row (vectors_size). Empty: the embedder of the
-    space makes the vectors from `contents` (no_embedder if the space has none).
+    space makes the vectors from `contents` (no_embedder if the space has none, and requires vectors).
     """
     priority: Global___Priority.ValueType
+    vector_presence: _builtins.bytes
+    """A bit for each observation, the lowest bit of a byte first: whether it has a vector. `vectors` then has those of
+    these observations only. Empty: all have one, or none if `vectors` is empty (presence_size).
+    """
+    text_presence: _builtins.bytes
+    """A bit for each observation: whether it has a text, be it an empty one. Empty: all have one (presence_size)."""
+    without_embedding: _builtins.bool
+    """Whether observations without a vector stay so. Otherwise the embedder of the space, if it has one, makes the vector
+    of the text.
+    """
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -566,6 +629,12 @@ class ObservationBatch(_message.Message):
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagList]:
         """Empty: no tags."""
 
+    @_builtins.property
+    def expires_us(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When each expires, microseconds since 1970 UTC; 2^63-1: never; -2^63: nothing is said, so that it expires as the
+        space says, or else never; -2^63+1+t: t microseconds after its arrival, at most 10^16. Empty: nothing is said of any.
+        """
+
     def __init__(
         self,
         *,
@@ -581,10 +650,14 @@ class ObservationBatch(_message.Message):
         metadata_json: _abc.Iterable[_builtins.str] | None = ...,
         tags: _abc.Iterable[Global___TagList] | None = ...,
         priority: Global___Priority.ValueType = ...,
+        vector_presence: _builtins.bytes = ...,
+        text_presence: _builtins.bytes = ...,
+        without_embedding: _builtins.bool = ...,
+        expires_us: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidences", b"confidences", "contents", b"contents", "count", b"count", "dimension", b"dimension", "ids", b"ids", "importances", b"importances", "metadata_json", b"metadata_json", "priority", b"priority", "tags", b"tags", "times_us", b"times_us", "vector_type", b"vector_type", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidences", b"confidences", "contents", b"contents", "count", b"count", "dimension", b"dimension", "expires_us", b"expires_us", "ids", b"ids", "importances", b"importances", "metadata_json", b"metadata_json", "priority", b"priority", "tags", b"tags", "text_presence", b"text_presence", "times_us", b"times_us", "vector_presence", b"vector_presence", "vector_type", b"vector_type", "vectors", b"vectors", "without_embedding", b"without_embedding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1298,7 +1371,9 @@ class FilterCondition(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     attribute: _builtins.str
-    """The attribute that is compared: "id", "tags", "confidence", "importance" or "observed_at". Empty: the metadata."""
+    """The attribute that is compared: "id", "tags", "confidence", "importance", "observed_at" or
+    "expires_at". Empty: the metadata.
+    """
     operator: _builtins.str
     """"eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "exists", "is_null", "prefix" or "contains"; of tags "any", "all"
     or "none".
@@ -1586,6 +1661,8 @@ class Memory(_message.Message):
     METADATA_JSON_FIELD_NUMBER: _builtins.int
     AGE_S_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
+    NO_CONTENT_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     activation: _builtins.float
     """The same as `score`."""
@@ -1609,6 +1686,10 @@ class Memory(_message.Message):
     """Seconds between its observation and the recall."""
     strength: _builtins.float
     """What it was ranked by, if the recall ranks by MemoryStrength."""
+    no_content: _builtins.bool
+    """Whether it has no text, which is something else than an empty `content`."""
+    expires_us: _builtins.int
+    """When it expires, microseconds since 1970 UTC. Not given: never."""
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The vector, if the request asks for it."""
@@ -1647,13 +1728,20 @@ class Memory(_message.Message):
         metadata_json: _builtins.str = ...,
         age_s: _builtins.float = ...,
         strength: _builtins.float | None = ...,
+        no_content: _builtins.bool = ...,
+        expires_us: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "created_at", b"created_at", "last_access", b"last_access", "strength", b"strength"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_strength", b"_strength", "created_at", b"created_at", "expires_us", b"expires_us", "last_access", b"last_access", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "activation", b"activation", "age_s", b"age_s", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "recent", b"recent", "score", b"score", "strength", b"strength", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_strength", b"_strength", "activation", b"activation", "age_s", b"age_s", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "expires_us", b"expires_us", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "no_content", b"no_content", "recent", b"recent", "score", b"score", "strength", b"strength", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expires_us: _TypeAlias = _typing.Literal["expires_us"]  # noqa: Y015
+    _WhichOneofArgType__expires_us: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us"]  # noqa: Y015
     _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
     _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expires_us) -> _WhichOneofReturnType__expires_us | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
 
 Global___Memory: _TypeAlias = Memory  # noqa: Y015
@@ -2015,6 +2103,7 @@ class RecallManyRequest(_message.Message):
     SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
     SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    DUE_US_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     vectors_f32: _builtins.bytes
     """Instead of cues that are nothing but vectors: their vectors, one after the other, each number of 4 bytes."""
@@ -2026,6 +2115,10 @@ class RecallManyRequest(_message.Message):
     ef: _builtins.int
     include_embeddings: _builtins.bool
     skip_damaged: _builtins.bool
+    due_us: _builtins.int
+    """`due_us` of an earlier answer, of which this is a further part: what expired by then is left out, also as of a
+    generation that is named.
+    """
     @_builtins.property
     def cues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cue]:
         """What to recall by, up to 10 000 cues (cues_count). Their `max_results` do not apply."""
@@ -2053,10 +2146,11 @@ class RecallManyRequest(_message.Message):
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
         strength: Global___MemoryStrength | None = ...,
         skip_damaged: _builtins.bool = ...,
+        due_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cues", b"cues", "ef", b"ef", "filter", b"filter", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength", "vector_count", b"vector_count", "vectors_f32", b"vectors_f32"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cues", b"cues", "due_us", b"due_us", "ef", b"ef", "filter", b"filter", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength", "vector_count", b"vector_count", "vectors_f32", b"vectors_f32"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
     _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
@@ -2098,8 +2192,13 @@ class RecallManyResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DUE_US_FIELD_NUMBER: _builtins.int
     snapshot_sequence: _builtins.int
     """The generation as of which all cues are answered."""
+    due_us: _builtins.int
+    """What expired by this time, microseconds since 1970 UTC, was left out. 0: nothing, because the generation was named,
+    or nothing expires.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CueResults]:
         """One for each cue, in the order of the cues."""
@@ -2109,10 +2208,11 @@ class RecallManyResponse(_message.Message):
         *,
         results: _abc.Iterable[Global___CueResults] | None = ...,
         snapshot_sequence: _builtins.int = ...,
+        due_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_us", b"due_us", "results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2695,14 +2795,22 @@ class CreateSpaceRequest(_message.Message):
     DIMENSION_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
-    """Numbers in each vector, 1 to 4096 (invalid_dimension). 0: 768."""
+    """Numbers in each vector, 1 to 4096 (invalid_dimension). 0: 768, or none in a space without vectors."""
     metric: _builtins.str
     """"cosine", "ip" (inner product) or "l2" (minus the squared distance) (invalid_metric). Empty: "cosine"."""
     embedder: _builtins.str
     """"lexical", "minilm", or one that is registered in the server (unknown_embedder). Empty: none, so every observation
     and every cue brings its vector.
+    """
+    vectors: Global___VectorRule.ValueType
+    """Whether observations have vectors. Without any, `dimension` is 0, and there is no embedder."""
+    ttl_s: _builtins.float
+    """Seconds after which an observation expires that does not say when it does (invalid_ttl). Not given: never, or
+    whatever a space has that exists.
     """
     def __init__(
         self,
@@ -2711,12 +2819,16 @@ class CreateSpaceRequest(_message.Message):
         dimension: _builtins.int = ...,
         metric: _builtins.str = ...,
         embedder: _builtins.str = ...,
+        vectors: Global___VectorRule.ValueType = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "ttl_s", b"ttl_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "embedder", b"embedder", "memory_space_id", b"memory_space_id", "metric", b"metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "dimension", b"dimension", "embedder", b"embedder", "memory_space_id", b"memory_space_id", "metric", b"metric", "ttl_s", b"ttl_s", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___CreateSpaceRequest: _TypeAlias = CreateSpaceRequest  # noqa: Y015
 
@@ -3079,6 +3191,8 @@ class Space(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     """Numbers in each vector."""
@@ -3107,6 +3221,10 @@ class Space(_message.Message):
     """Places in the stored data that were found damaged since the server started."""
     health: Global___HealthLevel.ValueType
     """The level of the worst of `problems`."""
+    vectors: Global___VectorRule.ValueType
+    """Whether observations have vectors."""
+    ttl_s: _builtins.float
+    """Seconds after which an observation expires that does not say when it does. Not given: never."""
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
         """All metrics of the space. GetStatusResponse has them among its own metrics instead."""
@@ -3135,12 +3253,16 @@ class Space(_message.Message):
         metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
         health: Global___HealthLevel.ValueType = ...,
         problems: _abc.Iterable[Global___HealthProblem] | None = ...,
+        vectors: Global___VectorRule.ValueType = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "ttl_s", b"ttl_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "health", b"health", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "problems", b"problems", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "health", b"health", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "problems", b"problems", "tail_count_max", b"tail_count_max", "ttl_s", b"ttl_s", "vectors", b"vectors", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___Space: _TypeAlias = Space  # noqa: Y015
 

@@ -93,7 +93,7 @@ def test_a_space_that_is_there_is_used_as_it_is(store: AnyStore, space_name: str
     document_store = EngramDocumentStore(store, space=space_name)
     theirs = Document(id="theirs", content="a heron", meta={"page": 1}, embedding=[1.0, 2.0, 3.0])
     assert document_store.filter_documents() == [theirs]
-    with pytest.raises(EngramError, match="vector|embedder"):
+    with pytest.raises(EngramError, match=r"vector|embedder"):
         document_store.write_documents([Document(content="without an embedding")])
     others: list[dict[str, Any]] = [{"dim": 2}, {"metric": "cosine"}]
     for settings in others:

@@ -51,7 +51,7 @@ async def test_an_embedded_store_for_coroutines_has_one_for_calls_that_wait() ->
 async def test_a_store_for_coroutines_alone_is_refused_where_a_call_waits() -> None:
     async with await engram.connect_async("grpc://localhost:1") as store:
         adapter = Adapter(store, "notes")
-        with pytest.raises(FailedPrecondition, match="pass a store of engram.connect") as refused:
+        with pytest.raises(FailedPrecondition, match=r"pass a store of engram\.connect") as refused:
             adapter.names()
         assert (refused.value.field, refused.value.value) == ("target", "AsyncRemoteStore")
         assert repr(adapter) == f"Adapter({store!r}, space='notes')"

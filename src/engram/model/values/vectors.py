@@ -126,9 +126,7 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
     return query
 
 
-def check_vectors(
-    vectors: NDArray[np.float32], config: SpaceConfig, rows: NDArray[np.int64] | None = None
-) -> None:
+def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig, rows: NDArray[np.int64] | None = None) -> None:
     """Check that each row of `vectors` can be stored in the space and searched for.
 
     Parameters

@@ -12,9 +12,7 @@ from engram.model.spaces import Metric
 from engram.store.recall.ranked import Ranked
 
 
-def read_vectors(
-    log: Log, generations: NDArray[np.int64], dim: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the observations that have a vector, in their order, and the vectors as float32, shape ``(m, dim)``.
 
     Parameters

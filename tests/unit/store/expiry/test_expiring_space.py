@@ -19,6 +19,7 @@ from engram.model.many.many_query import many_query
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
+from engram.store.recall.snapshot import exhausted
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.expiry_clock import ExpiryClock, S
 
