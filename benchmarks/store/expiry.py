@@ -61,8 +61,8 @@ _COLUMNS: Final = (
     "moved",
     "recall P50 ms",
     "recall P99 ms",
-    "disk back after s",
-    "index back after s",
+    "on disk back after s",
+    "of index back after s",
     "own back after s",
 )
 
@@ -103,8 +103,8 @@ class Setting:
 class Room(NamedTuple):
     """What a store takes: on the disk, for its indexes, and of the memory of the process, without mapped files."""
 
-    disk: float
-    index: float
+    on_disk: float
+    of_index: float
     own: float
 
 
@@ -290,7 +290,7 @@ def _back(path: Path, space: Space, recalls: Recalls, without: Room, back_s: flo
         columns |= {
             f"{name} MB": getattr(now, name),
             f"{name} MB alone": getattr(without, name),
-            f"{name} back after s": after_s[name],
+            f"{name.replace('_', ' ')} back after s": after_s[name],
         }
     return columns
 

@@ -61,8 +61,8 @@ class History:
         step, new = self.pending, self.new()
         assert step is not None
         self.pending = None
-        if len(new) != taken.count:
-            return [f"{taken.count} are stored of {step}, and {len(new)} are new after {self.generation}"]
+        if len(new) != taken.row_count:
+            return [f"{taken.row_count} are stored of {step}, and {len(new)} are new after {self.generation}"]
         if step.kind is Kind.ERASURE:
             self.erased.update(step.numbers)
         if not new:

@@ -68,7 +68,7 @@ class Taken(NamedTuple):
     """The answer to a step: the last generation of what is new, and how much is; 0 if nothing is."""
 
     generation: int = 0
-    count: int = 0
+    row_count: int = 0
 
 
 class Story:

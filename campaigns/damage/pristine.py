@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from campaigns.damage.model import Model
 from campaigns.damage.story import SPACES, Change, Row, write_story
 from campaigns.damage.writer import PLANS
@@ -116,10 +118,12 @@ def _change_of(space: str, record: Record) -> Change:
     session = (record.session, record.first_sequence)
     if record.kind is not RecordKind.OBSERVE:
         return Change(space, (), tuple(record.ids()), *session)
+    # Every row of these stores has a vector.
+    vectors = record.vectors(np.arange(record.count))
     rows = (
         Row(
             record.id(row),
-            record.vector(row),
+            vectors[row],
             record.content(row),
             record.metadata(row),
             record.tags(row),

@@ -52,7 +52,7 @@ def test_many_observations(home: Any) -> None:
     assert (hit.content, hit.time_us, hit.metadata, hit.tags) == ("text of c", 3_000_000, {"n": 3}, ["y", "z"])
 
 
-ONE = {
+ONE: dict[str, Any] = {
     "content": "t",
     "timestamp": 12.5,
     "confidence": 0.5,

@@ -131,11 +131,12 @@ def test_filters_know_it(home: Any) -> None:
 )
 def test_what_is_refused(home: Any, columns: dict[str, Any], code: str, field: str) -> None:
     home.observe("kept", vector_of("kept"))
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: home.observe("a", vector_of("a"), **columns),
         lambda: home.observe(["a", "b"], vectors("a", "b"), **columns),
         lambda: home.update("kept", **columns),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(InvalidInput) as refused:
             call()
         error: EngramError = refused.value

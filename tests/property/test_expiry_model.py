@@ -83,7 +83,7 @@ class ModelledExpiry(RuleBasedStateMachine):
     @rule(id=st.sampled_from(IDS))
     def delete(self, id: str) -> None:
         is_seen = id in self.now()
-        assert self.space.delete([id]) == is_seen
+        assert self.space.delete([id]) == int(is_seen)
         if id in self.state:
             self.take(id)
 

@@ -11,7 +11,7 @@ import contextlib
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -304,7 +304,7 @@ class _Sessions:
 
 def _batch_of(record: Record, rows: NDArray[np.int64]) -> ObservationBatch:
     ids, columns, taken = record.ids(), record.columns(), rows.tolist()
-    kept = {
+    kept: dict[str, Any] = {
         name: column[rows] if isinstance(column, np.ndarray) else [column[row] for row in taken]
         for name, column in columns.items()
     }

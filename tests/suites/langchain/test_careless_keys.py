@@ -26,7 +26,13 @@ def refused(call: Any, *arguments: Any) -> tuple[str, str]:
 
 def test_a_value_comes_back_as_it_is(values: EngramByteStore) -> None:
     long = bytes(range(256)) * 150
-    values.mset([("long", long), ("view", memoryview(b"abcd")[::2]), ("array", bytearray(b"\x00")), ("long ä", b"")])
+    given: list[Any] = [
+        ("long", long),
+        ("view", memoryview(b"abcd")[::2]),
+        ("array", bytearray(b"\x00")),
+        ("long ä", b""),
+    ]
+    values.mset(given)
     assert values.mget(["long", "view", "array", "long ä", "none"]) == [long, b"ac", b"\x00", b"", None]
     values.mset([("long", b"first"), ("long", b"last")])
     assert values.mget(["long"]) == [b"last"]

@@ -88,7 +88,9 @@ def rows_of(log: Log) -> list[tuple[int, str, str]]:
         for row in range(record.count):
             stored = record.row(row)
             version = stored.metadata_json.split('"version":')[1].rstrip("}")
-            assert np.array_equal(record.vector(row), vector_of(stored.id, int(version)))
+            vector = record.vector(row)
+            assert vector is not None
+            assert np.array_equal(vector, vector_of(stored.id, int(version)))
             found.append((record.generation(row), stored.id, stored.content))
     return found
 

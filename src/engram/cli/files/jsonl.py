@@ -74,7 +74,7 @@ def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: in
     ids, vectors, values = zip(*rows, strict=True)
     columns: dict[str, Any] = {}
     for spec, column in zip(COLUMNS, zip(*values, strict=True), strict=True):
-        gathered = column if spec.dtype is None else spec.gather(column)
+        gathered: Any = column if spec.dtype is None else spec.gather(column)
         if isinstance(spec, TimeSpec | ExpirySpec):
             # NumPy's NaT is the number that stands for a row of which nothing is said.
             gathered = None if gathered is None else gathered.view("datetime64[us]")

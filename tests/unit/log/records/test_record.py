@@ -175,7 +175,7 @@ READS: list[Callable[[Record], Any]] = [
     lambda record: record.confidences.tolist(),
     lambda record: record.importances.tolist(),
     lambda record: record.vectors(np.array([0, 2])).tolist(),
-    lambda record: record.vector(1).tolist(),
+    lambda record: record.vectors(np.array([1])).tolist(),
     lambda record: [record.id(row) for row in range(3)],
     lambda record: [record.content(row) for row in range(3)],
     lambda record: [record.metadata(row) for row in range(3)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -113,7 +114,7 @@ def test_what_is_no_time_is_refused(bad: Any) -> None:
 
 def test_there_is_one_of_both() -> None:
     both: dict[str, Any] = {"expires_at": [5], "ttl": [5]}
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: make_batch(["a"], np.ones((1, 8)), **both),
         lambda: OneObservation("a", np.ones(8), "", {"expires_at": 5, "ttl": 5}).row(CONFIG),
         lambda: take_changes((["a"],), both),

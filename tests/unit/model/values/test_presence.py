@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,8 @@ def test_none_is_found_also_beside_what_does_not_compare() -> None:
 def test_a_presence_has_its_type_and_length() -> None:
     check_presence("vector_presence", None, 3)
     check_presence("vector_presence", np.ones(3, np.bool_), 3)
-    for bad in (np.ones(2, np.bool_), np.ones(3, np.uint8)):
+    wrong: list[Any] = [np.ones(2, np.bool_), np.ones(3, np.uint8)]
+    for bad in wrong:
         with pytest.raises(InvalidInput) as refused:
             check_presence("vector_presence", bad, 3)
         assert refused.value.field == "vector_presence"

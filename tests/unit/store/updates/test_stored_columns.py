@@ -37,7 +37,7 @@ def test_rows_come_in_the_order_that_was_asked_for(space: Space) -> None:
     space.observe(["bare"], [vector_of("bare")])
     observe(space, *IDS[5:], version=1)
     generations = np.array([21, 2, 6, 1, 7], np.int64)
-    columns, vectors = read_columns(space._engine.log, generations, NAMES, vectors=True)
+    columns, vectors, *_ = read_columns(space._engine.log, generations, NAMES, vectors=True)
     names = [("id-19", 1), ("id-1", 0), ("bare", 0), ("id-0", 0), ("id-5", 1)]
     assert set(columns) == set(NAMES)
     assert vectors is not None
@@ -51,9 +51,9 @@ def test_rows_come_in_the_order_that_was_asked_for(space: Space) -> None:
 
 def test_only_what_is_asked_for_is_there(space: Space) -> None:
     observe(space, "a")
-    columns, vectors = read_columns(space._engine.log, np.array([1], np.int64), {"contents"}, vectors=False)
+    columns, vectors, *_ = read_columns(space._engine.log, np.array([1], np.int64), {"contents"}, vectors=False)
     assert (columns, vectors) == ({"contents": [content_of("a")]}, None)
-    columns, vectors = read_columns(space._engine.log, np.array([1], np.int64), (), vectors=True)
+    columns, vectors, *_ = read_columns(space._engine.log, np.array([1], np.int64), (), vectors=True)
     assert (columns, vectors is None) == ({}, False)
 
 
@@ -71,7 +71,7 @@ def test_records_of_which_a_compaction_dropped_rows_are_read(space: Space) -> No
     alive = [hit for hit in space.get(kept) if hit is not None]
     assert len(alive) == 200
     generations = np.array([hit.generation for hit in alive][::-1], np.int64)
-    columns, _ = read_columns(engine.log, generations, {"contents"}, vectors=False)
+    columns = read_columns(engine.log, generations, {"contents"}, vectors=False).columns
     assert columns["contents"] == [hit.content for hit in alive][::-1]
     record = next(record for record in engine.log.records() if record.has_gaps)
     dropped = np.arange(record.first_generation, record.last_generation + 1, dtype=np.int64)
