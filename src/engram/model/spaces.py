@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
@@ -94,12 +94,12 @@ class SpaceConfig:
         """Dimension of the index, which has at least one, also where it stays empty."""
         return max(self.dim, DIMENSION_MIN)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the settings as they are stored, by name.
 
         What is as it has always been is left out, so that older versions read what they understand, and no more.
         """
-        settings = asdict(self)
+        settings: dict[str, object] = asdict(self)
         for name, default in (("vectors", VECTORS_DEFAULT), ("ttl_s", None)):
             if settings[name] == default:
                 del settings[name]
