@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from engram.client.async_reader import AsyncReader
 from engram.client.calls import Calls, as_timeout_s
 from engram.client.sending.answer_future import AwaitedAnswer, answered
+from engram.client.sending.loop_turn import LoopTurn
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.session_settings import SessionSettings
@@ -34,7 +35,7 @@ class AsyncClient(AsyncReader):
 
     The client sends observations in batches; `observe` waits for the answer, and `submit` returns a future of it. Every
     observation has a sequence number in a session that the server remembers. Therefore a broken connection or a restart
-    of the server causes neither loss nor duplicates. The client connects at the first call.
+    of the server causes neither loss nor duplicates. The client connects at the first call. It uses one event loop.
 
     A client that is not closed sends the observations it holds when the client is garbage-collected, when its event
     loop ends, or when the interpreter ends. Observations that cannot be sent within some seconds are then reported in
@@ -96,7 +97,7 @@ class AsyncClient(AsyncReader):
         self._reopen = functools.partial(choose_transport, address, metadata)
         self._settings = SessionSettings.of(session_id, incarnation, priority, limits, options)
         self._priority = self._settings.priority
-        self._opening = asyncio.Lock()
+        self._opening = LoopTurn()
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
 
@@ -318,14 +319,14 @@ class AsyncClient(AsyncReader):
         """Return the session if it is open."""
         self._calls.check()
         observing = self._observing
-        return None if observing is None or observing.ended else observing
+        return None if observing is None or observing.ended else observing.here()
 
     async def _opened(self) -> ObserveSession:
         """Return the session, and open it if necessary."""
         current = self._current()
         if current is not None:
             return current
-        async with self._calls.within("opening the session"), self._opening:
+        async with self._calls.within("opening the session"), self._opening.taken():
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:

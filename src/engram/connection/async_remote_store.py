@@ -12,7 +12,15 @@ from engram.connection.remote_store import TIMEOUT_S
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import space_dropped, space_renamed
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    Metric,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+    check_space_name,
+)
+from engram.model.values.scalars import as_flag
 
 
 class AsyncRemoteStore:
@@ -58,16 +66,17 @@ class AsyncRemoteStore:
         create: bool = True,
     ) -> AsyncClient:
         """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
+        # All arguments are checked first, even those that an existing space would ignore.
+        may_create, asked = as_flag("create", create), asked_config(name, dim, metric, embedder)
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and not asks_for_settings(dim, metric, embedder):
             return client
         try:
             config = (await client.space_status()).config
         except NotFound:
-            if not create:
+            if not may_create:
                 raise
-            metric_of_new = METRIC_DEFAULT if metric is None else metric
-            config = (await client.create_space(name, dim, metric_of_new, embedder or "")).config
+            config = (await client.create_space(name, asked.dim, asked.metric, asked.embedder)).config
         check_settings_of(config, dim, metric, embedder)
         self._found.add(config.name)
         return client if config.name == name else self._client(config.name)

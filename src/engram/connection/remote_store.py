@@ -11,7 +11,15 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import space_dropped, space_renamed
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    Metric,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+    check_space_name,
+)
+from engram.model.values.scalars import as_flag
 
 TIMEOUT_S: Final = 10.0
 
@@ -82,15 +90,17 @@ class RemoteStore:
         Unavailable
             If the server cannot be reached.
         """
+        # All arguments are checked first, even those that an existing space would ignore.
+        may_create, asked = as_flag("create", create), asked_config(name, dim, metric, embedder)
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and not asks_for_settings(dim, metric, embedder):
             return client
         try:
             config = client.space_status().config
         except NotFound:
-            if not create:
+            if not may_create:
                 raise
-            config = client.create_space(name, dim, METRIC_DEFAULT if metric is None else metric, embedder or "").config
+            config = client.create_space(name, asked.dim, asked.metric, asked.embedder).config
         check_settings_of(config, dim, metric, embedder)
         self._found.add(config.name)
         # Whoever opens a space by an alias stays with it, whatever the alias means later.

@@ -99,8 +99,30 @@ def check_space_name(name: str, field: str = "memory_space_id") -> str:
     return name
 
 
+def asks_for_settings(dim: int | None, metric: Metric | None, embedder: str | None) -> bool:
+    """Return whether any setting of a space is asked for."""
+    # One by one: an array has a comparison of its own.
+    return dim is not None or metric is not None or embedder is not None
+
+
+def asked_config(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
+    """Return the settings that a new space would have; None asks for the default.
+
+    Raises
+    ------
+    InvalidInput
+        As `SpaceConfig`.
+    """
+    return SpaceConfig(
+        name,
+        DIMENSION_DEFAULT if dim is None else dim,
+        METRIC_DEFAULT if metric is None else metric,
+        "" if embedder is None else embedder,
+    )
+
+
 def check_settings_of(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
-    """Check that a space that exists has the settings that are asked for; None asks for nothing.
+    """Check that a space that exists has the settings that are asked for, which are sound; None asks for nothing.
 
     Raises
     ------

@@ -8,9 +8,15 @@ from contextlib import contextmanager, suppress
 from typing import Final, cast
 
 from engram.errors import EngramError, FailedPrecondition, Unavailable
-from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.operations.naming_errors import name_taken, unknown_space
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    Metric,
+    SpaceConfig,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+)
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.resting.known_spaces import KnownSpaces
@@ -86,13 +92,13 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        has_settings = create or (dim, metric, embedder) != (None, None, None)
+        has_settings = create or asks_for_settings(dim, metric, embedder)
         if not has_settings and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = _asked_for(name, dim, metric, embedder)
+            config = asked_config(name, dim, metric, embedder)
             meant = self.resolved(name)
             may_create = meant == name and (create or name == DEFAULT_SPACE)
             space = self._found(meant, config if may_create else None, wait)
@@ -260,12 +266,3 @@ class SpaceTable(KnownSpaces):
                 # Others use the descriptors of this process, too.
                 if error.code != "too_many_files" or not self._open.free_descriptors():
                     raise
-
-
-def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
-    return SpaceConfig(
-        name,
-        DIMENSION_DEFAULT if dim is None else dim,
-        METRIC_DEFAULT if metric is None else metric,
-        "" if embedder is None else embedder,
-    )

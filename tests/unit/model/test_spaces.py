@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.spaces import METRICS, SpaceConfig, asked_config, asks_for_settings
 
 
 @pytest.mark.parametrize("dim", [8, np.int64(8), np.uint8(8), np.int32(8)])
@@ -43,3 +43,13 @@ def test_a_text_of_another_type_is_refused(setting: str, code: str, wrong: Any) 
 def test_an_unknown_metric_names_the_known(metric: Any) -> None:
     with pytest.raises(InvalidInput, match=", ".join(METRICS)):
         SpaceConfig("space", 8, metric)
+
+
+@pytest.mark.parametrize("wrong", [8.0, [8], np.ones(3), "8"])
+def test_settings_that_are_asked_for_are_checked(wrong: Any) -> None:
+    assert not asks_for_settings(None, None, None)
+    assert asks_for_settings(wrong, None, None)
+    assert asked_config("space", None, None, None) == SpaceConfig("space")
+    with pytest.raises(InvalidInput) as refused:
+        asked_config("space", wrong, None, None)
+    assert refused.value.field == "dimension"
