@@ -40,6 +40,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "tags": {"None", "a list of None", "a list of lists"},
     "id": TEXT,
     "max_generation": OR_NONE,
+    "generation": OR_NONE,
     "include_vectors": FLAG,
     "cue": set(),
     "cues": {"an empty list"},
@@ -108,6 +109,7 @@ EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "erase": {"ids": ["unknown"]},
     "snapshot": {},
     "stats": {},
+    "wait_indexed": {},
 }
 # No call of a server changes the retention of a space.
 SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {"set_retention": {"policy": RetentionPolicy()}}

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.calls import Calls, as_timeout_s
+from engram.client.calls import Calls
 from engram.client.sending.answer_future import AwaitedAnswer, answered
 from engram.client.sending.loop_turn import LoopTurn
 from engram.client.sending.observe_session import ObserveSession
@@ -28,6 +28,7 @@ from engram.model.operations.conditions import ConditionalColumns, ConditionalFi
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
+from engram.model.waiting.timeouts import as_timeout_s
 
 
 class AsyncClient(AsyncReader):
@@ -332,8 +333,6 @@ class AsyncClient(AsyncReader):
             if self._observing is None or self._observing.ended:
                 config, settings = (await self.space_status()).config, self._settings
                 self._calls.check()
-                # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
-                known = "" if self._observing is None else self._observing.stream.incarnation
                 self._observing = ObserveSession(
                     self._calls.transport,
                     config,
@@ -343,7 +342,8 @@ class AsyncClient(AsyncReader):
                     limits=settings.limits,
                     options=settings.options,
                     session_id=settings.session_id,
-                    incarnation=known or settings.incarnation,
+                    # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
+                    incarnation=self.incarnation or settings.incarnation,
                 )
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)

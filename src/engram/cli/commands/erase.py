@@ -10,7 +10,7 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.setting_options import setting_option
 from engram.cli.target import client_settings, open_target, target_options
-from engram.client.calls import TIMEOUT_S_MAX
+from engram.model.waiting.timeouts import TIMEOUT_S_MAX
 
 
 @click.command()
