@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,9 +13,9 @@ import pytest
 from tests.integration.homes import over_grpc, over_http, over_websocket
 from tests.integration.recall_checker.checker import Checker
 from tests.integration.recall_checker.checks import check
-from tests.integration.recall_checker.content import CUES
+from tests.integration.recall_checker.content import CUES, NEVER_US, Found, facts_of
 from tests.integration.recall_checker.history import History, Recalled
-from tests.integration.recall_checker.life import Deleted, Life, Refused, Written
+from tests.integration.recall_checker.life import Deleted, Life, Refused, Within, Written
 from tests.integration.recall_checker.meanings import Meanings
 from tests.integration.recall_checker.model import Model
 from tests.integration.socket_client import SocketServer
@@ -45,7 +46,8 @@ async def test_many_recalls_are_what_the_acknowledgements_say(server: SocketServ
     history = checker.history
     unknown = check(history)
     assert unknown * 100 <= UNKNOWN_PERCENT_MAX * len(history.recalled)
-    assert min(history.dropped, history.renamed, history.moved, history.turned_away) > 0
+    removed = sum(len(life.alive_at) for life in history.lives)
+    assert min(history.dropped, history.renamed, history.moved, history.turned_away, removed) > 0
     hits = sum(len(recalled.hits) for recalled in history.recalled)
     written, updated, deleted, refused = (
         sum(len(life.written) for life in history.lives),
@@ -56,19 +58,24 @@ async def test_many_recalls_are_what_the_acknowledgements_say(server: SocketServ
     print(
         f"{len(history.recalled)} recalls with {hits} hits: all as acknowledged, but for {unknown} of what nobody was "
         f"told of. Beside them, {written} versions ({updated} by updates), {deleted} deletions, {refused} conditions "
-        f"that did not hold; {history.dropped} spaces dropped, {history.renamed} renamed, an alias moved "
-        f"{history.moved} times, {history.turned_away} calls turned away meanwhile"
+        f"that did not hold, {removed} removals of what had expired; {history.dropped} spaces dropped, "
+        f"{history.renamed} renamed, an alias moved {history.moved} times, {history.turned_away} calls turned away "
+        "meanwhile"
     )
 
 
 def whole_answer(history: History) -> int:
-    """The place of an answer to one cue with more than five hits, which can only be of a space that is still there."""
+    """The place of an answer to one cue with more than five hits, which can only be of a space that is still there.
+
+    It names a generation, so that nothing of it may have been hidden.
+    """
     return next(
         place
         for place, one in enumerate(history.recalled)
         if one.cue is not None
         and len(one.hits) > 5
         and one.count_max == 1000
+        and one.generation is not None
         and one.life.sealed is None
         and history.names.lives(one.name, one.first, one.last) == [one.life]
     )
@@ -96,7 +103,7 @@ def wrong_answers(right: Recalled, elsewhere: str, moment: int) -> list[Recalled
 async def test_the_checker_notices_wrong_answers(server: SocketServer) -> None:
     """Each kind of fault, put into an answer that was right, is found."""
     checker = checker_of(server, seed=3)
-    await checker.run(recalls=200)
+    await checker.run(recalls=300)
     history = checker.history
     check(history)
     place = whole_answer(history)
@@ -113,7 +120,7 @@ async def test_the_checker_notices_wrong_answers(server: SocketServer) -> None:
 async def test_the_checker_notices_wrong_acknowledgements(server: SocketServer) -> None:
     """So is each kind of fault in what was acknowledged, and in what a follower was told."""
     checker = checker_of(server, seed=4)
-    await checker.run(recalls=200)
+    await checker.run(recalls=300)
     history = checker.history
     right = history.recalled[whole_answer(history)]
     life, seen = right.life, right.hits[0].generation
@@ -130,7 +137,9 @@ async def test_the_checker_notices_wrong_acknowledgements(server: SocketServer) 
         with pytest.raises(AssertionError):
             check(history)
         life.written = written
-    life.followed[0] = told[1:]
+    expires_us = Model(life).expires_us
+    lasting = next(each for each in told if expires_us[each - 1] == NEVER_US)
+    life.followed[0] = [each for each in told if each != lasting]
     with pytest.raises(AssertionError):
         check(history)
     life.followed[0] = told
@@ -149,6 +158,120 @@ def test_a_space_is_empty_once_all_is_deleted() -> None:
     model = Model(life)
     assert [model.was_empty_since(generation, "") for generation in range(4)] == [True, True, True, False]
     assert (model.was_empty_since(3, "blue"), model.alive(1, "red").tolist()) == (True, [1])
+
+
+def history_of(life: Life, within: Within, generation: int | None, hits: Sequence[Found]) -> History:
+    """A history of one recall of a space."""
+    history = History(lives=[life])
+    history.names.make(history.names.ask("notes", life))
+    moment = history.names.moment()
+    history.recalled.append(
+        Recalled(
+            name="notes",
+            first=moment,
+            last=moment,
+            within=within,
+            life=life,
+            acked_before=1,
+            cue=0,
+            tag="",
+            count_max=10,
+            generation=generation,
+            snapshots=frozenset({1}),
+            hits=hits,
+        )
+    )
+    return history
+
+
+@pytest.mark.parametrize(
+    ("within", "generation", "may_be_there", "may_be_gone"),
+    [
+        (Within(50, 60), None, True, False),
+        (Within(50, 150), None, True, True),
+        (Within(100, 150), None, False, True),
+        (Within(200, 300), 1, True, False),
+    ],
+)
+def test_what_is_due_is_gone_from_now_and_stays_in_the_past(
+    within: Within, generation: int | None, may_be_there: bool, may_be_gone: bool
+) -> None:
+    life = Life()
+    life.note_written([Written(1, "a", CUES[0], "red", {}, expires_us=100)])
+    there = [Found(1, "a", 1.0, facts_of(["red"], {}, 100))]
+    for hits, is_right in ((there, may_be_there), ([], may_be_gone)):
+        history = history_of(life, within, generation, hits)
+        if is_right:
+            assert check(history) == 0
+        else:
+            with pytest.raises(AssertionError):
+                check(history)
+
+
+def expiring_life() -> Life:
+    """A space with two observations, of which the first expires."""
+    life = Life()
+    life.note_written([Written(1, "a", CUES[0], "red", {}, expires_us=100), Written(2, "b", CUES[1], "red", {})])
+    return life
+
+
+def test_only_what_is_due_is_removed() -> None:
+    life = expiring_life()
+    life.note_written([Written(4, "c", CUES[2], "red", {}, within=Within(150, 160))])
+    assert life.not_given() == [3]
+    life.alive_at = {3: {"b": 2}}
+    model = Model(life)
+    assert [model.alive(generation, "").tolist() for generation in (2, 3, 4)] == [[1, 2], [2], [2, 4]]
+    wrong: list[dict[str, int]] = [{}, {"a": 1}, {"a": 1, "b": 2}, {"b": 1}]
+    for alive in wrong:
+        life.alive_at = {3: alive}
+        with pytest.raises(AssertionError):
+            Model(life)
+    life.alive_at = {}
+    with pytest.raises(AssertionError, match="lost"):
+        Model(life)
+    life.alive_at = {3: {"b": 2}}
+    life.written[-1] = life.written[-1]._replace(within=Within(90, 99))
+    with pytest.raises(AssertionError, match="before it was due"):
+        Model(life)
+
+
+def test_a_deletion_takes_what_is_due_and_does_not_count_it() -> None:
+    life = expiring_life()
+    life.note_deleted(Deleted(4, 1, ("a", "b"), "", 0, 2, Within(150, 160)))
+    life.alive_at = {3: {"b": 2}}
+    assert Model(life).alive(3, "").tolist() == [2]
+    # It was removed before, and the deletion found only one.
+    life.deleted = [Deleted(4, 1, ("b", "a"), "", 0, 2, Within(150, 160))]
+    assert Model(life).alive(3, "").tolist() == [2]
+    # By a filter, it is not found.
+    life.deleted = [Deleted(3, 1, None, "red", 2, 2, Within(150, 160))]
+    life.alive_at = {}
+    assert Model(life).alive(3, "").tolist() == [1]
+    life.deleted = [Deleted(4, 2, ("a", "b"), "", 0, 2, Within(150, 160))]
+    with pytest.raises(AssertionError, match="another number"):
+        Model(life)
+
+
+def test_for_a_condition_what_is_due_is_not_there() -> None:
+    life = expiring_life()
+    again = Written(3, "a", CUES[2], "red", {}, expected=0, within=Within(100, 110))
+    life.note_written([again])
+    life.refused = [Refused("a", 0, 2, Within(100, 110))]
+    assert Model(life).alive(3, "").tolist() == [2, 3]
+    for wrong in (
+        again._replace(within=Within(90, 99)),
+        again._replace(expected=1),
+        again._replace(expected=None, is_update=True),
+    ):
+        life.written[-1] = wrong
+        with pytest.raises(AssertionError):
+            Model(life)
+    life.written[-1] = again
+    for refused in (Refused("a", 0, 2, Within(90, 99)), Refused("a", 1, 2, Within(100, 110))):
+        life.refused = [refused]
+        with pytest.raises(AssertionError):
+            Model(life)
 
 
 def test_between_a_drop_and_a_creation_a_name_means_nothing() -> None:

@@ -1,11 +1,13 @@
 """Checks recalls the way Jepsen checks databases: act at random and at once, note every answer, then replay.
 
 Writers observe, supersede, update and delete the same few ids, by conditions and by filters, in two spaces that are
-dropped and re-created, renamed and aliased meanwhile. Readers recall now and at random generations, with and without
-conditions, whole, in streams they read slowly, by many cues, by scans and by ids; followers stand. All go over several
-transports, and nothing is compared while it runs. Afterwards the acknowledgements, put in the order of their
-generations, say what was alive in each space at each generation (`model`), the moments of the changes of names say
-which space a call may have met (`meanings`), and every answer has to be exactly what follows from that (`checks`).
+dropped and re-created, renamed and aliased meanwhile. Some of what they write expires soon. Readers recall now and at
+random generations, with and without conditions, whole, in streams they read slowly, by many cues, by scans and by ids;
+followers stand. All go over several transports, and nothing is compared while it runs. Afterwards the acknowledgements,
+put in the order of their generations, say what was alive in each space at each generation (`model`), the moments of the
+changes of names say which space a call may have met (`meanings`), and every answer has to be exactly what follows from
+that (`checks`): of now, nothing that was due; at a named generation, all that was alive then. The server is asked at
+the end what it removed by itself, because it had expired (`settling`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from tests.integration.recall_checker.history import History
 from tests.integration.recall_checker.namer import Namer
 from tests.integration.recall_checker.reader import Reader
 from tests.integration.recall_checker.run import Run
+from tests.integration.recall_checker.settling import settle
 from tests.integration.recall_checker.writer import Writer
 from tests.integration.server_process import TIMEOUT_S
 
@@ -68,6 +71,8 @@ class Checker:
                     for cue in range(cues_followed):
                         await writing[0].write_last(meaning, cue)
                 await asyncio.wait_for(asyncio.gather(*heard), TIMEOUT_S)
+                for meaning in self.namer.slots:
+                    await settle(meaning.life, self._run.client(0, meaning.name))
         finally:
             for writer in writing:
                 await writer.close()

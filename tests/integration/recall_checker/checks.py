@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from functools import partial
 
-from tests.integration.recall_checker.content import LAST, SIMILAR, TOLERANCE
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.integration.recall_checker.content import LAST, NEVER_US, SIMILAR, TOLERANCE
 from tests.integration.recall_checker.history import History, Recalled
 from tests.integration.recall_checker.life import Life
 from tests.integration.recall_checker.model import Model
@@ -23,9 +27,7 @@ def check(history: History) -> int:
     unknown = 0
     for recalled in history.recalled:
         lives = history.names.lives(recalled.name, recalled.first, recalled.last)
-        problems = [
-            _problem(models[life], recalled, recalled.acked_before if life is recalled.life else 0) for life in lives
-        ]
+        problems = [_problem(partial(_check_recall, models[life], recalled, life is recalled.life)) for life in lives]
         if "" in problems:
             continue
         assert any(_is_unknown(life, recalled) for life in lives), problems
@@ -40,25 +42,43 @@ def _is_unknown(life: Life, recalled: Recalled) -> bool:
     return life.sealed is not None and (not recalled.snapshots or max(recalled.snapshots) > life.sealed)
 
 
-def _problem(model: Model, recalled: Recalled, acked_before: int) -> str:
-    """What is wrong with an answer if it is of this space; empty if it is right."""
+def _problem(compare: Callable[[], None]) -> str:
+    """What a comparison finds wrong; empty if it is right."""
     try:
-        _check_recall(model, recalled, acked_before)
+        compare()
     except AssertionError as error:
         return str(error)
     return ""
 
 
-def _check_recall(model: Model, recalled: Recalled, acked_before: int) -> None:
+def _check_recall(model: Model, recalled: Recalled, is_meant: bool) -> None:
+    # What was acknowledged before is known of the space that the name meant before the call.
+    acked_before = recalled.acked_before if is_meant else 0
     assert len(recalled.snapshots) <= 1, f"the snapshot changed within an answer: {recalled}"
     if not recalled.snapshots:
-        assert model.was_empty_since(acked_before, recalled.tag), f"losses: {recalled}"
+        assert model.was_empty_since(acked_before, recalled.tag, recalled.within.answered_us), f"losses: {recalled}"
         return
     (snapshot,) = recalled.snapshots
     assert recalled.generation in (None, snapshot), f"another snapshot than was named: {recalled}"
     assert snapshot >= acked_before, f"acknowledged before, and not seen: {recalled}"
     assert snapshot <= len(model.versions), f"of a generation that nobody was given: {recalled}"
+    problems = [
+        _problem(partial(_check_hits, model, recalled, alive)) for alive in _may_be_seen(model, recalled, snapshot)
+    ]
+    assert "" in problems, problems
+
+
+def _may_be_seen(model: Model, recalled: Recalled, snapshot: int) -> list[NDArray[np.int64]]:
+    """What an answer may be of: what was alive, and, unless it named a generation, not due at some time of the call."""
     alive = model.alive(snapshot, recalled.tag)
+    if recalled.generation is not None:
+        return [alive]
+    expires_us, (asked_us, answered_us) = model.expires_us[alive - 1], recalled.within
+    times = np.unique(expires_us[(asked_us < expires_us) & (expires_us <= answered_us)]).tolist()
+    return [alive[expires_us > time_us] for time_us in (asked_us, *times)]
+
+
+def _check_hits(model: Model, recalled: Recalled, alive: NDArray[np.int64]) -> None:
     found = [hit.generation for hit in recalled.hits]
     assert len(set(found)) == len(found), f"handed out twice: {recalled}"
     assert not set(found) - set(alive.tolist()), f"phantoms: {recalled}"
@@ -81,9 +101,13 @@ def _check_recall(model: Model, recalled: Recalled, acked_before: int) -> None:
 def _check_followed(life: Life, model: Model) -> None:
     for cue, told in life.followed.items():
         found = [generation for generation in told if generation <= len(model.versions)]
+        assert found == sorted(set(found)), f"the follower of cue {cue} heard something twice, or out of order"
         fits = model.observed & (model.scores[:, cue] >= SIMILAR)
-        expected = (np.flatnonzero(fits) + 1).tolist()
-        assert found == expected[: len(found)], f"the follower of cue {cue} heard something else"
+        assert fits[np.array(found, dtype=np.int64) - 1].all(), f"the follower of cue {cue} heard something else"
+        # What expires may have been due before it could be told.
+        lasting = np.flatnonzero(fits & (model.expires_us == NEVER_US)) + 1
+        missed = set(lasting[lasting <= max(found, default=0)].tolist()) - set(found)
+        assert not missed, f"the follower of cue {cue} did not hear of {missed}"
         if life.sealed is None:
             assert found, f"the follower of cue {cue} heard nothing"
             assert model.versions[found[-1] - 1].id == LAST, f"the follower of cue {cue} did not hear the last"

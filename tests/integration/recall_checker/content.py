@@ -18,6 +18,8 @@ CUES: Final = np.random.default_rng(7).standard_normal((8, DIM)).astype(np.float
 LAST: Final = "last"
 """The id of what is written when everything else has been written."""
 SIMILAR: Final = 0.25
+NEVER_US: Final = 2**63 - 1
+"""When something expires that never does."""
 TOLERANCE: Final = 1e-5
 """Scores are compared in float32, and the server may add in another order."""
 
@@ -33,12 +35,13 @@ class Found(NamedTuple):
 
 def found_of(hit: Hit) -> Found:
     """What is compared of a hit. Millions are kept, so that equal texts are one."""
-    return Found(hit.generation, sys.intern(hit.id), hit.score, facts_of(hit.tags, hit.metadata))
+    expires_us = NEVER_US if hit.expires_us is None else hit.expires_us
+    return Found(hit.generation, sys.intern(hit.id), hit.score, facts_of(hit.tags, hit.metadata, expires_us))
 
 
-def facts_of(tags: Sequence[str], metadata: Mapping[str, object]) -> str:
-    """Tags and metadata as one text."""
-    return sys.intern(json.dumps([list(tags), dict(metadata)], sort_keys=True))
+def facts_of(tags: Sequence[str], metadata: Mapping[str, object], expires_us: int) -> str:
+    """Tags, metadata and expiry as one text."""
+    return sys.intern(json.dumps([list(tags), dict(metadata), expires_us], sort_keys=True))
 
 
 def filter_of(tag: str) -> Filter | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.integration.recall_checker.content import Found
-from tests.integration.recall_checker.life import Life
+from tests.integration.recall_checker.life import Life, Within
 from tests.integration.recall_checker.meanings import Meanings
 
 
@@ -18,6 +18,8 @@ class Recalled:
     ----------
     name, first, last
         The name that was asked for, and the moments before the call and after the answer.
+    within
+        The times before the call and after the answer.
     life, acked_before
         The space that the name meant before the call, and what was acknowledged in it by then; 0 if the recall named a
         generation.
@@ -32,6 +34,7 @@ class Recalled:
     name: str
     first: int
     last: int
+    within: Within
     life: Life = field(repr=False)
     acked_before: int
     cue: int | None

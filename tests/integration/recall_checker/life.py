@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,22 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 
 
+class Within(NamedTuple):
+    """The times before a call and after its answer, in microseconds since 1970 UTC."""
+
+    asked_us: int
+    answered_us: int
+
+
+ANY_TIME: Final = Within(0, 0)
+"""Of a call for which time does not matter, as nothing expires."""
+
+
 class Written(NamedTuple):
     """A new version of an id. In an update, what is None stays as it was, and metadata are merged.
 
     `expected` is the generation that the live version had to have, 0 for none; None if nothing was expected.
+    `expires_us` is when it expires; None: never, or in an update as before.
     """
 
     generation: int
@@ -25,12 +37,15 @@ class Written(NamedTuple):
     metadata: Mapping[str, int] | None
     is_update: bool = False
     expected: int | None = None
+    expires_us: int | None = None
+    within: Within = ANY_TIME
 
 
 class Deleted(NamedTuple):
     """A deletion, by ids or of what had a tag as of a generation; the empty tag means everything.
 
-    `last` is the generation of the last of its rows, and `count` the number that was told.
+    `last` is the generation of the last of its rows, and `count` the number that was told, which leaves out what was
+    due.
     """
 
     last: int
@@ -39,6 +54,7 @@ class Deleted(NamedTuple):
     tag: str
     as_of: int
     acked_before: int
+    within: Within = ANY_TIME
 
 
 class Refused(NamedTuple):
@@ -47,6 +63,7 @@ class Refused(NamedTuple):
     id: str
     found: int
     acked_before: int
+    within: Within = ANY_TIME
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +81,9 @@ class Life:
         By id, the generation of the latest version that was acknowledged, which may have been deleted since.
     followed
         By cue, the generations that were told to who follows it.
+    alive_at
+        By generations that nobody was given, what was alive then, as the server tells it when the space is left alone:
+        ids and their generations. Something that had expired was removed.
     """
 
     written: list[Written] = field(default_factory=list)
@@ -71,6 +91,7 @@ class Life:
     refused: list[Refused] = field(default_factory=list)
     followed: dict[int, list[int]] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)
+    alive_at: dict[int, dict[str, int]] = field(default_factory=dict)
     acked: int = 0
     sealed: int | None = None
 
@@ -85,3 +106,13 @@ class Life:
         """Add a deletion that was acknowledged, of at least one row."""
         self.deleted.append(change)
         self.acked = max(self.acked, change.last)
+
+    def not_given(self) -> list[int]:
+        """The generations up to the highest acknowledged one that nobody was given, as far as this is known.
+
+        A deletion also took one for each of its ids that was due, and did not count it.
+        """
+        given = {change.generation for change in self.written}
+        for change in self.deleted:
+            given.update(range(change.last - change.count + 1, change.last + 1))
+        return [generation for generation in range(1, self.acked + 1) if generation not in given]

@@ -12,6 +12,7 @@ from tests.integration.recall_checker.content import CUES, IDS
 from tests.integration.recall_checker.life import Life
 from tests.integration.recall_checker.meanings import Meaning
 from tests.integration.recall_checker.run import Run
+from tests.integration.recall_checker.settling import settle
 from tests.integration.server_process import DIM
 
 _SLOTS: Final = 2
@@ -56,6 +57,7 @@ class Namer:
         slot = self._run.random.randrange(_SLOTS)
         name, life = self.slots[slot].name, self.slots[slot].life
         async with self._run.gate.alone():
+            await settle(life, self._client(name))
             life.sealed = life.acked
             ended = self._begin_end(life)
             async with asyncio.TaskGroup() as calls:

@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 from engram import Cue, Hits
 from engram.errors import EngramError
 from engram.model.operations.naming_errors import GONE
+from engram.model.times import now_us
 from tests.integration.recall_checker.content import CUES, IDS, TAGS, filter_of, found_of
 from tests.integration.recall_checker.history import Recalled
+from tests.integration.recall_checker.life import Within
 from tests.integration.recall_checker.meanings import Meaning
 from tests.integration.recall_checker.namer import Namer
 from tests.integration.recall_checker.run import Run
@@ -124,13 +126,13 @@ class Reader:
     async def _ask(self, ask: Ask, meaning: Meaning, asked: Question) -> None:
         names, life = self._run.history.names, meaning.life
         acked_before = 0 if asked.generation is not None else life.acked
-        first = names.moment()
+        first, asked_us = names.moment(), now_us()
         try:
             answers = await ask(self._run.client(self._number, meaning.name), asked)
         except EngramError as error:
             self._turned_away(meaning.name, first, error)
             return
-        last = names.moment()
+        last, within = names.moment(), Within(asked_us, now_us())
         for answer in answers:
             snapshots = frozenset(batch.generation for batch in answer.batches)
             if not snapshots and asked.generation is not None:
@@ -140,6 +142,7 @@ class Reader:
                     name=meaning.name,
                     first=first,
                     last=last,
+                    within=within,
                     life=life,
                     acked_before=acked_before,
                     cue=answer.cue,

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
 
 from engram import Filter
 from engram.errors import EngramError, FailedPrecondition, NotFound
-from engram.model.ack import Ack
-from tests.integration.recall_checker.content import CUES, IDS, LAST, TAGS
-from tests.integration.recall_checker.life import Deleted, Life, Refused, Vector, Written
+from engram.model.ack import Ack, Deletion
+from engram.model.times import now_us
+from tests.integration.recall_checker.content import CUES, IDS, LAST, NEVER_US, TAGS
+from tests.integration.recall_checker.life import Deleted, Life, Refused, Vector, Within, Written
 from tests.integration.recall_checker.meanings import Meaning
 from tests.integration.recall_checker.run import Run
 from tests.integration.server_process import DIM
 
 _NUMBERS: Final = 10
+_EXPIRING_SHARE: Final = 0.3
+# Some is due before it is acknowledged, and some before or after it is removed.
+_EXPIRES_IN_US: Final = (1000, 2_000_000)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Writer:
@@ -84,15 +90,18 @@ class Writer:
     async def _store(
         self, client: Any, life: Life, ids: Sequence[str], expected: Sequence[int] | None = None, **conditions: Any
     ) -> None:
-        vectors, tag = self._new_vectors(len(ids)), self._run.random.choice(TAGS)
+        vectors, tag, expires_us = self._new_vectors(len(ids)), self._run.random.choice(TAGS), self._new_expiry()
         metadata = {"n": self._run.random.randrange(_NUMBERS)}
-        ack = await client.observe(
-            ids, vectors, tags=[[tag]] * len(ids), metadata=[metadata] * len(ids), **conditions
-        )
+        columns: dict[str, Any] = {"tags": [[tag]] * len(ids), "metadata": [metadata] * len(ids)}
+        if expires_us is not None:
+            columns["expires_at"] = _datetime_of(expires_us)
+        asked_us = now_us()
+        ack = await client.observe(ids, vectors, **columns, **conditions)
+        within = Within(asked_us, now_us())
         wanted: Sequence[int | None] = [None] * len(ids) if expected is None else expected
         life.note_written(
             [
-                Written(generation, id, vector, tag, metadata, False, before)
+                Written(generation, id, vector, tag, metadata, False, before, expires_us, within)
                 for generation, id, vector, before in zip(
                     _generations(ack, len(ids)), ids, vectors, wanted, strict=True
                 )
@@ -105,45 +114,62 @@ class Writer:
         vectors: list[Vector | None] = [None] * len(ids)
         tag: str | None = None
         metadata: dict[str, int] | None = None
+        expires_us: int | None = None
         columns: dict[str, Any] = {}
-        match self._run.random.randrange(3):
+        match self._run.random.randrange(4):
             case 0:
                 columns["vectors"] = vectors = self._new_vectors(len(ids))
             case 1:
                 tag = self._run.random.choice(TAGS)
                 columns["tags"] = [[tag]] * len(ids)
+            case 2:
+                expires_us = self._new_expiry()
+                columns["expires_at"] = None if expires_us is None else _datetime_of(expires_us)
+                # None stands for what stays.
+                expires_us = NEVER_US if expires_us is None else expires_us
             case _:
                 metadata = {"m": self._run.random.randrange(_NUMBERS)}
                 columns["metadata"] = [metadata] * len(ids)
+        asked_us = now_us()
         with _refusals(meaning.life, ids):
             ack = await self._client(meaning).update(ids, **columns)
+            within = Within(asked_us, now_us())
             meaning.life.note_written(
                 [
-                    Written(generation, id, vector, tag, metadata, is_update=True)
+                    Written(generation, id, vector, tag, metadata, True, None, expires_us, within)
                     for generation, id, vector in zip(_generations(ack, len(ids)), ids, vectors, strict=True)
                 ]
             )
 
     async def _delete(self, meaning: Meaning) -> None:
         ids = self._run.random.choices(IDS, k=self._run.random.randint(1, 3))
-        acked = meaning.life.acked
+        acked, asked_us = meaning.life.acked, now_us()
         gone = await self._client(meaning).delete(ids)
-        if gone:
-            meaning.life.note_deleted(Deleted(gone.generation, int(gone), tuple(ids), "", 0, acked))
+        self._note_deleted(meaning.life, gone, tuple(ids), "", acked, asked_us)
 
     async def _delete_passing(self, meaning: Meaning) -> None:
-        tag, acked = self._run.random.choice(TAGS), meaning.life.acked
+        tag, acked, asked_us = self._run.random.choice(TAGS), meaning.life.acked, now_us()
         as_of = acked if acked and self._run.random.random() < 0.5 else None
         gone = await self._client(meaning).delete(filter=Filter(tags={tag}), max_generation=as_of)
         assert as_of in (None, gone.as_of)
-        if gone:
-            meaning.life.note_deleted(Deleted(gone.generation, int(gone), None, tag, gone.as_of, acked))
+        self._note_deleted(meaning.life, gone, None, tag, acked, asked_us)
 
     async def _clear(self, meaning: Meaning) -> None:
-        acked = meaning.life.acked
+        acked, asked_us = meaning.life.acked, now_us()
         gone = await self._client(meaning).clear()
+        self._note_deleted(meaning.life, gone, None, "", acked, asked_us)
+
+    def _note_deleted(
+        self, life: Life, gone: Deletion, ids: tuple[str, ...] | None, tag: str, acked: int, asked_us: int
+    ) -> None:
         if gone:
-            meaning.life.note_deleted(Deleted(gone.generation, int(gone), None, "", gone.as_of, acked))
+            within = Within(asked_us, now_us())
+            life.note_deleted(Deleted(gone.generation, int(gone), ids, tag, gone.as_of, acked, within))
+
+    def _new_expiry(self) -> int | None:
+        """When something expires, soon; None: never."""
+        chance = self._run.random
+        return now_us() + chance.randint(*_EXPIRES_IN_US) if chance.random() < _EXPIRING_SHARE else None
 
     def _some_ids(self) -> list[str]:
         return self._run.random.sample(IDS, k=self._run.random.randint(1, 3))
@@ -163,6 +189,11 @@ class Writer:
         return self._sessions[meaning]
 
 
+def _datetime_of(time_us: int) -> datetime:
+    """A time as a datetime, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=time_us)
+
+
 def _generations(ack: Ack, count: int) -> range:
     """The generations of the rows of a write."""
     assert ack.exact
@@ -173,15 +204,15 @@ def _generations(ack: Ack, count: int) -> range:
 @contextmanager
 def _refusals(life: Life, ids: Sequence[str]) -> Iterator[None]:
     """Note a condition that does not hold, which is an answer like any other."""
-    acked = life.acked
+    acked, asked_us = life.acked, now_us()
     try:
         yield
     except (FailedPrecondition, NotFound) as error:
-        life.refused.append(_refused(error, ids, acked))
+        life.refused.append(_refused(error, ids, acked, Within(asked_us, now_us())))
 
 
-def _refused(error: EngramError, ids: Sequence[str], acked: int) -> Refused:
+def _refused(error: EngramError, ids: Sequence[str], acked: int, within: Within) -> Refused:
     """What an error says of the live version of one of `ids`."""
     assert error.code in ("condition_failed", "missing_ids"), error
     row = int(error.field.partition("[")[2].rstrip("]"))
-    return Refused(ids[row], int(error.value) if error.code == "condition_failed" else 0, acked)
+    return Refused(ids[row], int(error.value) if error.code == "condition_failed" else 0, acked, within)
