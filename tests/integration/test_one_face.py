@@ -167,6 +167,18 @@ def test_statistics(home: Any) -> None:
     assert (stats.health, stats.problems) == ("ok", ())
 
 
+def test_whoever_wants_to_may_wait_until_all_is_linked(home: Any) -> None:
+    assert home.wait_indexed() == 0
+    names = [f"id-{number}" for number in range(50)]
+    home.observe(names, [vector_of(name) for name in names])
+    home.delete(["id-7"])
+    assert home.wait_indexed(1, timeout_s=TIMEOUT_S) >= 1
+    assert home.wait_indexed(timeout_s=None) == 51
+    assert {hit.indexed for hit in home.recall(vector_of("id-3"), 50)} == {True}
+    # What is linked is not waited for.
+    assert home.wait_indexed(51, timeout_s=0) == 51
+
+
 def test_ids_that_no_observation_has_are_no_error(home: Any) -> None:
     assert (home.get(""), home.get("x" * 600), home.delete([""])) == (None, None, 0)
 

@@ -290,6 +290,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     (lambda home: home.recall_many([ONES], skip_damaged="no"), "invalid_flag", "skip_damaged"),
     (lambda home: home.snapshot().recall_many([ONES], 0), "invalid_k", "k"),
     (lambda home: home.snapshot().recall_many([ONES], max_generation=1), "unknown_argument", "max_generation"),
+    (lambda home: home.wait_indexed(-1), "invalid_generation", "generation"),
+    (lambda home: home.wait_indexed("1"), "invalid_generation", "generation"),
+    (lambda home: home.wait_indexed(99), "invalid_generation", "generation"),
+    (lambda home: home.wait_indexed(timeout_s=-1), "invalid_option", "timeout_s"),
+    (lambda home: home.wait_indexed(1, timeout_s="soon"), "invalid_option", "timeout_s"),
 ]
 """Careless calls, and how every home refuses them."""
 

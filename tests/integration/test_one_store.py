@@ -293,6 +293,21 @@ def test_what_may_be_either_is_refused_with_both_forms(target: str) -> None:
     assert "://" in refusal.value.message
 
 
+async def test_a_directory_is_opened_again_for_coroutines(tmp_path: Path) -> None:
+    first = await engram.connect_async(tmp_path / "store")
+    second = await engram.connect_async(str(tmp_path / "store"))
+    await (await first.space("notes", dim=DIM)).observe("a", np.ones(DIM))
+    await first.close()
+    # Each is closed for itself, and the last one closes the store.
+    space = await second.space("notes", create=False)
+    assert await space.get("a") is not None
+    assert await space.observe("b", np.ones(DIM)) == 2
+    await second.close()
+    with pytest.raises(FailedPrecondition) as refusal:
+        await space.observe("c", np.ones(DIM))
+    assert refusal.value.code == "closed"
+
+
 @pytest.mark.parametrize("target", ["", 5, b"folder", ["folder"]])
 def test_what_is_no_target_is_refused(target: Any) -> None:
     with pytest.raises(InvalidInput):

@@ -16,7 +16,7 @@ from engram import Cue, MemoryStore, RecallQuery, RetentionPolicy
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.errors import EngramError
 from engram.store.expiry.removal import ExpiryRemoval
-from tests.doubles.bad_values import BAD, problems_of, public_methods
+from tests.doubles.bad_values import BAD, problems_of, public_methods, worse_values
 from tests.integration.homes import HOMES, Blocking
 from tests.integration.server_process import DIM
 from tests.integration.socket_client import SocketServer
@@ -47,6 +47,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "embed": FLAG | NONE,
     "id": TEXT,
     "max_generation": OR_NONE,
+    "generation": OR_NONE,
     "include_vectors": FLAG,
     "cue": set(),
     "cues": {"an empty list"},
@@ -119,6 +120,7 @@ EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "erase": {"ids": ["unknown"]},
     "snapshot": {},
     "stats": {},
+    "wait_indexed": {},
 }
 # No call of a server changes the retention of a space, and its default time to live.
 SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
@@ -157,7 +159,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 }
 # The homes that are tried.
 PLACES: Final = ("embedded",)
-# What ends the use of the object is tried with bad arguments only.
+# What ends the use of the object, or empties it, is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
 WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
 
@@ -171,7 +173,7 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
     kind = kind_of(thing)
     missing = public_methods(kind) ^ cases.keys()
     found = [f"{name} is in no table, or is no method" for name in sorted(missing)]
-    for name in sorted(public_methods(kind) & cases.keys() - ENDS):
+    for name in sorted(public_methods(kind) & cases.keys()):
 
         def call(name: str = name, /, **arguments: Any) -> None:
             given = getattr(thing, name)(**arguments)
@@ -182,7 +184,9 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
                 getattr(given, "close", lambda: None)()
 
         taken = TAKEN | {argument: labels for (method, argument), labels in DIFFERENT.items() if method == name}
-        found += [f"{name}: {each}" for each in problems_of(getattr(kind, name), call, cases[name], taken, state)]
+        method, valid = getattr(kind, name), cases[name]
+        wrong = problems_of(method, call, valid, taken, state, worse_values(), ends=name in ENDS)
+        found += [f"{name}: {each}" for each in wrong]
     return found
 
 

@@ -12,8 +12,9 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.calls import Calls, as_timeout_s
+from engram.client.calls import Calls
 from engram.client.sending.answer_future import AwaitedAnswer, answered
+from engram.client.sending.loop_turn import LoopTurn
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.session_settings import SessionSettings
@@ -28,6 +29,7 @@ from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
 from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.timeouts import as_timeout_s_or_none
 
 
 class AsyncClient(AsyncReader):
@@ -35,7 +37,7 @@ class AsyncClient(AsyncReader):
 
     The client sends observations in batches; `observe` waits for the answer, and `submit` returns a future of it. Every
     observation has a sequence number in a session that the server remembers. Therefore a broken connection or a restart
-    of the server causes neither loss nor duplicates. The client connects at the first call.
+    of the server causes neither loss nor duplicates. The client connects at the first call. It uses one event loop.
 
     A client that is not closed sends the observations it holds when the client is garbage-collected, when its event
     loop ends, or when the interpreter ends. Observations that cannot be sent within some seconds are then reported in
@@ -97,7 +99,7 @@ class AsyncClient(AsyncReader):
         self._reopen = functools.partial(choose_transport, address, metadata)
         self._settings = SessionSettings.of(session_id, incarnation, priority, limits, options)
         self._priority = self._settings.priority
-        self._opening = asyncio.Lock()
+        self._opening = LoopTurn()
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
 
@@ -283,8 +285,7 @@ class AsyncClient(AsyncReader):
         Parameters
         ----------
         timeout_s
-            Seconds to wait in all. None: there is no such limit, but the wait fails if no answer arrives for the
-            `timeout_s` of the client.
+            Seconds to wait in all. None: until no answer has arrived for the `timeout_s` of the client.
 
         Raises
         ------
@@ -295,7 +296,7 @@ class AsyncClient(AsyncReader):
             With code ``flush_timeout``, if not everything is answered in time; the client still sends the rest.
         """
         self._calls.check()
-        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
+        timeout_s = as_timeout_s_or_none(timeout_s)
         if self._observing is not None:
             await self._observing.flush(timeout_s, self._calls.timeout_s)
 
@@ -306,7 +307,7 @@ class AsyncClient(AsyncReader):
         warning. Calls that still run then fail with ``client_closed``, as do later ones. In a forked child this does
         nothing.
         """
-        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
+        timeout_s = as_timeout_s_or_none(timeout_s)
         if os.getpid() != self._process:
             return
         self._calls.refuse()
@@ -319,21 +320,19 @@ class AsyncClient(AsyncReader):
         """Return the session if it is open."""
         self._calls.check()
         observing = self._observing
-        return None if observing is None or observing.ended else observing
+        return None if observing is None or observing.ended else observing.here()
 
     async def _opened(self) -> ObserveSession:
         """Return the session, and open it if necessary."""
         current = self._current()
         if current is not None:
             return current
-        async with self._calls.within("opening the session"), self._opening:
+        async with self._calls.within("opening the session"), self._opening.taken():
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config, settings = (await self.space_status()).config, self._settings
                 self._calls.check()
-                # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
-                known = "" if self._observing is None else self._observing.stream.incarnation
                 self._observing = ObserveSession(
                     self._calls.transport,
                     config,
@@ -343,7 +342,8 @@ class AsyncClient(AsyncReader):
                     limits=settings.limits,
                     options=settings.options,
                     session_id=settings.session_id,
-                    incarnation=known or settings.incarnation,
+                    # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
+                    incarnation=self.incarnation or settings.incarnation,
                 )
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)

@@ -52,6 +52,7 @@ from engram.model.spaces import Metric, SpaceConfig, Vectors, check_settings_of,
 from engram.model.times import Moment, as_time_us
 from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.waiting.index_wait import INDEX_WAIT_S, IndexWait
 
 
 class AsyncReader(AsyncManyReader, AsyncNaming):
@@ -304,6 +305,28 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         """
         status = await self.space_status()
         return SpaceStatistics.of(status.metrics, status.problems)
+
+    async def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
+        """Wait until what was stored is linked into the graph; the server is asked now and then.
+
+        Parameters
+        ----------
+        generation, timeout_s
+            See `Space.wait_indexed`.
+
+        Raises
+        ------
+        InvalidInput, Unavailable
+            As `Space.wait_indexed`.
+        NotFound, CorruptData
+            As `space_status`.
+        """
+        status = await self.space_status()
+        wait = IndexWait(generation, status.visible_generation, timeout_s)
+        while (delay_s := wait.next_s(status.indexed_generation)) is not None:
+            await asyncio.sleep(delay_s)
+            status = await self.space_status()
+        return status.indexed_generation
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import AnswerFuture
-from engram.client.calls import as_timeout_s
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.naming.naming import BlockingNaming
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
@@ -47,6 +46,7 @@ from engram.model.spaces import DEFAULT_SPACE
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.timeouts import as_timeout_s
 
 
 class Client(BlockingNaming):

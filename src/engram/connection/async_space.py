@@ -38,6 +38,7 @@ from engram.model.scans.scan import AsyncScan
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
 from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.index_wait import INDEX_WAIT_S
 from engram.store import Snapshot, Space
 
 
@@ -301,6 +302,10 @@ class AsyncSpace:
     async def stats(self) -> SpaceStatistics:
         """Return statistics of the space. See `Space.stats`."""
         return await asyncio.to_thread(self.blocking.stats)
+
+    async def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
+        """Wait until what was stored is linked into the graph. See `Space.wait_indexed`."""
+        return await asyncio.to_thread(self.blocking.wait_indexed, generation, timeout_s=timeout_s)
 
     @accepts_old("max_generation", max_results="k")
     @spelled_out(RecallStreamOptions)

@@ -13,14 +13,15 @@ from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import space_dropped, space_renamed
 from engram.model.spaces import (
     DEFAULT_SPACE,
-    METRIC_DEFAULT,
-    VECTORS_DEFAULT,
     Metric,
     Vectors,
+    asked_config,
+    asks_for_settings,
     check_settings_of,
     check_space_name,
 )
 from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.model.values.scalars import as_flag
 
 TIMEOUT_S: Final = 10.0
 
@@ -94,19 +95,20 @@ class RemoteStore:
         Unavailable
             If the server cannot be reached.
         """
+        # All arguments are checked first, even those that an existing space would ignore.
+        may_create = as_flag("create", create)
+        asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
-        ttl_s = checked_ttl_s(ttl)
-        if name in self._found and (dim, metric, embedder, vectors, ttl_s) == (None,) * 5:
+        if name in self._found and not asks_for_settings(dim, metric, embedder, vectors, ttl):
             return client
         try:
             config = client.space_status().config
         except NotFound:
-            if not create:
+            if not may_create:
                 raise
-            metric_of_new = METRIC_DEFAULT if metric is None else metric
-            vectors_of_new = VECTORS_DEFAULT if vectors is None else vectors
-            config = client.create_space(name, dim, metric_of_new, embedder or "", vectors_of_new, ttl_s).config
-        check_settings_of(config, dim, metric, embedder, vectors, ttl_s)
+            made = client.create_space(name, asked.dim, asked.metric, asked.embedder, asked.vectors, asked.ttl_s)
+            config = made.config
+        check_settings_of(config, dim, metric, embedder, vectors, asked.ttl_s)
         self._found.add(config.name)
         # Whoever opens a space by an alias stays with it, whatever the alias means later.
         return client if config.name == name else self._client(config.name)

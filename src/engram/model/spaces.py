@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.values.expiry import checked_ttl_s
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
@@ -156,6 +156,40 @@ def check_space_name(name: str, field: str = "memory_space_id") -> str:
     return name
 
 
+def asks_for_settings(
+    dim: int | None, metric: Metric | None, embedder: str | None, vectors: Vectors | None, ttl: Ttl | None
+) -> bool:
+    """Return whether any setting of a space is asked for."""
+    # One by one: an array has a comparison of its own.
+    has_vectors = dim is not None or metric is not None or embedder is not None or vectors is not None
+    return has_vectors or ttl is not None
+
+
+def asked_config(
+    name: str,
+    dim: int | None,
+    metric: Metric | None,
+    embedder: str | None,
+    vectors: Vectors | None,
+    ttl_s: float | None,
+) -> SpaceConfig:
+    """Return the settings that a new space would have; None asks for the default.
+
+    Raises
+    ------
+    InvalidInput
+        As `SpaceConfig`.
+    """
+    return SpaceConfig(
+        name,
+        dimension_of(dim, vectors),
+        METRIC_DEFAULT if metric is None else metric,
+        "" if embedder is None else embedder,
+        VECTORS_DEFAULT if vectors is None else vectors,
+        ttl_s,
+    )
+
+
 def check_settings_of(
     config: SpaceConfig,
     dim: int | None,
@@ -164,7 +198,7 @@ def check_settings_of(
     vectors: Vectors | None = None,
     ttl_s: float | None = None,
 ) -> None:
-    """Check that a space that exists has the settings that are asked for; None asks for nothing.
+    """Check that a space that exists has the settings that are asked for, which are sound; None asks for nothing.
 
     Raises
     ------

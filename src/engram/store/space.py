@@ -328,11 +328,6 @@ class Space(ExpiringSpace):
         return self._engine.durable_generation
 
     @property
-    def indexed_generation(self) -> int:
-        """Generation up to which everything is linked into the graph."""
-        return self._engine.indexed_generation
-
-    @property
     def incarnation(self) -> str:
         """Id of the history to which generations and sequence numbers belong, as 32 hexadecimal digits.
 

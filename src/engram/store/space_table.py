@@ -11,13 +11,12 @@ from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.operations.naming_errors import name_taken, unknown_space
 from engram.model.spaces import (
     DEFAULT_SPACE,
-    METRIC_DEFAULT,
-    VECTORS_DEFAULT,
     Metric,
     SpaceConfig,
     Vectors,
+    asked_config,
+    asks_for_settings,
     check_settings_of,
-    dimension_of,
 )
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
@@ -103,13 +102,13 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        has_settings = create or (dim, metric, embedder, vectors, ttl_s) != (None,) * 5
+        has_settings = create or asks_for_settings(dim, metric, embedder, vectors, ttl_s)
         if not has_settings and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = _asked_for(name, dim, metric, embedder, vectors, ttl_s)
+            config = asked_config(name, dim, metric, embedder, vectors, ttl_s)
             meant = self.resolved(name)
             may_create = meant == name and (create or name == DEFAULT_SPACE)
             space = self._found(meant, config if may_create else None, wait)
@@ -277,21 +276,3 @@ class SpaceTable(KnownSpaces):
                 # Others use the descriptors of this process, too.
                 if error.code != "too_many_files" or not self._open.free_descriptors():
                     raise
-
-
-def _asked_for(
-    name: str,
-    dim: int | None,
-    metric: Metric | None,
-    embedder: str | None,
-    vectors: Vectors | None,
-    ttl_s: float | None,
-) -> SpaceConfig:
-    return SpaceConfig(
-        name,
-        dimension_of(dim, vectors),
-        METRIC_DEFAULT if metric is None else metric,
-        "" if embedder is None else embedder,
-        VECTORS_DEFAULT if vectors is None else vectors,
-        ttl_s,
-    )

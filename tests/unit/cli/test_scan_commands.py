@@ -11,8 +11,8 @@ import pytest
 
 from engram.cli.main import run
 from engram.cli.target import ServerTarget
-from engram.client.calls import TIMEOUT_S_MAX
 from engram.errors import Unavailable
+from engram.model.waiting.timeouts import TIMEOUT_S_MAX
 from engram.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("in_empty_directory")

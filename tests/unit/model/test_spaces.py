@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from engram.errors import AlreadyExists, InvalidInput
-from engram.model.spaces import METRICS, SpaceConfig, check_settings_of, dimension_of
+from engram.model.spaces import (
+    METRICS,
+    SpaceConfig,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+    dimension_of,
+)
 
 
 @pytest.mark.parametrize("dim", [8, np.int64(8), np.uint8(8), np.int32(8)])
@@ -85,3 +92,13 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], code: str, f
     with pytest.raises(InvalidInput) as refused:
         SpaceConfig("space", **settings)
     assert (refused.value.code, refused.value.field) == (code, field)
+
+
+@pytest.mark.parametrize("wrong", [8.0, [8], np.ones(3), "8"])
+def test_settings_that_are_asked_for_are_checked(wrong: Any) -> None:
+    assert not asks_for_settings(None, None, None, None, None)
+    assert asks_for_settings(wrong, None, None, None, None)
+    assert asked_config("space", None, None, None, None, None) == SpaceConfig("space")
+    with pytest.raises(InvalidInput) as refused:
+        asked_config("space", wrong, None, None, None, None)
+    assert refused.value.field == "dimension"

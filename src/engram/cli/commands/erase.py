@@ -11,7 +11,7 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.setting_options import setting_option
 from engram.cli.tables import count_text
 from engram.cli.target import client_settings, open_target, target_options
-from engram.client.calls import TIMEOUT_S_MAX
+from engram.model.waiting.timeouts import TIMEOUT_S_MAX
 
 
 @click.command()

@@ -25,6 +25,7 @@ from engram.model.scans.page import FoundHits, ScanPage
 from engram.model.scans.scan import Scan
 from engram.model.values.keywords import spelled_out, warn_renamed
 from engram.model.values.scalars import as_text
+from engram.model.waiting.index_wait import INDEX_WAIT_S
 
 if TYPE_CHECKING:
     from engram.client.async_client import AsyncClient
@@ -158,3 +159,7 @@ class BlockingCollection:
     def clear(self) -> Deletion:
         """Delete all observations durably. See `AsyncClient.clear`."""
         return self._thread.run(self._client.clear())
+
+    def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
+        """Wait until what was stored is linked into the graph. See `AsyncClient.wait_indexed`."""
+        return self._thread.run(self._client.wait_indexed(generation, timeout_s=timeout_s))

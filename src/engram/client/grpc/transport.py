@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
@@ -67,6 +68,8 @@ class GrpcTransport:
         self._metadata = tuple(metadata.items()) or None
         self._process = os.getpid()
         self._channel: aio.Channel | None = None
+        # The event loop of the channel.
+        self._loop: asyncio.AbstractEventLoop | None = None
         # What makes the calls of each method, by its name.
         self._callables: dict[str, Any] = {}
 
@@ -136,9 +139,17 @@ class GrpcTransport:
 
     async def close(self) -> None:
         """Close the channel."""
+        self._leave_other_loop()
         if self._channel is not None:
             await self._channel.close(None)
             self._channel = None
+            self._callables.clear()
+
+    def _leave_other_loop(self) -> None:
+        """Forget a channel of another event loop than the running one, which closes it."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._channel = loop, None
             self._callables.clear()
 
     def _beside(self) -> tuple[tuple[str, str], ...] | None:
@@ -150,6 +161,7 @@ class GrpcTransport:
 
     def _callable(self, method: Method[Any, Any]) -> Any:
         self.check()
+        self._leave_other_loop()
         if self._channel is None:
             options = _LOCAL_OPTIONS if self._address.is_local else _CHANNEL_OPTIONS
             self._channel = aio.insecure_channel(self._address.target, options=options)

@@ -11,10 +11,10 @@ from engram.model.many.many_query import many_query
 from engram.model.query import RESULTS_DEFAULT
 from engram.model.recall_options import RecallOptions
 from engram.model.values.keywords import spelled_out
-from engram.store.space_collection import SpaceCollection
+from engram.store.indexing.indexed_space import IndexedSpace
 
 
-class RecallingSpace(SpaceCollection):
+class RecallingSpace(IndexedSpace):
     """A space that recalls by many cues at once; a base class of `Space`."""
 
     @spelled_out(RecallOptions)
