@@ -44,8 +44,8 @@ class Written(NamedTuple):
 class Deleted(NamedTuple):
     """A deletion, by ids or of what had a tag as of a generation; the empty tag means everything.
 
-    `last` is the generation of the last of its rows, and `gone_count` the number that was told, which leaves out what was
-    due.
+    `last` is the generation of the last of its rows, and `gone_count` the number that was told, which leaves out what
+    was due.
     """
 
     last: int
