@@ -32,8 +32,9 @@ _CHANNEL_OPTIONS: Final = [
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     # A restarted server is back within a second. The two minutes between attempts that gRPC allows are far too long.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Despite its name, this is the time that an attempt to connect has: a slow network and a busy server need it.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     # Each client of a process gets its own connection; clients that share one would share its flow control, too.
     ("grpc.use_local_subchannel_pool", 1),
 ]
