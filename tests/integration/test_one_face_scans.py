@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram import Between, Client, Deletion, Facet, FacetValue, Filter, MemoryStore, Space
+from engram import Between, Client, Deletion, F, Facet, FacetValue, Filter, MemoryStore, Space
 from engram.client.snapshot import ClientSnapshot
 from engram.errors import FailedPrecondition, InvalidInput, NotFound
 from engram.store import Snapshot
@@ -255,6 +255,15 @@ def test_a_deletion_by_filter_is_as_of_one_generation(home: Any) -> None:
     assert home.delete(filter=OF_PUMPS, max_generation=8) == 0
     assert (home.delete(filter=OF_PUMPS), home.delete(filter=OF_PUMPS)) == (1, 0)
     assert ids(home.snapshot(8).scan(OF_PUMPS)) == PUMPS
+
+
+def test_a_deletion_by_a_tree_of_conditions(home: Any) -> None:
+    for number in range(6):
+        home.observe(f"id-{number}", vector_of(f"id-{number}"), metadata={"deck": number, "room": "mess"})
+    condition = (F.room == "mess") & ~F.deck.is_in([1, 3]) & (F.deck >= 1)
+    assert home.delete(filter=condition) == 3
+    assert home.delete(filter="deck = 0 or deck = 9") == 1
+    assert sorted(ids(home.scan())) == ["id-1", "id-3"]
 
 
 def test_a_deletion_by_ids_is_tried(home: Any) -> None:

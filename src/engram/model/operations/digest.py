@@ -54,7 +54,9 @@ def _feed(add: Callable[[Any], None], value: object) -> None:
 def _feed_parts(add: Callable[[Any], None], value: object) -> None:
     name = type(value).__name__
     if dataclasses.is_dataclass(value):
-        fields = [field.name for field in dataclasses.fields(value) if field.compare and field.name != _KEY]
+        # What is private follows from the rest.
+        fields = [field.name for field in dataclasses.fields(value) if field.compare and field.name[0] != "_"]
+        fields = [name for name in fields if name != _KEY]
         parts: list[Any] = [part for field in fields for part in (field, getattr(value, field))]
     elif isinstance(value, Mapping):
         name, parts = "m", [part for key in sorted(value) for part in (key, value[key])]

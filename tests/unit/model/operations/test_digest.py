@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engram.model.filters.conditions import Condition
+from engram.model.filters.fields import F, Own
+from engram.model.filters.filter import Filter
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.digest import request_digest
@@ -34,6 +38,23 @@ CHANGES: list[tuple[Any, dict[str, Any]]] = [
     (None, {"metadata": ["", ""]}),
     (None, {"confidences": np.ones(2, np.float32)}),
     (None, {"importances": np.ones(2, np.float32)}),
+]
+
+CONDITIONS: list[Condition | Filter] = [
+    Filter(tags={"x"}),
+    F.deck == 1,
+    F.deck == True,  # noqa: E712  # A condition, and not a truth value.
+    F.deck == "1",
+    F.deck == None,  # noqa: E711
+    F.deck.port == 1,
+    F.deck.is_in([1, 2]),
+    F.deck >= datetime(2026, 1, 1, tzinfo=UTC),
+    (F.deck == 1) & (F.room == "mess"),
+    (F.deck == 1) | (F.room == "mess"),
+    ~(F.deck == 1),
+    Own.id.is_in(["1"]),
+    Own.tags.has_any(["x"]),
+    Own.confidence >= 0.5,
 ]
 
 
@@ -102,6 +123,7 @@ def test_whatever_differs_is_told_apart() -> None:
         Update("s", ObservationChanges(["ab"], None, {"contents": ["x"]})),
         Delete("s", ["a", "b"]),
         Delete("s", ["ab"]),
+        *(Delete("s", None, filter=condition) for condition in CONDITIONS),
         Get("s", ["a", "b"]),
         Get("s", ["a", "b"], max_generation=1),
         Get("s", ["a", "b"], include_vectors=True),
