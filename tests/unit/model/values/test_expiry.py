@@ -94,7 +94,7 @@ def test_one_counts_for_all_and_none_says_nothing() -> None:
     [
         (ttl_column, [1, -1], "invalid_ttl", "ttl[1]"),
         (ttl_column, [1], "column_length", "ttl"),
-        (ttl_column, "5", "not_a_list", "ttl"),
+        (ttl_column, "5", "invalid_ttl", "ttl"),
         (ttl_column, {1, 2}, "not_a_list", "ttl"),
         (ttl_column, np.ma.masked_array([1.0, 2.0], [True, False]), "invalid_column", "ttl"),
     ],
