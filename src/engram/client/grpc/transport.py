@@ -125,6 +125,7 @@ class GrpcTransport:
                 raise TimeoutError from None
             trailers = cast("Any", failure.trailing_metadata())
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
+        codec.check_answer(question, answer)
         result: Result = codec.decode_result(answer)
         return result
 

@@ -22,7 +22,7 @@ from engram.errors import (
     Unauthenticated,
     Unavailable,
 )
-from engram.model.operations.requests import TakeSnapshot
+from engram.model.operations.requests import Delete, TakeSnapshot
 from engram.model.operations.results import SnapshotTaken
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import status_code, status_trailers
@@ -101,3 +101,20 @@ async def test_what_no_waiting_cures_is_told_at_once(refusal: EngramError | tupl
     assert server.calls == 1
     if isinstance(refusal, EngramError):
         assert told.value.code == refusal.code
+
+
+async def test_a_dry_run_that_a_server_of_before_passed_over_is_told() -> None:
+    """Such a server deletes what it finds among the ids, where there is nothing, and says how many these were."""
+    asked: list[pb.ForgetRequest] = []
+
+    async def forget(request: pb.ForgetRequest, **_: object) -> pb.ForgetResponse:
+        asked.append(request)
+        return pb.ForgetResponse(forgotten=len(request.ids), generation=9)
+
+    transport: Any = GrpcTransport("localhost:1", {})
+    transport._callable = lambda method: forget
+    with pytest.raises(FailedPrecondition) as told:
+        await Calls(transport, 60).unary(Delete("notes", ["a"], dry_run=True))
+    assert told.value.code == "older_server"
+    assert [list(request.ids) for request in asked] == [[]]
+    assert await Calls(transport, 60).unary(Delete("notes", ["a"])) == 1
