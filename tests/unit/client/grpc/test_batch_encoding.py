@@ -74,15 +74,15 @@ def test_vectors_of_any_layout_travel_as_little_endian_rows(order: str, dtype: s
     assert read.batch.vectors == batch.vectors.astype("<f4").tobytes()
 
 
-@pytest.mark.parametrize("given", [[True, False, True], [False, False, False]])
-def test_the_vectors_are_those_of_the_rows_that_have_one(given: list[bool]) -> None:
-    vectors = [np.full(8, row + 1.0) if has else None for row, has in enumerate(given)]
+@pytest.mark.parametrize("present", [[True, False, True], [False, False, False]])
+def test_the_vectors_are_those_of_the_rows_that_have_one(present: list[bool]) -> None:
+    vectors = [np.full(8, row + 1.0) if has else None for row, has in enumerate(present)]
     columns: dict[str, Any] = {"contents": ["x", None, ""], "expires_at": [5, None, None], "embed": False}
     batch: Any = make_batch(["a", "b", "c"], vectors, **columns)
     read = pb.ObservationRequest.FromString(join_request(encode_parts(batch, Priority.NORMAL), 7))
     assert read == pb.ObservationRequest(sequence_number=7, batch=encode_batch(batch))
-    assert len(read.batch.vectors) == 4 * 8 * sum(given)
+    assert len(read.batch.vectors) == 4 * 8 * sum(present)
     decoded: Any = decode_batch(read.batch)
     assert decoded.vectors.tolist() == batch.vectors.tolist()
-    assert (decoded.vector_presence.tolist(), decoded.text_presence.tolist()) == (given, [True, False, True])
+    assert (decoded.vector_presence.tolist(), decoded.text_presence.tolist()) == (present, [True, False, True])
     assert (decoded.expires_us.tolist(), decoded.embeds) == (batch.expires_us.tolist(), False)
