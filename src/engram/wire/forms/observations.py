@@ -89,6 +89,14 @@ MANY_FIELDS: Final[list[Any]] = [
 ]
 """The fields of many observations, as `msgspec.defstruct` takes them."""
 
+OBSERVED_TEXTS: Final[dict[str, str]] = {
+    "vector": "Numbers, or their float32 values in base64. Without one, the embedder makes it, or there is none.",
+    "expires_at": "When it expires: ISO 8601 or seconds since 1970 UTC, each or all alike. null in an update: never.",
+    "ttl": "In place of expires_at: seconds after the arrival, each or all alike; the text never: it does not expire.",
+    "embed": "Whether the embedder of the space makes the vectors that are missing; true if left out.",
+}
+"""What is said about fields of observations that are other ones in Python, or look different."""
+
 CONDITION_FIELDS: Final[list[Any]] = [
     ("if_absent", bool | None | msgspec.UnsetType, UNSET),
     ("expected_generations", int | list[int] | None | msgspec.UnsetType, UNSET),
