@@ -140,7 +140,9 @@ def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
 
 def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:
     """Return the message that carries what an update changes, with float32 vectors."""
-    message = pb.ObservationBatch(count=len(changes), ids=changes.ids, priority=_PRIORITY_NUMBERS[priority])
+    # As in a batch, so that a server of before does not change all but the expiry.
+    count = 0 if changes.columns.get("expires_us") is not None else len(changes)
+    message = pb.ObservationBatch(count=count, ids=changes.ids, priority=_PRIORITY_NUMBERS[priority])
     if changes.vectors is not None:
         message.dimension = changes.vectors.shape[1]
         message.vector_type = pb.VECTOR_TYPE_FLOAT32
