@@ -147,7 +147,7 @@ class GrpcTransport:
             self._callables.clear()
 
     def _leave_other_loop(self) -> None:
-        """Forget a channel of another event loop than the running one, which closes it."""
+        """Forget a channel of another event loop than the running one; gRPC closes what nobody holds any more."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._channel = loop, None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from typing import Any
 
 import grpc
@@ -118,3 +121,44 @@ async def test_a_dry_run_that_a_server_of_before_passed_over_is_told() -> None:
     assert told.value.code == "older_server"
     assert [list(request.ids) for request in asked] == [[]]
     assert await Calls(transport, 60).unary(Delete("notes", ["a"])) == 1
+
+
+class Channel:
+    """Stands for a channel of gRPC, which the calls that it makes hold."""
+
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
+
+    def unary_unary(self, *_: object) -> Any:
+        return self._answer
+
+    unary_stream = stream_stream = unary_unary
+
+    async def close(self, grace: float | None) -> None:
+        raise AssertionError("a channel of another event loop cannot be closed on this one")
+
+    async def _answer(self, *_: object, **__: object) -> pb.GetSnapshotResponse:
+        return pb.GetSnapshotResponse(snapshot_sequence=self._generation)
+
+
+def test_each_event_loop_has_a_channel_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[weakref.ref[Channel]] = []
+
+    def open_channel(target: str, options: object) -> Channel:
+        channel = Channel(len(opened) + 1)
+        opened.append(weakref.ref(channel))
+        return channel
+
+    monkeypatch.setattr(aio, "insecure_channel", open_channel)
+    transport = GrpcTransport("localhost:1", {})
+
+    async def ask() -> list[int]:
+        return [(await transport.call(TakeSnapshot("notes"), 60)).generation for _ in range(2)]
+
+    assert [asyncio.run(ask()) for _ in range(2)] == [[1, 1], [2, 2]]
+    gc.collect()
+    # Nothing holds the first one any more, and so gRPC would have closed it.
+    assert [channel() is None for channel in opened] == [True, False]
+    asyncio.run(transport.close())
+    gc.collect()
+    assert [channel() is None for channel in opened] == [True, True]
