@@ -48,9 +48,11 @@ export async function recallMany(
   const isRepeatable = !reinforces(options.strength);
   const ask = async (part: readonly CueLike[], first: number): Promise<Hits[]> => {
     let found: Hits[];
+    let generation: unknown;
     try {
       const message = await host.calls.ask(partRequest(host, args, part, first), { signal, isRepeatable });
       found = decodeMany(message);
+      generation = message.header["generation"];
       if (message.header["due_time"] !== undefined) {
         // What was left out because it expired is left out of the other parts, too.
         args["due_time"] = message.header["due_time"];
@@ -60,21 +62,33 @@ export async function recallMany(
       if (!isRepeatable || cue === undefined || part.length > 1 || !isTooLarge(error)) {
         throw error;
       }
-      found = [await inBatches(host.calls, streamRequestOf(args, cueToWire(host, cue, first)), signal)];
+      if (args["max_generation"] === undefined && args["snapshot_time"] === undefined) {
+        // The other parts leave out what expired by the same time. A recall of no cues tells it, a stream does not.
+        await ask([], first);
+      }
+      const hits = await inBatches(host.calls, streamRequestOf(args, cueToWire(host, cue, first)), signal);
+      found = [hits];
+      generation = hits.generation;
     }
     // What is asked for afterwards is answered as of the same generation.
-    args["max_generation"] = found[0]?.generation;
+    args["max_generation"] = generation;
     delete args["snapshot_time"];
     return found;
   };
   return (await inParts(listed, CUES_PER_CALL, ask, isRepeatable)).flat();
 }
 
-/** Return the request for the hits of one cue as a stream; beside its own filter, they meet that of all cues. */
+/**
+ * Return the request for the hits of one cue as a stream; beside its own filter, they meet that of all cues.
+ *
+ * As of a generation, a stream leaves out nothing that expired, so its filter does.
+ */
 function streamRequestOf(args: Record<string, unknown>, cue: Record<string, unknown>): Request {
-  const filters = [args["filter"], cue["filter"]].filter((each) => each !== undefined);
+  const { due_time: due, ...common } = args;
+  const hidden = due === undefined ? undefined : { not: { of: "expires_at", op: "le", value: due } };
+  const filters = [common["filter"], cue["filter"], hidden].filter((each) => each !== undefined);
   const filter = filters.length > 1 ? { and: filters } : filters[0];
-  const whole = { ...args, ...cue, batch_size: RECALL_BATCH_MAX, ...(filter === undefined ? {} : { filter }) };
+  const whole = { ...common, ...cue, batch_size: RECALL_BATCH_MAX, ...(filter === undefined ? {} : { filter }) };
   return { operation: "recall_stream", args: whole };
 }
 

@@ -13,7 +13,7 @@ import {
   metadataToJson,
 } from "./checks.js";
 import { checkLength, column, shares, times } from "./columns.js";
-import { type EngramError, invalidInput, shown } from "./errors.js";
+import { invalidInput } from "./errors.js";
 import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NOT_SAID } from "./expiry.js";
 import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
@@ -57,10 +57,6 @@ export function makeRow(observation: Observation): Row {
   // A copy, because the caller may change its array before it is sent.
   const copied = vector === undefined || vector === null ? undefined : checkVector("vector", vector, what).slice();
   const embed = observation.embed === undefined || checkFlag("embed", observation.embed);
-  // Whoever says that there is no vector need not give a text of which it could be made.
-  if (vector === undefined && embed && !content) {
-    throw noVector(`observation ${JSON.stringify(id)} has`, "vector");
-  }
   const row: Row = {
     id,
     vector: copied,
@@ -91,9 +87,6 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
   const contents = column("contents", given.contents, count, (text, field) =>
     text === null ? null : checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
   );
-  if (given.vectors === undefined && embed && (contents === undefined || contents.some((text) => text === ""))) {
-    throw noVector("an observation of the batch has", "vectors");
-  }
   const columns: Columns = {
     ids,
     dim,
@@ -259,13 +252,4 @@ function checkBytes(columns: Columns): void {
       value: bytes,
     });
   }
-}
-
-function noVector(what: string, field: string): EngramError {
-  return invalidInput(`${what} neither a vector nor a text to make one from; pass one of them`, {
-    code: "empty_text",
-    field,
-    limit: "a vector, or a text with a visible character",
-    value: shown(undefined),
-  });
 }

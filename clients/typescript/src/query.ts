@@ -147,8 +147,8 @@ function addRecallOptions(args: Record<string, unknown>, options: Omit<RecallOpt
 }
 
 /** Return a generation. */
-export function checkGeneration(field: string, value: unknown): number {
-  return checkWhole(field, value, 0, Number.MAX_SAFE_INTEGER, "invalid_max_generation");
+export function checkGeneration(field: string, value: unknown, code = "invalid_max_generation"): number {
+  return checkWhole(field, value, 0, Number.MAX_SAFE_INTEGER, code);
 }
 
 function strengthToWire(strength: Strength | true): Record<string, unknown> {

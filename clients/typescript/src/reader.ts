@@ -161,7 +161,7 @@ export class Reader implements AsyncIterable<Hit> {
   async waitIndexed(options: CallOptions & { generation?: number } = {}): Promise<number> {
     checkOptions("waitIndexed", options, ["signal", "generation"]);
     const { signal, generation } = options;
-    let wanted = generation === undefined ? undefined : checkGeneration("generation", generation);
+    let wanted = generation === undefined ? undefined : checkGeneration("generation", generation, "invalid_generation");
     for (let delayMs = INDEXED_CHECK_MS; ; delayMs = Math.min(2 * delayMs, INDEXED_CHECK_MS_MAX)) {
       const { indexedGeneration, visibleGeneration } = await this.describe(this.space, { signal });
       wanted ??= visibleGeneration;
@@ -270,7 +270,7 @@ export class Reader implements AsyncIterable<Hit> {
 
 function yetToCome(generation: number, newest: number): EngramError {
   return invalidInput(`generation ${generation} is yet to come; the newest is ${newest}`, {
-    code: "invalid_max_generation",
+    code: "invalid_generation",
     field: "generation",
     limit: newest,
     value: generation,

@@ -20,7 +20,7 @@ export type Metadata = { readonly [key: string]: Json };
 export interface Observation {
   /** 1 to 512 bytes. An id that exists already is superseded. */
   id: string;
-  /** Left out or null: the embedder of the space makes it from `content`; null: there may be none, too. */
+  /** Left out or null: the embedder of the space makes it from `content`, or there is none, if the space allows it. */
   vector?: Vector | null | undefined;
   /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
   content?: string | null | undefined;

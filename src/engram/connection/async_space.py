@@ -305,7 +305,14 @@ class AsyncSpace:
 
     async def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
         """Wait until what was stored is linked into the graph. See `Space.wait_indexed`."""
-        return await asyncio.to_thread(self.blocking.wait_indexed, generation, timeout_s=timeout_s)
+        # A thread that waited would be one of the few on which all other calls run.
+        wait = await asyncio.to_thread(self.blocking._index_wait, generation, timeout_s)
+        while True:
+            indexed = await asyncio.to_thread(lambda: self.blocking.indexed_generation)
+            delay_s = wait.next_s(indexed)
+            if delay_s is None:
+                return indexed
+            await asyncio.sleep(delay_s)
 
     @accepts_old("max_generation", max_results="k")
     @spelled_out(RecallStreamOptions)

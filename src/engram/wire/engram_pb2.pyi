@@ -584,7 +584,10 @@ class ObservationBatch(_message.Message):
     WITHOUT_EMBEDDING_FIELD_NUMBER: _builtins.int
     EXPIRES_US_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """Number of observations, 1 to 10 000 (batch_count). All columns together have at most 32 MiB (batch_bytes)."""
+    """Number of observations, 1 to 10 000 (batch_count). All columns together have at most 32 MiB (batch_bytes). With
+    `expires_us` or `text_presence`, a client leaves it at 0: a server that does not know these would store something
+    else, and refuses such a batch (column_length).
+    """
     dimension: _builtins.int
     """Numbers in each vector; that of the space (dimension_mismatch)."""
     vector_type: Global___VectorType.ValueType
@@ -2228,6 +2231,7 @@ class ForgetRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     MAX_GENERATION_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    COUNTED_IDS_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     idempotency_key: _builtins.str
     """As in RememberRequest."""
@@ -2245,6 +2249,10 @@ class ForgetRequest(_message.Message):
         written later stays.
         """
 
+    @_builtins.property
+    def counted_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `dry_run`: the ids, in place of `ids`. A server that knows no dry runs would delete those, and finds none."""
+
     def __init__(
         self,
         *,
@@ -2254,10 +2262,11 @@ class ForgetRequest(_message.Message):
         filter: Global___CueFilter | None = ...,
         max_generation: _builtins.int | None = ...,
         dry_run: _builtins.bool = ...,
+        counted_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "dry_run", b"dry_run", "filter", b"filter", "idempotency_key", b"idempotency_key", "ids", b"ids", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "counted_ids", b"counted_ids", "dry_run", b"dry_run", "filter", b"filter", "idempotency_key", b"idempotency_key", "ids", b"ids", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
     _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
@@ -2302,6 +2311,7 @@ class ForgetResponse(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    COUNTED_FIELD_NUMBER: _builtins.int
     forgotten: _builtins.int
     """How many of the ids existed and are deleted now."""
     generation: _builtins.int
@@ -2310,6 +2320,10 @@ class ForgetResponse(_message.Message):
     """By a filter, and of everything: the generation as of which it was applied."""
     more: _builtins.bool
     """Whether there is more to delete: the same request with `as_of` as its `max_generation` goes on."""
+    counted: _builtins.bool
+    """With `dry_run`: that nothing is deleted, and `forgotten` says how many would be. A server that knows no dry runs
+    leaves it out.
+    """
     def __init__(
         self,
         *,
@@ -2317,10 +2331,11 @@ class ForgetResponse(_message.Message):
         generation: _builtins.int = ...,
         as_of: _builtins.int = ...,
         more: _builtins.bool = ...,
+        counted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "forgotten", b"forgotten", "generation", b"generation", "more", b"more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "counted", b"counted", "forgotten", b"forgotten", "generation", b"generation", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,7 +140,9 @@ def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
 
 def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:
     """Return the message that carries what an update changes, with float32 vectors."""
-    message = pb.ObservationBatch(count=len(changes), ids=changes.ids, priority=_PRIORITY_NUMBERS[priority])
+    # As in a batch, so that a server of before does not change all but the expiry.
+    count = 0 if changes.columns.get("expires_us") is not None else len(changes)
+    message = pb.ObservationBatch(count=count, ids=changes.ids, priority=_PRIORITY_NUMBERS[priority])
     if changes.vectors is not None:
         message.dimension = changes.vectors.shape[1]
         message.vector_type = pb.VECTOR_TYPE_FLOAT32
@@ -165,8 +167,11 @@ def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) 
 def encode_beside_vectors(batch: ObservationBatch, priority: Priority) -> pb.ObservationBatch:
     """Return the message that carries `batch`, with everything except the vectors, for who sends them by themselves."""
     count, dim = batch.vectors.shape
+    # A server of before passes over what it does not know, and would store what never expires, or an empty text. It
+    # refuses a batch whose count is not the number of its ids.
+    says_more = batch.expires_us is not None or batch.text_presence is not None
     message = pb.ObservationBatch(
-        count=count,
+        count=0 if says_more else count,
         dimension=dim,
         vector_type=pb.VECTOR_TYPE_FLOAT32,
         ids=batch.ids,
@@ -262,7 +267,9 @@ def encode_priority(priority: Priority) -> pb.Priority.ValueType:
 
 def _decode_ids(message: pb.ObservationBatch) -> list[str]:
     ids = list(message.ids)
-    if message.count != len(ids):
+    # A batch that says more than a server of before knows leaves its count out, so that this one refuses it.
+    may_be_left_out = bool(message.expires_us or message.text_presence)
+    if message.count != len(ids) and (message.count or not may_be_left_out):
         raise InvalidInput(
             f"the batch announces {message.count} observations and has {len(ids)} ids",
             code="column_length",

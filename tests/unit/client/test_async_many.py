@@ -12,6 +12,8 @@ from engram.client.async_reader import AsyncReader
 from engram.client.calls import Calls
 from engram.errors import InvalidInput, OverCapacity
 from engram.model.cue import Cue, Filter
+from engram.model.filters.fields import Own
+from engram.model.filters.filter_like import both
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.requests import Recall, RecallMany
@@ -116,11 +118,29 @@ async def test_what_is_too_large_for_a_message_is_asked_for_in_parts(code: str) 
 async def test_what_is_too_large_alone_is_recalled_alone() -> None:
     transport = Answering(beyond(0, "results_bytes"))
     found = await client_of(transport).recall_many([Cue(MATRIX[4]), "text"], include_vectors=True)
-    assert transport.sizes() == [2, 1, 1]
+    # The generation is that of a recall of no cues.
+    assert transport.sizes() == [2, 1, 0, 1]
     assert (ids(found), [hits.generation for hits in found]) == (["5", "none"], [9, 9])
     alone = [request.query for request in transport.asked if isinstance(request, Recall)]
     assert [query.include_vectors for query in alone] == [True, True]
-    assert [query.max_generation for query in alone] == [None, 9]
+    assert [query.max_generation for query in alone] == [9, 9]
+
+
+async def test_what_is_recalled_alone_hides_what_the_other_parts_hide() -> None:
+    transport = Answering(beyond(0, "results_bytes"))
+    transport.due_us = 5_000_000
+    await client_of(transport).recall_many([Cue(text="a", filter=Filter(tags={"x"})), "b"])
+    first, second = [request.query.cue for request in transport.asked if isinstance(request, Recall)]
+    assert first.conditions == both(Filter(tags={"x"}), ~(Own.expires_at <= 5))
+    assert second.conditions == ~(Own.expires_at <= 5)
+
+
+async def test_what_is_recalled_alone_of_a_snapshot_hides_nothing() -> None:
+    transport = Answering(beyond(0, "results_bytes"))
+    transport.due_us = 5_000_000
+    await client_of(transport).recall_many(["a"], snapshot_time=5)
+    (alone,) = [request.query for request in transport.asked if isinstance(request, Recall)]
+    assert (transport.sizes(), alone.snapshot_us, alone.cue.conditions) == ([1], 5_000_000, Filter())
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,17 @@ def test_what_is_named_is_in_the_message_also_if_it_is_the_default() -> None:
     assert set(decode_changes(message).columns) == set(given)
 
 
+def test_a_server_of_before_refuses_to_change_all_but_the_expiry() -> None:
+    given: dict[str, Any] = {"contents": ["x", "y"], "expires_us": np.array([5, 6])}
+    message = encode_changes(ObservationChanges(["a", "b"], None, given), Priority.NORMAL)
+    assert decode_changes(message).columns["expires_us"].tolist() == [5, 6]
+    # What such a server passes over.
+    message.ClearField("expires_us")
+    with pytest.raises(InvalidInput) as refused:
+        decode_changes(message)
+    assert (refused.value.code, refused.value.field) == ("column_length", "ids")
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [

@@ -142,7 +142,7 @@ describe("the observations of a space", () => {
     expect(stats.observed).toBeGreaterThan(0);
     expect(stats.metrics.map(({ name }) => name)).toContain("engram_streaming_log_bytes");
     const tooFar = engram.waitIndexed({ generation: generation + 1000 });
-    expect(await errorOf(tooFar)).toMatchObject({ code: "invalid_max_generation", field: "generation" });
+    expect(await errorOf(tooFar)).toMatchObject({ code: "invalid_generation", field: "generation" });
     const { lanes, health } = await engram.status();
     expect(lanes?.map(({ priority }) => priority).sort()).toEqual(["high", "low", "normal"]);
     expect(["ok", "degraded"]).toContain(health);

@@ -167,6 +167,31 @@ describe("a recall of many cues", () => {
     ]);
   });
 
+  it("asks for the hits of a single one as of the generation and the time of no cues", async () => {
+    const server = new ModelServer();
+    const streams: Record<string, unknown>[] = [];
+    const asked = answering(server, 6, 0);
+    const refusing = server.onCall;
+    const due = "2026-11-28T12:00:00.000000Z";
+    server.onCall = (call, message, socket) => {
+      if (call["type"] === "recall_stream") {
+        streams.push(call);
+        return { type: "recall_result", hits: [], generation: 6 };
+      }
+      const answer = refusing(call, message, socket);
+      return answer === undefined ? undefined : { ...answer, due_time: due };
+    };
+    const engram = await connected(server, { space: "notes" });
+    await engram.recallMany([{ text: "doors", filter: { tags: ["b"] } }, "windows"]);
+    expect(asked).toEqual([2, 1, 0, 1]);
+    const hidden = { not: { of: "expires_at", op: "le", value: due } };
+    const common = { type: "recall_stream", space: "notes", binary: true, batch_size: 100, max_generation: 6 };
+    expect(streams.map(({ id: _, ...call }) => call)).toEqual([
+      { ...common, text: "doors", filter: { and: [{ tags: ["b"] }, hidden] } },
+      { ...common, text: "windows", filter: hidden },
+    ]);
+  });
+
   it("that reinforces is neither made twice nor in parts", async () => {
     const server = new ModelServer();
     answering(server, 6, 2);

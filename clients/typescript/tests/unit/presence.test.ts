@@ -8,7 +8,8 @@ describe("observations without a vector or a text", () => {
     const row = makeRow({ id: "a", vector: null, content: null });
     expect([row.vector, row.content, row.hasText, row.embed]).toEqual([undefined, "", false, true]);
     expect(makeRow({ id: "a", vector: [1], content: "" }).hasText).toBe(true);
-    expect(() => makeRow({ id: "a" })).toThrow("neither a vector nor a text");
+    const bare = makeRow({ id: "a" });
+    expect([bare.vector, bare.content, bare.hasText, bare.embed]).toEqual([undefined, "", true, true]);
     expect(makeRow({ id: "a", embed: false }).embed).toBe(false);
   });
 

@@ -82,11 +82,11 @@ describe("waiting for the graph", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await waited).toBe(1);
     expect(await errorOf(engram.waitIndexed({ generation: 99 }))).toMatchObject({
-      code: "invalid_max_generation",
+      code: "invalid_generation",
       field: "generation",
       value: "99",
     });
-    expect(await errorOf(engram.waitIndexed({ generation: -1 }))).toMatchObject({ code: "invalid_max_generation" });
+    expect(await errorOf(engram.waitIndexed({ generation: -1 }))).toMatchObject({ code: "invalid_generation" });
     expect(await errorOf(engram.waitIndexed(5 as never))).toMatchObject({ code: "invalid_arguments" });
   });
 

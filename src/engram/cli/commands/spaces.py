@@ -12,7 +12,7 @@ from engram.cli.damages import unsound_table, unsound_values
 from engram.cli.tables import space_values, spaces_table
 from engram.cli.target import open_target, target_options
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import METRIC_DEFAULT, METRICS, VECTORS, VECTORS_DEFAULT, Metric, Vectors
+from engram.model.spaces import METRIC_DEFAULT, METRICS, VECTORS, VECTORS_DEFAULT, Metric, Vectors, dimension_of
 
 
 @click.group(invoke_without_command=True)
@@ -98,7 +98,9 @@ def create(
       engram spaces create session --ttl 86400
     """
     with open_target(cli, address, data, create=True) as target:
-        space = target.create_space(name, dim, cast(Metric, metric), embedder, cast(Vectors, vectors), ttl)
+        rule = cast(Vectors, vectors)
+        # The default is asked for like what is given, so that a directory refuses what a server does.
+        space = target.create_space(name, dimension_of(dim, rule), cast(Metric, metric), embedder, rule, ttl)
     if as_json:
         cli.print_json(space_values(space))
     else:

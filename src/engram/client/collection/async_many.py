@@ -86,13 +86,21 @@ class AsyncManyReader(AsyncCollection):
                 raise counted_from(error, first) from None
         middle = len(query.cues) // 2
         if not middle:
-            # What is too large as a whole is fetched in batches.
-            hits = await self.answer(query.one(0))
-            return ManyRecalled([hits], hits.generation)
+            return await self._recalled_alone(query)
         half = await self._recalled_many(query.part(0, middle), first)
         rest = query.part(middle, len(query.cues)).at(half.generation, half.due_us)
         others = await self._recalled_many(rest, first + middle)
         return ManyRecalled([*half.results, *others.results], half.generation, half.due_us)
+
+    async def _recalled_alone(self, query: ManyQuery) -> ManyRecalled:
+        """Return the hits of a single cue, which are too large for one message and are fetched in batches."""
+        if query.common.max_generation is None and query.common.snapshot_us is None:
+            # The other parts have to hide what was due by the same time. A recall of no cues tells it, one of one cue does
+            # not.
+            now = await self._calls.unary(RecallMany(self.space, query.part(0, 0)))
+            query = query.at(now.generation, now.due_us)
+        hits = await self.answer(query.alone(0))
+        return ManyRecalled([hits], hits.generation, query.due_us)
 
 
 def _can_be_parted(error: InvalidInput, query: ManyQuery) -> bool:

@@ -37,7 +37,7 @@ class AsyncUpdates:
     def __init__(self, calls: Calls, space: str) -> None:
         self.space: str = space
         self._calls = calls
-        # The settings of a space never change.
+        # Of the settings, only the time to live may change, for which nothing here asks.
         self._config: SpaceConfig | None = None
 
     @overload

@@ -126,6 +126,7 @@ class GrpcTransport:
                 raise TimeoutError from None
             trailers = cast("Any", failure.trailing_metadata())
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
+        codec.check_answer(question, answer)
         result: Result = codec.decode_result(answer)
         return result
 
@@ -147,7 +148,7 @@ class GrpcTransport:
             self._callables.clear()
 
     def _leave_other_loop(self) -> None:
-        """Forget a channel of another event loop than the running one, which closes it."""
+        """Forget a channel of another event loop than the running one; gRPC closes what nobody holds any more."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._channel = loop, None

@@ -311,6 +311,7 @@ class Socket(asyncio.Protocol):
         self._stop(no_server(self._address, SILENT))
         with contextlib.suppress(WebSocketException):
             self._protocol.send_close(_SILENT_CODE)
+            self._flush()
         self.end()
 
 

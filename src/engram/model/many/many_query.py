@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Unpack
 
 from engram.model.cue import Cue
+from engram.model.filters.fields import Own
 from engram.model.filters.filter_like import FilterLike, both
 from engram.model.many.cue_list import CueList, CuesLike, as_cue_list
 from engram.model.query import RecallQuery
 from engram.model.recall_options import RecallOptions, recall_query
+from engram.model.times import iso_time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,17 @@ class ManyQuery:
         cue = self.cues.one(row)
         conditions = both(cue.conditions, self.common.cue.conditions)
         return replace(self.common, cue=cue if conditions is cue.filter else replace(cue, filter=conditions))
+
+    def alone(self, row: int) -> RecallQuery:
+        """Return the query that asks for one of the cues by itself, and finds what it would find among the others.
+
+        As of a generation, a recall of one cue hides nothing, so its filter leaves out what was due.
+        """
+        query = self.one(row)
+        if not self.due_us:
+            return query
+        due = Own.expires_at <= iso_time(self.due_us)
+        return replace(query, cue=replace(query.cue, filter=both(query.cue.conditions, ~due)))
 
     def part(self, start: int, stop: int) -> ManyQuery:
         """Return the query with the cues from `start` up to `stop`, which is not included."""

@@ -40,9 +40,13 @@ class IndexedSpace(SpaceCollection):
         Unavailable
             With code ``index_timeout``, if it is not linked in time, as when the store is closed meanwhile.
         """
-        engine = self._engine
-        engine.check_process()
-        wait = IndexWait(generation, engine.generation, timeout_s)
+        wait = self._index_wait(generation, timeout_s)
         while (delay_s := wait.next_s(self.indexed_generation)) is not None:
             time.sleep(delay_s)
         return self.indexed_generation
+
+    def _index_wait(self, generation: int | None, timeout_s: float | None) -> IndexWait:
+        """Begin a wait, as `wait_indexed` does."""
+        engine = self._engine
+        engine.check_process()
+        return IndexWait(generation, engine.generation, timeout_s)

@@ -29,10 +29,10 @@ from engram.model.operations.conditions import expected_of
 from engram.model.priority import Priority, priority_named
 from engram.model.times import as_time_us
 from engram.model.values.expiry import NOT_SAID_US, as_ttl_us, check_one_expiry, never_if_not_said, ttl_column
-from engram.model.values.presence import Presence, check_presence, given_rows, spread
+from engram.model.values.presence import given_rows
 from engram.model.values.sequences import as_list, wrong_length
 from engram.wire.forms.reader import FormReader, check_known
-from engram.wire.forms.vectors import read_rows, read_vectors
+from engram.wire.forms.vectors import PRESENCE, checked_array, given_vectors, read_rows, with_numbers
 
 _NO_METADATA: Final = Raw()
 _MISSING: Final = (None, UNSET)
@@ -45,7 +45,6 @@ _TYPES: Final[dict[type[ColumnSpec], Any]] = {
     TagsSpec: list[str],
     ExpirySpec: float | int | str,
 }
-_PRESENCE: Final = "vector_presence"
 # The columns of which a row may be null where there are many: it has no tags, no text, or nothing is said.
 _NULLABLE: Final = (TagsSpec, TextSpec, ExpirySpec)
 # The columns that may come as arrays of a frame, with their types there.
@@ -63,7 +62,10 @@ def _one_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
 
 def _many_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
     kind = _TYPES[type(spec)]
-    element = list[kind | None] if isinstance(spec, _NULLABLE) else list[kind]  # type: ignore[valid-type]
+    element: Any = list[kind | None] if isinstance(spec, _NULLABLE) else list[kind]  # type: ignore[valid-type]
+    if isinstance(spec, ExpirySpec):
+        # One time counts for all, as one time to live does.
+        element |= kind
     return spec.plural, element | None | msgspec.UnsetType, UNSET
 
 
@@ -86,6 +88,14 @@ MANY_FIELDS: Final[list[Any]] = [
     ("priority", str | None | msgspec.UnsetType, UNSET),
 ]
 """The fields of many observations, as `msgspec.defstruct` takes them."""
+
+OBSERVED_TEXTS: Final[dict[str, str]] = {
+    "vector": "Numbers, or their float32 values in base64. Without one, the embedder makes it, or there is none.",
+    "expires_at": "When it expires: ISO 8601 or seconds since 1970 UTC, each or all alike. null in an update: never.",
+    "ttl": "In place of expires_at: seconds after the arrival, each or all alike; the text never: it does not expire.",
+    "embed": "Whether the embedder of the space makes the vectors that are missing; true if left out.",
+}
+"""What is said about fields of observations that are other ones in Python, or look different."""
 
 CONDITION_FIELDS: Final[list[Any]] = [
     ("if_absent", bool | None | msgspec.UnsetType, UNSET),
@@ -170,9 +180,11 @@ def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None =
             convert = spec.converter() if isinstance(spec, TimeSpec) else lambda value: value
             values = [spec.blank() if value in _MISSING else convert(value) for value in values]
         columns[spec.name] = spec.gather(values)
-    if vectors is None:
-        given = [form.vector for form in forms]  # type: ignore[attr-defined]
-        vectors = np.empty((len(forms), 0), np.float32) if given[0] in _MISSING else read_rows(given)
+    given = [form.vector for form in forms]  # type: ignore[attr-defined]
+    if vectors is None and given[0] in _MISSING:
+        vectors = np.empty((len(forms), 0), np.float32)
+    else:
+        vectors = with_numbers(read_rows(given) if vectors is None else vectors, "vector")
     ids, embeds = [form.id for form in forms], forms[0].embed is not False  # type: ignore[attr-defined]
     return fill_batch(ids, vectors, columns, embeds=embeds)
 
@@ -203,7 +215,7 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
     InvalidInput
         If a column cannot be read, or an array is none of a column or of another type than that of the column.
     """
-    check_known(arrays, ("vectors", _PRESENCE, *_ARRAYS), "arrays.")
+    check_known(arrays, ("vectors", PRESENCE, *_ARRAYS), "arrays.")
     count = len(form.ids)
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
@@ -212,7 +224,7 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
             check_one_expiry(arrays.get(spec.plural, _given(values)), ttl)
             columns[spec.name] = ttl_column(ttl, count)
         elif spec.plural in arrays:
-            columns[spec.name] = _checked(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
+            columns[spec.name] = checked_array(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
         elif values is UNSET or values is None:
             continue
         elif isinstance(spec, MetadataSpec):
@@ -226,34 +238,10 @@ def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[s
                 columns[spec.name] = ["" if value is None else value for value in values]
         if len(columns[spec.name]) != count:
             raise wrong_length(spec.plural, len(columns[spec.name]), count)
-    vectors, presence = _given_vectors(form, arrays, count)
+    vectors, presence = given_vectors(_given(form.vectors), arrays, count)
     if presence is not None:
-        columns[_PRESENCE] = presence
+        columns[PRESENCE] = presence
     return columns, vectors
-
-
-def _given_vectors(
-    form: Any, arrays: Mapping[str, NDArray[Any]], count: int
-) -> tuple[NDArray[np.float32] | None, Presence | None]:
-    """Return a row for each observation, and which rows have a vector; None if there are no vectors, and for all."""
-    presence: Presence | None = None
-    vectors: NDArray[np.float32] | None = None
-    rows = None if form.vectors is UNSET else form.vectors
-    if _PRESENCE in arrays:
-        presence = _checked(arrays[_PRESENCE], _PRESENCE, "u1", 1) != 0
-        vectors = np.empty((0, 0), np.float32)
-    elif isinstance(rows, list) and None in rows:
-        presence = given_rows(rows)
-        rows = [row for row in rows if row is not None]
-    check_presence(_PRESENCE, presence, count)
-    needed = count if presence is None else int(np.count_nonzero(presence))
-    if "vectors" in arrays:
-        vectors = _checked(arrays["vectors"], "vectors", "f4", 2)
-    elif rows is not None:
-        vectors = read_vectors(rows, needed)
-    if vectors is not None and len(vectors) != needed:
-        raise wrong_length("vectors", len(vectors), needed)
-    return None if vectors is None else spread(vectors, presence), presence
 
 
 def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationBatch:
@@ -273,12 +261,12 @@ def changes_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Observa
     if form.tags is not UNSET:
         check_tag_rows(form.tags or ())
     columns, vectors = given_columns(form, arrays)
-    for name in (_PRESENCE, "text_presence"):
+    for name in (PRESENCE, "text_presence"):
         if name in columns:
             raise InvalidInput(
                 "each row of an update has a new vector, or a new text, or the column is left out",
                 code="invalid_column",
-                field="vectors" if name == _PRESENCE else "contents",
+                field="vectors" if name == PRESENCE else "contents",
                 limit="a value in each row",
                 value="null",
             )
@@ -336,15 +324,3 @@ def _ttl_of(form: Any) -> Any:
 def _metadata_text(value: Raw) -> str:
     text = str(value, "utf-8")
     return "" if text == "null" else text
-
-
-def _checked(array: NDArray[Any], name: str, code: str, dimensions: int) -> NDArray[Any]:
-    if array.dtype != np.dtype(code) or array.ndim != dimensions:
-        raise InvalidInput(
-            f"the array {name!r} is of {array.dtype} and {array.ndim} dimensions",
-            code="wrong_type",
-            field=f"arrays.{name}",
-            limit=f"{np.dtype(code)} of {dimensions} dimensions",
-            value=f"{array.dtype} of {array.ndim}",
-        )
-    return array

@@ -116,6 +116,11 @@ _SETTINGS: Final[list[Any]] = [
     ("vectors", str | UnsetType | None, UNSET),
     ("ttl_s", float | UnsetType | None, UNSET),
 ]
+SETTING_TEXTS: Final[dict[str, str]] = {
+    "dimension": "Number of numbers in each vector of the space, 1 to 4096; left out or 0 in a space without vectors.",
+}
+"""What is said about settings of a space that have another name in Python."""
+
 _COLUMNS: Final[list[Any]] = [field for field in MANY_FIELDS if field[0] != "priority"]
 _CHANGES: Final[list[Any]] = [field for field in _COLUMNS if field[0] != EMBED]
 _FILTER: Final[list[Any]] = [("filter", FilterObject | UnsetType | None, UNSET)]

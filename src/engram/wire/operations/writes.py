@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.operations.conditions import as_expected
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -85,26 +85,61 @@ def _encode_update(request: Update) -> pb.UpdateRequest:
 
 
 def _decode_delete(message: pb.ForgetRequest) -> Delete:
-    filter = decode_filter(message.filter) if message.HasField("filter") else None
     return Delete(
         named_space(message),
-        list(message.ids) if message.ids or filter is None else None,
+        _decode_ids(message),
         message.idempotency_key,
-        filter,
+        decode_filter(message.filter) if message.HasField("filter") else None,
         message.max_generation if message.HasField("max_generation") else None,
         message.dry_run,
     )
 
 
+def _decode_ids(message: pb.ForgetRequest) -> list[str] | None:
+    """Return the ids to delete, or to count; None if there is a filter instead."""
+    if message.counted_ids and (message.ids or not message.dry_run):
+        raise InvalidInput(
+            "counted_ids are counted, and not deleted; send them with dry_run, and without ids",
+            code="invalid_arguments",
+            field="counted_ids",
+            limit="dry_run, and no ids",
+            value=f"{len(message.counted_ids)} ids",
+        )
+    # An older client has its ids in one place, whatever it wants with them.
+    ids = list(message.counted_ids or message.ids)
+    return ids if ids or not message.HasField("filter") else None
+
+
 def _encode_delete(request: Delete) -> pb.ForgetRequest:
+    ids = request.ids or ()
     return pb.ForgetRequest(
         memory_space_id=request.space,
-        ids=request.ids or (),
+        # A server of before passes over the wish to count, and would delete what it finds here.
+        ids=() if request.dry_run else ids,
+        counted_ids=ids if request.dry_run else (),
         idempotency_key=request.idempotency_key,
         filter=None if request.filter is None else encode_filter(request.filter),
         max_generation=request.max_generation,
         dry_run=request.dry_run,
     )
+
+
+def _encode_deleted(message: pb.ForgetRequest, deletion: Deletion) -> list[pb.ForgetResponse]:
+    (answer,) = _encode_deletion(message, deletion)
+    answer.counted = message.dry_run
+    return [answer]
+
+
+def _check_deleted(message: pb.ForgetRequest, answer: pb.ForgetResponse) -> None:
+    """Check that what was to be counted is counted. A server of before was given nothing to delete, and says so."""
+    if message.dry_run and not answer.counted:
+        raise FailedPrecondition(
+            "the server is of an older version, which cannot count what a deletion would delete; nothing is deleted",
+            code="older_server",
+            field="dry_run",
+            limit="a server that knows dry runs",
+            value="an older one",
+        )
 
 
 def _decode_clear(message: pb.ClearRequest) -> Clear:
@@ -177,5 +212,12 @@ ERASE_CODEC: Final = OperationCodec(
     ERASE, methods.ERASE, named_space, _decode_erase, _encode_erase, _encode_receipt, _decode_receipt
 )
 DELETE_CODEC: Final = OperationCodec(
-    DELETE, methods.FORGET, named_space, _decode_delete, _encode_delete, _encode_deletion, _decode_deletion
+    DELETE,
+    methods.FORGET,
+    named_space,
+    _decode_delete,
+    _encode_delete,
+    _encode_deleted,
+    _decode_deletion,
+    _check_deleted,
 )

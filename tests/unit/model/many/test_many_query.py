@@ -9,7 +9,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.cue import Cue, Filter
-from engram.model.filters.fields import F
+from engram.model.filters.fields import F, Own
 from engram.model.filters.filter_like import as_condition, both
 from engram.model.hit import Hits
 from engram.model.limits import CUES_MAX
@@ -47,6 +47,15 @@ def test_a_cue_meets_its_own_filter_and_the_common_one() -> None:
     assert twice.text == "c"
     query = many_query(cues, 3, None)
     assert [query.one(row).cue for row in range(3)] == cues
+
+
+def test_a_cue_alone_hides_what_was_due() -> None:
+    query = many_query([Cue(text="a", filter=RED), "b"], 3, None)
+    assert query.alone(0).cue == query.one(0).cue
+    hidden = ~(Own.expires_at <= 5)
+    first, second = (query.at(9, 5_000_000).alone(row) for row in range(2))
+    assert (first.cue, first.max_generation) == (Cue(text="a", filter=both(RED, hidden)), 9)
+    assert (second.cue, second.k) == (Cue(text="b", filter=hidden), 3)
 
 
 def test_an_open_filter_changes_nothing() -> None:

@@ -84,6 +84,8 @@ def test_an_update_has_the_columns_that_are_named() -> None:
         ({"ids": ["a"], "contents": ["x", "y"]}, "column_length", "contents"),
         ({"ids": ["a"], "contents": [5]}, "wrong_type", "contents[0]"),
         ({"ids": ["a"], "contents": [None]}, "invalid_column", "contents"),
+        ({"ids": ["a"], "vectors": [None]}, "invalid_column", "vectors"),
+        ({"ids": ["a"], "vectors": [[]]}, "dimension_mismatch", "vectors"),
         ({"ids": ["a"], "tags": [None]}, "not_a_list", "tags[0]"),
         ({"ids": ["a"], "metadata": [1]}, "invalid_metadata", "metadata[0]"),
         ({"ids": ["a"], "confidences": [2]}, "confidence_range", "confidence[0]"),

@@ -43,6 +43,7 @@ def test_one_observation_says_it_in_either_way() -> None:
 def test_many_say_it_in_either_way() -> None:
     both: dict[str, Any] = {"ids": ["a", "b"], "vectors": [VECTOR] * 2}
     assert expiries(**both, expires_at=["1970-01-01T00:00:05Z", None]) == [5_000_000, NOT_SAID_US]
+    assert expiries(**both, expires_at="1970-01-01T00:00:05Z") == expiries(**both, expires_at=5) == [5_000_000] * 2
     assert expiries(**both, ttl=5) == [as_ttl_us(5)] * 2
     assert expiries(**both, ttl=[5, None]) == [as_ttl_us(5), NOT_SAID_US]
     assert expiries(**both, ttl=["never", 5]) == [NEVER_US, as_ttl_us(5)]
@@ -70,6 +71,7 @@ def test_what_is_neither_is_refused(fields: dict[str, Any], code: str) -> None:
 def test_in_an_update_null_is_never() -> None:
     assert changed(ids=["a"], expires_at=None) == changed(ids=["a"], expires_at=[None]) == [NEVER_US]
     assert changed(ids=["a", "b"], expires_at=[5, None]) == [5_000_000, NEVER_US]
+    assert changed(ids=["a", "b"], expires_at=5) == [5_000_000] * 2
     assert changed(ids=["a"], contents=["x"]) is None
 
 

@@ -152,6 +152,12 @@ def test_the_priority_is_named(name: str) -> None:
         (b'{"ids":["a","b"],"metadata":[{}]}', "column_length", "metadata"),
         (b'{"ids":["a","b"],"timestamps":[1]}', "column_length", "timestamps"),
         (b'{"ids":["a"],"contents":[5]}', "wrong_type", "contents[0]"),
+        (b'{"ids":["a","b"],"vectors":[null]}', "column_length", "vectors"),
+        (b'{"id":"a","vector":[]}', "dimension_mismatch", "vector"),
+        (b'{"id":"a","vector":""}', "dimension_mismatch", "vector"),
+        (b'{"ids":["a"],"vectors":[[]]}', "dimension_mismatch", "vectors"),
+        (b'{"ids":["a","b"],"vectors":[null,[]]}', "dimension_mismatch", "vectors"),
+        (b'{"ids":["a"],"vectors":""}', "dimension_mismatch", "vectors"),
     ],
 )
 def test_what_is_refused_is_refused_with_its_field(text: bytes, code: str, field: str) -> None:

@@ -77,6 +77,22 @@ def test_hits_without_vectors_and_strength_have_none() -> None:
     assert (hit.vector, hit.strength) == (None, None)
 
 
+def test_hits_say_what_they_do_not_have() -> None:
+    full = make_hit("a", content="", vector=np.arange(2, dtype="f4"))
+    bare = make_hit("b", content="", has_content=False, expires_us=5_000_000)
+    result = Recalled([bare, full], 9, 2, 1.0)
+    first, second = received(result, vectors=True).hits
+    assert (first.vector, first.has_content, first.expires_us) == (None, False, 5_000_000)
+    assert (second.vector.tolist(), second.has_content, second.expires_us) == ([0, 1], True, None)
+    # Where no hit has a vector, there is no column of them.
+    (alone,) = received(Recalled([bare], 9, 1, 1.0), vectors=True).hits
+    assert alone.vector is None
+    objects = json.loads(encode_result(result, vectors=True))["hits"]
+    assert [each.get("has_content") for each in objects] == [False, None]
+    assert [each.get("expires_at") for each in objects] == ["1970-01-01T00:00:05.000000Z", None]
+    assert [each.get("vector") for each in objects] == [None, [0, 1]]
+
+
 def test_tags_of_a_hit_are_its_own() -> None:
     first, second = (received(Hits([make_hit("a", tags=["x"])]))[0] for _ in range(2))
     first.tags.append("mine")

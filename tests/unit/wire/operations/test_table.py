@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from engram.errors import CorruptData, InvalidInput
+from engram.errors import CorruptData, FailedPrecondition, InvalidInput
 from engram.metrics import table as metrics
 from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
@@ -327,3 +328,51 @@ def test_nothing_to_remember_is_refused() -> None:
     with pytest.raises(InvalidInput) as refused:
         CODECS["observe"].decode_request(CODECS["observe"].method.request())
     assert refused.value.code == "no_operation"
+
+
+def forget_request_of_before() -> Any:
+    """The class of the request as servers have it that know neither filters nor dry runs."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="before.proto", package="before", syntax="proto3")
+    made = file.message_type.add(name="ForgetRequest")
+    for number, name in enumerate(("memory_space_id", "ids", "idempotency_key"), start=1):
+        label = kinds.LABEL_REPEATED if name == "ids" else kinds.LABEL_OPTIONAL
+        made.field.add(name=name, number=number, type=kinds.TYPE_STRING, label=label)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("before.ForgetRequest"))
+
+
+def test_a_server_of_before_finds_nothing_to_delete_in_a_dry_run() -> None:
+    older = forget_request_of_before()
+    for dry_run, found in ((False, ["a", "b"]), (True, [])):
+        question = CODECS["delete"].encode_request(Delete("notes", ["a", "b"], dry_run=dry_run))
+        asked = older.FromString(question.SerializeToString())
+        assert (asked.memory_space_id, list(asked.ids)) == ("notes", found)
+
+
+def test_a_client_is_told_that_a_server_of_before_has_not_counted() -> None:
+    codec = CODECS["delete"]
+    of_before = codec.method.response(forgotten=0, generation=9)
+    for request in (Delete("notes", ["a"], dry_run=True), Delete("notes", filter=CUE.conditions, dry_run=True)):
+        question = codec.encode_request(request)
+        with pytest.raises(FailedPrecondition) as refused:
+            codec.check_answer(question, of_before)
+        assert (refused.value.code, refused.value.field) == ("older_server", "dry_run")
+        (answer,) = codec.encode_result(question, Deletion(1, 9))
+        codec.check_answer(question, answer)
+    codec.check_answer(codec.encode_request(Delete("notes", ["a"])), of_before)
+
+
+def test_a_client_of_before_has_the_ids_that_it_counts_where_it_has_those_that_it_deletes() -> None:
+    codec = CODECS["delete"]
+    question = codec.method.request(memory_space_id="notes", ids=["a"], dry_run=True)
+    assert codec.decode_request(question) == Delete("notes", ["a"], dry_run=True)
+
+
+@pytest.mark.parametrize("fields", [{}, {"dry_run": True, "ids": ["b"]}], ids=str)
+def test_ids_to_count_are_not_deleted(fields: dict[str, Any]) -> None:
+    codec = CODECS["delete"]
+    with pytest.raises(InvalidInput) as refused:
+        codec.decode_request(codec.method.request(counted_ids=["a"], **fields))
+    assert (refused.value.code, refused.value.field) == ("invalid_arguments", "counted_ids")

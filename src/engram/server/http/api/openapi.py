@@ -25,8 +25,8 @@ from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE
 from engram.server.http.problems import PROBLEM_TYPE
 from engram.server.http.routes import HttpRoute
 from engram.wire.forms.many import MANY_TEXTS
-from engram.wire.forms.observations import CONDITION_FIELDS, ONE_FIELDS
-from engram.wire.forms.requests import RequestReader
+from engram.wire.forms.observations import CONDITION_FIELDS, OBSERVED_TEXTS, ONE_FIELDS
+from engram.wire.forms.requests import SETTING_TEXTS, RequestReader
 from engram.wire.forms.results import encode_json
 
 _PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", re.MULTILINE | re.DOTALL)
@@ -37,7 +37,18 @@ _SCHEMAS: Final = "#/components/schemas/{name}"
 _LINE: Final = "Observation"
 _ONE: Final = "ConditionalObservation"
 # What else explains arguments of an operation.
-_EXPLAINING: Final[dict[str, tuple[type, ...]]] = {"observe": (ConditionalColumns,), "update": (ObservationChanges,)}
+_EXPLAINING: Final[dict[str, tuple[type, ...]]] = {
+    "observe": (ConditionalColumns,),
+    "update": (ObservationChanges,),
+    "create_space": (SpaceConfig,),
+}
+# What is said in place of that.
+_SAID: Final[dict[str, dict[str, str]]] = {
+    "observe": OBSERVED_TEXTS,
+    "update": OBSERVED_TEXTS,
+    "recall_many": MANY_TEXTS,
+    "create_space": SETTING_TEXTS,
+}
 _PATH_SCHEMAS: Final[dict[str, Schema]] = {
     "space": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "id": {"type": "string", "minLength": 1},
@@ -172,11 +183,11 @@ def _texts(operation: Operation[Any]) -> dict[str, str]:
     """Return what is said about the arguments of an operation, by name."""
     texts: dict[str, str] = {}
     beside = _EXPLAINING.get(operation.name, ())
-    for kind in (SpaceConfig, ObservationBatch, Cue, RecallQuery, *beside, operation.request):
+    for kind in (ObservationBatch, Cue, RecallQuery, *beside, operation.request):
         section = _PARAMETERS.search(inspect.getdoc(kind) or "")
         for names, text in _ENTRY.findall(section[1] if section else ""):
             texts.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
-    return {**texts, **MANY_TEXTS} if operation is table.RECALL_MANY else texts
+    return {**texts, **_SAID.get(operation.name, {})}
 
 
 def _described(schema: Schema, texts: dict[str, str]) -> Schema:

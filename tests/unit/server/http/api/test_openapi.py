@@ -57,6 +57,30 @@ def test_arguments_are_explained() -> None:
     assert schemas["_recall_many"]["properties"]["k"]["description"]
 
 
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ("_observe", {"ids", "vectors", "expires_at", "ttl", "embed", "if_absent", "expected_generations"}),
+        ("Observation", {"vector", "expires_at", "ttl", "embed"}),
+        ("_update", {"ids", "vectors", "expires_at", "ttl", "expected_generations"}),
+        ("_create_space", {"dimension", "metric", "embedder", "vectors", "ttl_s"}),
+    ],
+)
+def test_arguments_with_another_name_in_python_are_explained(schema: str, names: set[str]) -> None:
+    properties = openapi()["components"]["schemas"][schema]["properties"]
+    assert {name for name in names if not properties[name].get("description")} == set()
+
+
+def test_a_word_with_two_meanings_is_explained_by_its_own() -> None:
+    schemas = openapi()["components"]["schemas"]
+    assert schemas["_create_space"]["properties"]["vectors"]["description"].startswith("Whether observations have")
+    assert schemas["Observation"]["properties"]["vector"]["description"].startswith("Numbers")
+    assert (
+        schemas["_recall"]["properties"]["vector"]["description"]
+        != (schemas["Observation"]["properties"]["vector"]["description"])
+    )
+
+
 async def test_answers_are_as_described(service: Service) -> None:
     vector = [1.0] * DIM
 
