@@ -95,8 +95,8 @@ class AsyncManyReader(AsyncCollection):
     async def _recalled_alone(self, query: ManyQuery) -> ManyRecalled:
         """Return the hits of a single cue, which are too large for one message and are fetched in batches."""
         if query.common.max_generation is None and query.common.snapshot_us is None:
-            # The other parts have to hide what was due by the same time. A recall of no cues tells it, one of one cue does
-            # not.
+            # The other parts have to hide what was due by the same time. A recall of no cues tells it, one of one cue
+            # does not.
             now = await self._calls.unary(RecallMany(self.space, query.part(0, 0)))
             query = query.at(now.generation, now.due_us)
         hits = await self.answer(query.alone(0))
