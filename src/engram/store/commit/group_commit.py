@@ -97,7 +97,7 @@ class GroupCommit:
 
     def _commit(self, requests: Sequence[CommitRequest]) -> bool:
         state = self._state
-        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, _due_in(state))
+        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, _without_due(state))
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
@@ -232,10 +232,10 @@ class GroupCommit:
             self._state.index.append(vectors, int(generations[0]), record.raw_vectors, sums, generations)
 
 
-def _due_in(state: SpaceState) -> Callable[[int], bool] | None:
-    """Return a function that tells whether a version is due by now; None if nothing expires."""
+def _without_due(state: SpaceState) -> Callable[[Sequence[int]], list[int]] | None:
+    """Return a function that puts 0 in the place of versions that are due by now; None if nothing expires."""
     attributes = state.attributes
     if attributes.expiring is None:
         return None
     due_us = present_us()
-    return lambda generation: attributes.is_due(generation, due_us)
+    return lambda generations: attributes.without_due(generations, due_us)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.errors import EngramError, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, SequenceError, Unavailable
 from engram.log.records.header import RecordKind
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.plan import CommitPlan
@@ -224,3 +224,26 @@ def test_a_raising_receiver_does_not_keep_others_waiting(caplog: pytest.LogCaptu
     plan.settle(planner.requests, None)
     assert planner.outcomes[1].result() == CommitResult(2, 2, 1)
     assert "the receiver is gone" in caplog.text
+
+
+def test_what_is_due_is_not_alive_any_more_for_whoever_writes() -> None:
+    stored = Planner().observe("a", "b", "c")
+    stored.versions.apply(stored.plan().changes)
+    planner = Planner().observe_if(["a"], [0]).observe_if(["b"], [0]).delete("c", "b", "x")
+    asked: list[list[int]] = []
+
+    def without_due(generations: Sequence[int]) -> list[int]:
+        asked.append(list(generations))
+        return [0 if generation in {1, 3} else generation for generation in generations]
+
+    plan = CommitPlan(stored.versions, stored.sessions, 3, without_due)
+    for request in planner.requests:
+        plan.add(request)
+    plan.settle(planner.requests, None)
+    first, refused, deleted = [outcomes.next() for outcomes in planner.outcomes]
+    assert (first, deleted) == (CommitResult(4, 4, 1), CommitResult(5, 6, 2, existed=1, as_of=6))
+    assert isinstance(refused, FailedPrecondition)
+    assert (refused.code, refused.value) == ("condition_failed", "2")
+    # Once for each request, however many ids it has.
+    assert asked == [[1], [2], [3, 2]]
+    assert plan.deleted == 2
