@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData, EngramError, FailedPrecondition, OverCapacity, Unavailable
-from engram.log.log import Log
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.store.age_clock import AgeClock
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.expiry.present import present_us
-from engram.store.scans.runs import IDS, readable, runs_of
+from engram.store.scans.runs import IDS, ids_of, readable
 from engram.store.space_state import SpaceState
 
 REMOVED_PER_ROUND: Final = 50_000
@@ -74,11 +73,11 @@ class ExpiryRemoval:
         log = self._state.log
         with log.as_of(generation):
             try:
-                ids = _ids(log, versions)
+                ids = ids_of(log, versions)
             except CorruptData:
                 kept = readable(log, versions, IDS)
                 self._unreadable |= set(versions.tolist()) - set(kept.tolist())
-                versions, ids = kept, _ids(log, kept)
+                versions, ids = kept, ids_of(log, kept)
         if not ids:
             return
         number = next(self._numbers)
@@ -88,7 +87,3 @@ class ExpiryRemoval:
         except BaseException:
             self._unanswered.discard(number)
             raise
-
-
-def _ids(log: Log, generations: NDArray[np.int64]) -> list[str]:
-    return [id for run in runs_of(log, generations) for id in run.texts("ids")]

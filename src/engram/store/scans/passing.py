@@ -18,7 +18,7 @@ from engram.model.filters.filter import Filter
 from engram.model.scans.cursor import scan_digest
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import select
-from engram.store.scans.runs import IDS, TIMES, readable, runs_of
+from engram.store.scans.runs import IDS, TIMES, ids_of, readable, runs_of
 
 KEPT_BYTES_MAX: Final = 64 << 20
 """Bytes of rows that are kept for a space, beside those of the scan that was last."""
@@ -56,14 +56,14 @@ def by_time(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def by_id(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return `generations` in the order of their ids, by code points.
+    """Return `generations`, which must ascend, in the order of their ids, by code points.
 
     Raises
     ------
     CorruptData
         If the ids cannot be read.
     """
-    ids = [id for rows in runs_of(log, generations) for id in rows.texts("ids")]
+    ids = ids_of(log, generations)
     if not ids:
         return generations
     # The order of code points is that of the bytes in UTF-8.
