@@ -110,8 +110,8 @@ def test_ids_that_are_spread_over_a_record_are_decoded_together(space: Space, mo
 
 
 def test_a_damaged_id_between_those_that_are_wanted_does_not_matter(tmp_path: Path) -> None:
-    # Longer than a sector, so that only its neighbours may be damaged with it.
-    ids = [f"id-{letter}" * 150 for letter in "abcdefgh"]
+    # Nearly as long as a sector, so that only the neighbours of one may be damaged with it.
+    ids = [f"id-{letter}" * 125 for letter in "abcdefgh"]
     with MemoryStore(tmp_path, options=QUIET) as store:
         space = store.space("notes", dim=DIM)
         space.observe(ids, np.array([vector_of(id) for id in ids]))
