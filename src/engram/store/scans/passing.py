@@ -153,13 +153,15 @@ class OrderedRows:
             If what the order goes by cannot be read.
         """
         is_skipped = skip_damaged and order != "generation"
-        if not len(self._attributes.due(due_us, generation, generation)):
+        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures, due_us
+        found = self._known(key)
+        if found is None and due_us and not len(self._attributes.due(due_us, generation, generation)):
             # So that all who ask at different times share the rows.
             due_us = 0
-        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures, due_us
-        with self._lock:
-            kept = self._kept.get(key)
-        found = kept.found if kept is not None else self._ordered(filter, order, generation, skip_damaged, due_us)
+            key = (*key[:-1], due_us)
+            found = self._known(key)
+        if found is None:
+            found = self._ordered(filter, order, generation, skip_damaged, due_us)
         self._keep(key, found)
         return found
 
@@ -169,6 +171,11 @@ class OrderedRows:
         with self._lock:
             for key in [key for key, kept in self._kept.items() if kept.used_s <= before_s]:
                 del self._kept[key]
+
+    def _known(self, key: _Key) -> RowsInOrder | None:
+        with self._lock:
+            kept = self._kept.get(key)
+        return None if kept is None else kept.found
 
     def _ordered(
         self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool, due_us: int
