@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
@@ -16,6 +16,7 @@ from engram.store.commit.conditions import unmet_condition
 from engram.store.commit.live_versions import LiveVersions, VersionChanges
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
+from engram.store.expiry.due_versions import DueVersions
 
 # For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
@@ -38,9 +39,8 @@ class CommitPlan:
         State of the space, which is only read.
     last_generation
         The last generation that is taken.
-    without_due
-        Returns versions with 0 in the place of those that are due: for whoever writes, these are not alive any more.
-        None: nothing is due.
+    due
+        The versions that are due; None: nothing is.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class CommitPlan:
         versions: LiveVersions,
         sessions: SessionTable,
         last_generation: int,
-        without_due: Callable[[Sequence[int]], list[int]] | None = None,
+        due: DueVersions | None = None,
     ) -> None:
-        self._without_due = without_due
+        self._due = due
         self._sessions = sessions
         self._generation_before = last_generation
         self._next_generation = last_generation + 1
@@ -107,6 +107,8 @@ class CommitPlan:
         self._next_generation += len(batch)
         self.changes.observe(batch.ids, range(first, self._next_generation))
         self.observed += len(batch)
+        if self._due is not None:
+            self._due.add(batch, first)
         if len(batch) < _SMALL_ROWS:
             self._add_small(batch, origin, first)
         else:
@@ -159,7 +161,7 @@ class CommitPlan:
         self._next_generation += len(ids)
         existed = 0 if ids == [NO_ID] else len(ids)
         self.deleted += existed
-        if self._without_due is not None:
+        if self._due is not None:
             # What is due goes, too, but nobody has seen it any more.
             existed = len(ids) - self._seen(ids).count(0)
         self.changes.delete(ids, range(first, self._next_generation))
@@ -170,7 +172,7 @@ class CommitPlan:
     def _seen(self, ids: Sequence[str]) -> list[int]:
         """Return the generation of the live version of each of `ids`; 0 for an id without one, or if it is due."""
         found = self.changes.generations(ids)
-        return found if self._without_due is None else self._without_due(found)
+        return found if self._due is None else self._due.without(found)
 
     def _add_small(self, batch: ObservationBatch, origin: _Origin, first_generation: int) -> None:
         nbytes = batch.nbytes
