@@ -47,6 +47,9 @@ def test_vectors_are_those_of_the_rows_that_have_one(vectors: list[bool]) -> Non
         assert record.has_vector(row) == has
         assert (vector is not None) == has
         assert vector is None or vector.tolist() == vector_of(id).tolist()
+        if has:
+            stored = np.frombuffer(record.segment.memory, np.float32, DIM, record.vector_offset(row))
+            assert stored.tolist() == vector_of(id).tolist()
     assert record.vectors(np.arange(4)).tolist() == [vector_of(id).tolist() for id in having]
     assert len(record.vector_sums()) == len(having)
     assert record.contents() == [f"text {id}" for id in NAMES]
