@@ -76,7 +76,8 @@ def test_what_is_due_is_gone_from_every_answer_about_now(space: Space, clock: Ex
         left = everything - gone
         assert answers(space) == [left] * 6
         assert names(space.scan()) == left
-        assert (space.count(), len(space), space.facets(fields="confidence").count) == (len(left),) * 3
+        counts = space.count(), len(space), space.facets(fields="confidence").count, space.stats().live_count
+        assert counts == (len(left),) * 4
         assert {id for id in everything if id in space} == left
         assert {id for id in everything if space.get(id) is not None} == left
         assert [hit is not None for hit in space.get(["a", "b", "c"])] == [id in left for id in "abc"]
