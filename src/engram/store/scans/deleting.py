@@ -10,7 +10,7 @@ from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.store.scans.runs import IDS, ids_of, readable
+from engram.store.scans.runs import readable_ids
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -50,15 +50,11 @@ def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: i
         part = rows[start : start + BATCH_COUNT_MAX]
         more = start + len(part) < len(rows)
         with space.log.as_of(generation):
-            try:
-                ids = ids_of(space.log, part)
-            except CorruptData as error:
-                # It keeps nothing else from being deleted.
-                damage = damage or error
-                part = readable(space.log, part, IDS)
-                ids = ids_of(space.log, part)
-        if ids:
-            yield DeletionPart(ids, part.tolist(), more)
+            found = readable_ids(space.log, part)
+        # It keeps nothing else from being deleted.
+        damage = damage or found.damage
+        if found.ids:
+            yield DeletionPart(found.ids, found.generations.tolist(), more)
     if damage is not None:
         raise damage
 

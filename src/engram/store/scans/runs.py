@@ -110,6 +110,33 @@ def ids_of(log: Log, generations: NDArray[np.int64]) -> list[str]:
     return ids
 
 
+class ReadableIds(NamedTuple):
+    """The ids of some observations, as far as they can be read.
+
+    Parameters
+    ----------
+    generations
+        The observations whose ids can be read: int64, shape ``(n,)``, ascending.
+    ids
+        The id of each.
+    damage
+        Why others cannot be read; None if there are none.
+    """
+
+    generations: NDArray[np.int64]
+    ids: list[str]
+    damage: CorruptData | None
+
+
+def readable_ids(log: Log, generations: NDArray[np.int64]) -> ReadableIds:
+    """Return the ids of `generations`, which must rise, that are not damaged; raises otherwise as `ids_of`."""
+    try:
+        return ReadableIds(generations, ids_of(log, generations), None)
+    except CorruptData as error:
+        kept = readable(log, generations, IDS)
+        return ReadableIds(kept, ids_of(log, kept), error)
+
+
 def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[np.int64]:
     """Return those of `generations` of which a column, `IDS` or `TIMES`, can be read, in their order: int64."""
     kept: list[int] = []
