@@ -34,7 +34,7 @@ class Deletions:
         self._space = space
         self._waiting: list[tuple[Sequence[str], Sequence[int], removal.Answer]] = []
         self.asked: list[list[str]] = []
-        # Raised in the place of taking so many of the next ones.
+        # What the next calls raise, the last one first.
         self.refusals: list[Exception] = []
 
     def __call__(self, ids: Sequence[str], versions: Sequence[int], done: removal.Answer) -> None:
