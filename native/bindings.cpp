@@ -378,6 +378,13 @@ NB_MODULE(_core, m) {
       .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), "allowed_begin"_a = Generation{0},
            nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
+      .def(
+          "droppable",
+          [](const PyIndex& self, Generation horizon) {
+            const Unlocked unlocked;
+            return self.index->droppable(horizon);
+          },
+          "horizon"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
       .def("save", &save, "place"_a, "with_raw"_a, "background"_a)

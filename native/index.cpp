@@ -78,6 +78,20 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon, bool al
   return from.appended_;
 }
 
+bool Index::is_over(Slot slot, Generation died, Generation horizon) const {
+  return died != 0 && (died <= horizon || graph_.table().is_erased(slot));
+}
+
+std::size_t Index::droppable(Generation horizon) const {
+  const SlotTable& table = graph_.table();
+  const Slot published = visible_slots_.load(std::memory_order_acquire);
+  std::size_t count = 0;
+  for (Slot s = 0; s < published; ++s) {
+    count += is_over(s, table.died(s).load(std::memory_order_acquire), horizon) ? 1U : 0U;
+  }
+  return count;
+}
+
 void Index::copy_slots(const Index& from, Slot first, Slot last, Generation horizon) {
   const SlotTable& theirs = from.graph_.table();
   SlotTable& table = graph_.table();
@@ -89,7 +103,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
   std::vector<float> widened;
   for (Slot s = first; s < last; ++s) {
     const Generation died = theirs.died(s).load(std::memory_order_acquire);
-    if ((died != 0 && died <= horizon) || theirs.is_erased(s)) continue;
+    if (from.is_over(s, died, horizon)) continue;
     table.reserve(appended_ + 1);
     const Slot slot = appended_++;
     std::memcpy(table.bits(slot), theirs.bits(s), theirs.bit_stride());

@@ -102,6 +102,8 @@ class Index {
   Generation indexed_generation() const;
   std::size_t size() const { return visible_slots_.load(std::memory_order_acquire); }
   std::size_t live() const { return size() - dead_.load(std::memory_order_acquire); }
+  // How many published versions `take_over` with this horizon would leave out. Looks at each of them.
+  std::size_t droppable(Generation horizon) const;
   std::size_t nbytes() const;
   // Pages of the checkpoint of this index that could not be read. If there are any, search results may be wrong or
   // incomplete.
@@ -149,6 +151,8 @@ class Index {
   std::shared_lock<std::shared_mutex> hold_linking() const;
   std::unique_lock<std::shared_mutex> stop_linking() const;
   void finish(Slot first, Slot last);
+  // Whether a version that ended at `died`, 0 for one that lives, is hidden from all snapshots from `horizon` on.
+  bool is_over(Slot slot, Generation died, Generation horizon) const;
   void copy_slots(const Index& from, Slot first, Slot last, Generation horizon);
   float* own_raw(std::size_t n);
   // Copies the list of a node without the links that lead outside of the slots [0, count).

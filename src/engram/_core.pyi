@@ -322,6 +322,8 @@ class Index:
         CorruptCheckpoint
             If pages of the mapped checkpoint are lost.
         """
+    def droppable(self, horizon: int) -> int:
+        """Return how many published versions `take_over` with this horizon would leave out; it looks at each."""
     def successor(self) -> Index:
         """Return an empty index with the parameters of this one, which keeps the same raw vectors alive."""
     def take_over(self, from_: Index, first_slot: int, horizon: int, all: bool) -> int:

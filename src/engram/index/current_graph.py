@@ -63,8 +63,7 @@ class CurrentGraph:
         """
         with self.changing:
             self._deleted_meanwhile.append((versions, ends))
-            self.unreadable.end(versions, ends)
-            return self.native.remove(versions, ends)
+            return self.unreadable.end(versions, ends) + self.native.remove(versions, ends)
 
     def erase(self, versions: NDArray[np.int64]) -> None:
         """Hide versions from all snapshots, also in an index that is about to take the place of this one.

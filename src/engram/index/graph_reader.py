@@ -191,6 +191,17 @@ class GraphReader:
         native = self._native
         return native.size - native.live
 
+    def droppable_count(self, horizon: int | None = None) -> int:
+        """Return the number of versions that `compact` would drop. This looks at each version.
+
+        Parameters
+        ----------
+        horizon
+            As for `HnswIndex.compact`.
+        """
+        native = self._native
+        return native.droppable(native.visible_generation if horizon is None else as_generation("horizon", horizon))
+
     @property
     def live_count(self) -> int:
         """Number of published vectors that are not deleted."""

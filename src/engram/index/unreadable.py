@@ -38,8 +38,8 @@ class UnreadableVersions:
             order = np.argsort(every)
             self._versions = every[order], np.concatenate([ends, np.zeros_like(fresh)])[order]
 
-    def end(self, versions: NDArray[np.int64], at: NDArray[np.int64]) -> None:
-        """End those of `versions` that are among them; only the first end of a version counts.
+    def end(self, versions: NDArray[np.int64], at: NDArray[np.int64]) -> int:
+        """End those of `versions` that are among them, and return how many were alive; the first end of each counts.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class UnreadableVersions:
             int64, shape ``(n,)``: the versions, and the generation that ends each of them.
         """
         if not len(self):
-            return
+            return 0
         with self._changing:
             generations, ends = self._versions
             _, places, given = np.intersect1d(generations, versions, return_indices=True)
@@ -55,6 +55,7 @@ class UnreadableVersions:
             ends = ends.copy()
             ends[places[alive]] = at[given[alive]]
             self._versions = generations, ends
+        return int(np.count_nonzero(alive))
 
     def drop(self, versions: NDArray[np.int64]) -> None:
         """Forget versions that were erased: int64, shape ``(n,)``."""

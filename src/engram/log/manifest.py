@@ -226,13 +226,16 @@ class Manifest:
 
         self._change_segments(change)
 
-    def set_settings(self, settings: dict[str, Any]) -> None:
-        """Replace the settings."""
+    def change_settings(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Replace the settings by what `change` makes of those that there are, which it leaves as they are.
 
-        def change() -> None:
-            self.settings = settings
+        If it raises, nothing has changed.
+        """
 
-        self._change(change)
+        def changed() -> None:
+            self.settings = change(self.settings)
+
+        self._change(changed)
 
     def set_checkpoints(self, checkpoints: Sequence[CheckpointEntry]) -> None:
         """Set the list of checkpoints, newest first."""

@@ -41,8 +41,8 @@ class Housekeeping:
         Settings of the store: the intervals, and the rate of scrubbing.
     problems
         Problems of the store as a whole.
-    failed
-        Called with each space in which a checkpoint or a compaction failed that is to be tried again.
+    maintain
+        Called with each open space: has a checkpoint written, or its graph compacted, if that is due by now.
     compact_log
         Has the log of a space compacted, on another thread.
     resting
@@ -55,7 +55,7 @@ class Housekeeping:
         catalogue: SpaceCatalog,
         options: StoreOptions,
         problems: Problems | None = None,
-        failed: Callable[[SpaceEngine], None] = lambda space: None,
+        maintain: Callable[[SpaceEngine], None] = lambda space: None,
         compact_log: Callable[[SpaceEngine], None] = lambda space: None,
         resting: RestingSpaces | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class Housekeeping:
         self._stopped = threading.Event()
         self._rounds = 0
         self._problems = problems or Problems()
-        self._failed = failed
+        self._maintain = maintain
         self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
         self._unread: set[str] = set()
@@ -133,8 +133,7 @@ class Housekeeping:
             with noted(space.health.problems, NOT_NOTED, "how far the log went cannot be noted"):
                 space.expire_scans()
                 space.health.look()
-                if space.indexing.is_due_again:
-                    self._failed(space)
+                self._maintain(space)
                 space.leave_mark()
 
     def _expire(self) -> None:

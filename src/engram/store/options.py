@@ -62,7 +62,8 @@ class StoreOptions:
     search_threads
         Number of threads that share the cues of one `recall_many`; 0: one per core.
     compaction_count_min
-        Compact once at least this many versions are dead and at least as many are dead as alive.
+        Compact a graph only if at least this many versions can be dropped from it: at once if no more than these stay,
+        and after half a minute if no more than twice as many stay.
     recent_penalty, recent_tau_s
         If a recall includes recent observations, the confidence of an observation committed while the recall runs is
         multiplied by ``1 - recent_penalty * exp(-age / recent_tau_s)``, with the age counted from its commit, in

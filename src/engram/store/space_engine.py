@@ -321,7 +321,7 @@ class SpaceEngine(WritableSpace):
         yield table.GENERATION.sample(indexed, name, "indexed")
         yield table.INDEX_LAG.sample(visible - indexed, name)
         yield table.INDEX_LAG_LIMIT.sample(self.tail.limit, name)
-        yield table.LIVE_OBSERVATIONS.sample(len(state.versions), name)
+        yield table.LIVE_OBSERVATIONS.sample(self.live_count, name)
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from engram.errors import CorruptData, InvalidInput, NewerFormat
+from engram.errors import CorruptData, InvalidInput, NewerFormat, Unavailable
+from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.model.spaces import METRICS, VECTORS, SpaceConfig
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
@@ -81,6 +82,22 @@ def with_config(settings: dict[str, Any], config: SpaceConfig) -> dict[str, Any]
     """Return settings of a manifest that record `config` in place of what they have."""
     others = {key: value for key, value in settings.items() if key not in _SETTINGS}
     return {**config.settings(), **others}
+
+
+def record(manifest: Manifest, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Record durably what `change` makes of the settings in a manifest.
+
+    Raises
+    ------
+    FailedPrecondition
+        If the space has been closed.
+    Unavailable
+        If it cannot be recorded; the settings stay as they are.
+    """
+    if manifest.storage.read_only:
+        raise Unavailable("the store was opened read-only", code="read_only", field="path")
+    with typed_failures("recording the settings of a space"):
+        manifest.change_settings(change)
 
 
 def _checked_policy(settings: dict[str, Any], file: str) -> None:

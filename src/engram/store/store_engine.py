@@ -112,10 +112,10 @@ class StoreEngine:
             raise
         self._problems = Problems()
         self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
-        spaces, failed = open_spaces(self.table), weakly(self._linked)
+        spaces, maintain = open_spaces(self.table), weakly(self._maintain)
         resting = RestingSpaces(self.table, self._compaction.request_named)
         self._housekeeping = Housekeeping(
-            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
+            spaces, self._catalogue, options, self._problems, maintain, self._compaction.request, resting
         )
         for part in (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer):
             part.start()
@@ -305,9 +305,11 @@ class StoreEngine:
         self._matcher.notify(space.subscriptions)
 
     def _linked(self, space: SpaceEngine) -> None:
-        indexing = space.indexing
         self.table.look_for_room()
-        if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
+        self._maintain(space)
+
+    def _maintain(self, space: SpaceEngine) -> None:
+        if space.indexing.is_due(lambda: space.retention.horizon):
             self._checkpointer.request_due(space)
 
     def _shut_down(self) -> None:
@@ -325,9 +327,8 @@ class StoreEngine:
         self.table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.
-            for space in self.spaces():
-                if space.indexing.checkpoint_pays():
-                    self._checkpointer.request(space)
+            for space in (each for each in self.spaces() if each.indexing.checkpoint_pays()):
+                self._checkpointer.request(space)
         self._checkpointer.stop()
         self._close_files()
 

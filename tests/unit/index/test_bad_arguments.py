@@ -75,6 +75,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
             "delete": {"generations": [1], "at": 4},
             "link": {"count_max": 1},
             "compact": {},
+            "droppable_count": {},
             "save": {"path": "graph"},
             "save_into": {"descriptor": None},
             "load": {"path": "graph"},

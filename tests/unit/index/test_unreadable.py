@@ -66,8 +66,8 @@ def test_what_a_snapshot_or_a_filter_hides_is_not_lacking(index: HnswIndex) -> N
 
 
 def test_they_end_and_are_erased_as_others_are(index: HnswIndex) -> None:
-    index.delete([70], at=COUNT + 1)
-    index.delete([70], at=100)
+    assert index.delete([69, 70, 1000], at=COUNT + 1) == 2
+    assert index.delete([69, 70], at=100) == 0
     index.publish(COUNT + 1)
     assert (left_out(index), left_out(index, max_generation=COUNT)) == ([130], LACKING)
     index.erase([130])
@@ -76,6 +76,18 @@ def test_they_end_and_are_erased_as_others_are(index: HnswIndex) -> None:
     assert index.unreadable_count == 1
     index.compact()
     assert index.unreadable_count == 0
+
+
+def test_what_can_be_read_again_at_another_place_is_lacking_all_the_same(index: HnswIndex) -> None:
+    """Rewriting a segment hands all of its vectors to the index. Of those that it lacks, it has no code."""
+    index.relocate(60, COUNT, [(60, VECTORS[59:].copy())], [])
+    damaged: list[int] = []
+    found, _ = index.search(QUERY, k=COUNT, ef=COUNT, damaged=damaged)
+    assert damaged == LACKING
+    assert sorted(found.tolist()) == [0, 0, *(one for one in range(1, COUNT + 1) if one not in LACKING)]
+    for row in (60, 69, 71, 131, COUNT):
+        nearest, scores = index.search(VECTORS[row - 1], k=1, damaged=[])
+        assert (nearest[0], scores[0]) == (row, pytest.approx(1.0, abs=1e-5))
 
 
 def test_a_compaction_keeps_those_that_are_alive(index: HnswIndex) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,11 +42,37 @@ def test_every_change_is_read_anew(tmp_path: Path) -> None:
         lambda: manifest.change_erasing(lambda erasing: erasing.update({"ab": 3, "cd": 2})),
         lambda: manifest.set_mark(Mark(4, 2, 4096)),
         lambda: manifest.change_erasing(lambda erasing: erasing.clear()),
+        lambda: manifest.change_settings(lambda settings: {**settings, "ttl_s": 60.0}),
     )
     for change in changes:
         change()
         check_read_anew(manifest)
     assert manifest.segments == tuple(SEGMENTS[:2])
+    assert manifest.settings == {"dim": 8, "name": "n\u00f6tes", "ttl_s": 60.0}
+
+
+def test_settings_that_two_threads_change_have_both_changes(tmp_path: Path) -> None:
+    """One sets the retention of a space, and the other its time to live."""
+    manifest = Manifest(FileStorage(tmp_path), Identity.new(), {"dim": 8})
+    other = threading.Thread(target=manifest.change_settings, args=(lambda settings: {**settings, "other": 2},))
+
+    def change(settings: dict[str, Any]) -> dict[str, Any]:
+        other.start()
+        return {**settings, "one": 1}
+
+    manifest.change_settings(change)
+    other.join()
+    assert manifest.settings == {"dim": 8, "one": 1, "other": 2}
+    check_read_anew(manifest)
+
+
+def test_settings_whose_change_fails_stay(tmp_path: Path) -> None:
+    manifest = Manifest(FileStorage(tmp_path), Identity.new(), {"dim": 8})
+    manifest.save()
+    with pytest.raises(KeyError):
+        manifest.change_settings(lambda settings: {"dim": settings["no such setting"]})
+    assert manifest.settings == {"dim": 8}
+    check_read_anew(manifest)
 
 
 @pytest.mark.parametrize("earlier", [None, Mark(1, 1, 512)])

@@ -104,8 +104,12 @@ class RecordRows:
         columns = [self._column(name) for name in _STORED]
         if None in columns:
             return self._record.row(self._first + row)
-        stored = StoredRow(*[column[row] for column in columns if column is not None])
-        return stored._replace(has_content=self.has_content(row), expires_us=self.expires_us(row))
+        values = [column[row] for column in columns if column is not None]
+        layout = self._record._lay_out()
+        if layout.text_presence >= 0 or layout.expires >= 0:
+            # Asked only of the few records that have such rows.
+            values += (self.has_content(row), self.expires_us(row))
+        return StoredRow(*values)
 
     def expires_us(self, row: int) -> int | None:
         """Return when one row expires, microseconds since 1970 UTC; None: never."""

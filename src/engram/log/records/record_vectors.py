@@ -114,16 +114,17 @@ class RecordVectors(RowGenerations):
 
     def vector(self, row: int) -> NDArray[np.float32] | None:
         """Return the vector of one row: float32, shape ``(dim,)``, read-only; None if it has none."""
-        place = row
-        if self.lacks_vectors:
-            places = self._places(np.array([row], np.int64))
-            if not len(places):
-                return None
-            place = int(places[0])
+        place = self._place(row)
+        if place is None:
+            return None
         vector: NDArray[np.float32] = self.raw_vectors[place].copy()
         self._check(vector.nbytes * place, vector.nbytes * (place + 1))
         vector.flags.writeable = False
         return vector
+
+    def vector_offset(self, row: int) -> int:
+        """Return where the vector of one row begins in the segment, in bytes; where all of them do if it has none."""
+        return self._payload + _FLOAT_BYTES * self._dim * (self._place(row) or 0)
 
     def vector_sums(self) -> NDArray[np.uint32]:
         """Return the CRC32C of each vector: uint32, ``(vector_count,)``. Format 1 has none, so they are computed."""
@@ -150,6 +151,13 @@ class RecordVectors(RowGenerations):
             before = int(np.count_nonzero(presence[:first]))
             first_generation, places = int(generations[0]), slice(before, before + len(generations))
         return VectorBlock(first_generation, self.raw_vectors[places], self.vector_sums()[places], generations)
+
+    def _place(self, row: int) -> int | None:
+        """Return where among the stored vectors that of one row is; None if it has none."""
+        if not self.lacks_vectors:
+            return row
+        presence = self._presence(self._lay_out().vector_presence)
+        return int(np.count_nonzero(presence[:row])) if presence[row] else None
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where among the stored vectors those of `rows` are that have one."""

@@ -77,9 +77,13 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
     """
     taken = [record.row(row) for row in rows]
     columns: dict[str, Any] = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
-    for name, presence in (("vector_presence", record.vector_presence()), ("text_presence", record.text_presence())):
-        if presence is not None:
-            columns[name] = presence[rows.start : rows.stop]
+    presence = record.vector_presence()
+    if presence is not None:
+        columns["vector_presence"] = presence[rows.start : rows.stop]
+    # As each row says it: what is said of other rows may be damaged.
+    with_text = np.array([row.has_content for row in taken], np.bool_)
+    if not with_text.all():
+        columns["text_presence"] = with_text
     vectors = spread(record.vectors(np.arange(rows.start, rows.stop)), columns.get("vector_presence"))
     return fill_batch([row.id for row in taken], vectors, columns)
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from weakref import WeakMethod
 
-from engram.errors import EngramError, Unavailable
-from engram.log.files.os_errors import typed_failures
+from engram.errors import EngramError
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -26,7 +25,7 @@ from engram.store.expiry.removal import ExpiryRemoval
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.resting.restable_space import RestableSpace
-from engram.store.space_settings import with_config
+from engram.store.space_settings import record, with_config
 from engram.store.space_state import SpaceState
 
 if TYPE_CHECKING:
@@ -136,12 +135,8 @@ class WritableSpace(RestableSpace):
         """
         self._reader.check_process()
         self._state.log.check_usable()
-        manifest = self._state.manifest
-        if manifest.storage.read_only:
-            raise Unavailable("the store was opened read-only", code="read_only", field="path")
         changed = replace(self.config, ttl_s=ttl_s)
-        with typed_failures("recording the time to live"):
-            manifest.set_settings(with_config(manifest.settings, changed))
+        record(self._state.manifest, lambda settings: with_config(settings, changed))
         self.config = changed
 
     def remove_expired(self) -> None:

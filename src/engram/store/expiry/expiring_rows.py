@@ -95,6 +95,15 @@ class ExpiringRows:
             return False
         return int(self._expires_us.view[place]) <= now_us
 
+    def are_due(self, generations: NDArray[np.int64], now_us: int) -> NDArray[np.bool_]:
+        """Return which of some observations, in any order, are due at `now_us`: shape ``(n,)``."""
+        known = self._generations.view
+        places = np.searchsorted(known, generations)
+        due: NDArray[np.bool_] = places < len(known)
+        due[due] = known[places[due]] == generations[due]
+        due[due] = self._expires_us.view[places[due]] <= now_us
+        return due
+
     def settle(self, now_us: int, generation: int, is_alive: Keeps) -> None:
         """Have `waiting` pass over what is due at `now_us`, and not alive any more at `generation` or later.
 

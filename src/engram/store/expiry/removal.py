@@ -9,14 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, OverCapacity, Unavailable
-from engram.log.log import Log
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.store.age_clock import AgeClock
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.expiry.present import present_us
-from engram.store.scans.runs import IDS, readable, runs_of
+from engram.store.scans.runs import readable_ids
 from engram.store.space_state import SpaceState
 
 REMOVED_PER_ROUND: Final = 50_000
@@ -71,24 +70,16 @@ class ExpiryRemoval:
                 return
 
     def _remove(self, versions: NDArray[np.int64], generation: int, delete: Delete) -> None:
-        log = self._state.log
-        with log.as_of(generation):
-            try:
-                ids = _ids(log, versions)
-            except CorruptData:
-                kept = readable(log, versions, IDS)
-                self._unreadable |= set(versions.tolist()) - set(kept.tolist())
-                versions, ids = kept, _ids(log, kept)
-        if not ids:
+        with self._state.log.as_of(generation):
+            found = readable_ids(self._state.log, versions)
+        if found.damage is not None:
+            self._unreadable |= set(versions.tolist()) - set(found.generations.tolist())
+        if not found.ids:
             return
         number = next(self._numbers)
         self._unanswered.add(number)
         try:
-            delete(ids, versions.tolist(), lambda outcome: self._unanswered.discard(number))
+            delete(found.ids, found.generations.tolist(), lambda outcome: self._unanswered.discard(number))
         except BaseException:
             self._unanswered.discard(number)
             raise
-
-
-def _ids(log: Log, generations: NDArray[np.int64]) -> list[str]:
-    return [id for run in runs_of(log, generations) for id in run.texts("ids")]

@@ -112,6 +112,16 @@ class MetadataIndex:
         expiring = self.expiring
         return expiring is not None and now_us != 0 and expiring.is_due(generation, now_us)
 
+    def without_due(self, generations: Sequence[int], now_us: int) -> list[int]:
+        """Return `generations` with 0 in the place of those that are due at `now_us`, as `is_due` tells."""
+        expiring = self.expiring
+        if expiring is None or not now_us:
+            return list(generations)
+        known = np.array(generations, dtype=np.int64)
+        known[expiring.are_due(known, now_us)] = 0
+        left: list[int] = known.tolist()
+        return left
+
     def settle(self, now_us: int, generation: int) -> None:
         """Forget what is due at `now_us` and was removed at the visible `generation` or before."""
         with self._changing:

@@ -10,6 +10,7 @@ from engram.log.files.os_errors import typed_failures
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.store.indexing.attempt import Attempt
+from engram.store.indexing.compaction_rule import CompactionRule
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
@@ -36,7 +37,7 @@ class IndexMaintenance:
         # A checkpoint that failed is not tried again at once, but when the next one is due.
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
-        self._compacted_horizon = 0
+        self._compaction_rule = CompactionRule(options.compaction_count_min)
         self.checkpoint_attempt: Attempt = Attempt()
         self.compaction_attempt: Attempt = Attempt()
         # Held by the one thread that compacts or writes a checkpoint.
@@ -93,17 +94,12 @@ class IndexMaintenance:
             except Exception:
                 logger.exception("a listener for the indexed generation raised")
 
-    @property
-    def is_due_again(self) -> bool:
-        """Whether a checkpoint or a compaction failed and is to be tried again."""
-        return self.checkpoint_attempt.is_due_again or self.compaction_attempt.is_due_again
+    def is_due(self, horizon: Callable[[], int]) -> bool:
+        """Return whether a checkpoint or a compaction is due; the parameter is that of `compaction_is_due`."""
+        return self.checkpoint_is_due() or self.compaction_is_due(horizon)
 
     def compaction_is_due(self, horizon: Callable[[], int]) -> bool:
-        """Return whether the graph has enough dead versions to be compacted.
-
-        A compaction is due if at least `StoreOptions.compaction_count_min` versions are dead, and at least as many as
-        are alive, and if the horizon has moved by at least that many generations since the last compaction. One that
-        failed is due again after a while.
+        """Return whether the graph is to be compacted, as `CompactionRule` says, or again after that failed.
 
         Parameters
         ----------
@@ -112,12 +108,10 @@ class IndexMaintenance:
         """
         if self.compaction_attempt.is_resting:
             return False
-        index = self._state.index
-        least = max(self._options.compaction_count_min, index.live_count)
-        if index.dead_count < least:
+        is_due = self._compaction_rule.is_due(self._state.index, horizon)
+        if not is_due:
             self.compaction_attempt.forget()
-            return False
-        return self.compaction_attempt.failure is not None or horizon() - self._compacted_horizon >= least
+        return is_due
 
     def compact(self, horizon: int, go_on: Callable[[], bool]) -> None:
         """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
@@ -132,12 +126,12 @@ class IndexMaintenance:
         with self._working:
             if self._retired:
                 return
-            self._compacted_horizon = horizon
             with self.compaction_attempt.made():
                 if not self._state.log.read_only:
                     with typed_failures("noting what the graph retains"):
                         self._state.manifest.set_horizon(horizon)
                 left = self._state.index.compact(horizon, go_on=lambda: go_on() and not self._retired)
+            self._compaction_rule.begin_anew()
             self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:

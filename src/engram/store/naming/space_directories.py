@@ -153,7 +153,7 @@ class SpaceDirectories:
             logger.warning("the description of space %s keeps its former name: %s", name, error, extra={"space": name})
             return
         if manifest.settings.get("name") != name:
-            manifest.set_settings({**manifest.settings, "name": name})
+            manifest.change_settings(lambda settings: {**settings, "name": name})
 
     def _is_of_another(self, directory: str) -> bool:
         """Return whether somebody put another space in the place of a dropped one, which is none of ours to remove."""

@@ -113,4 +113,4 @@ class LeftOut:
         # checksum that was computed when the space was opened.
         what = "the vector is not the one that was read when the space was opened"
         segment = record.segment
-        return segment.report(record.payload_offset + 4 * record.dim * row, generation, generation, what).error()
+        return segment.report(record.vector_offset(row), generation, generation, what).error()

@@ -7,7 +7,6 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
-from engram.log.files.os_errors import typed_failures
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.model.values.retention_policy import RetentionPolicy
@@ -17,7 +16,7 @@ from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.scans.leases import Leases
-from engram.store.space_settings import policy_in, with_policy
+from engram.store.space_settings import policy_in, record, with_policy
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
@@ -71,11 +70,7 @@ class Retention:
         Unavailable
             If it cannot be recorded; the old policy holds then.
         """
-        manifest = self._state.manifest
-        if manifest.storage.read_only:
-            raise Unavailable("the store was opened read-only", code="read_only", field="path")
-        with typed_failures("recording the retention"):
-            manifest.set_settings(with_policy(manifest.settings, policy))
+        record(self._state.manifest, lambda settings: with_policy(settings, policy))
         self.advance()
 
     def go_on(self, clock: AgeClock, leases: Leases | None) -> None:

@@ -257,11 +257,11 @@ class SpaceRecalls:
 
     def live_versions(self, ids: Sequence[str]) -> list[int | None]:
         """Return the generation of the live version of each of `ids`, which are texts; None for an id without one."""
-        attributes, due_us = self._state.attributes, present_us()
-        found = map(self._state.versions.live, ids)
+        attributes, found = self._state.attributes, list(map(self._state.versions.live, ids))
         if attributes.expiring is None:
-            return list(found)
-        return [None if one is not None and attributes.is_due(one, due_us) else one for one in found]
+            return found
+        left = attributes.without_due([generation or 0 for generation in found], present_us())
+        return [generation or None for generation in left]
 
     def lease(self, generation: int | None = None) -> Snapshot:
         """Return a snapshot that can be leased again within a minute, by its generation; None for the newest.

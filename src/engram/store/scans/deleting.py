@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.errors import CorruptData
-from engram.log.log import Log
 from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.store.scans.runs import IDS, readable, runs_of
+from engram.store.scans.runs import readable_ids
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -54,21 +50,13 @@ def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: i
         part = rows[start : start + BATCH_COUNT_MAX]
         more = start + len(part) < len(rows)
         with space.log.as_of(generation):
-            try:
-                ids = _ids(space.log, part)
-            except CorruptData as error:
-                # It keeps nothing else from being deleted.
-                damage = damage or error
-                part = readable(space.log, part, IDS)
-                ids = _ids(space.log, part)
-        if ids:
-            yield DeletionPart(ids, part.tolist(), more)
+            found = readable_ids(space.log, part)
+        # It keeps nothing else from being deleted.
+        damage = damage or found.damage
+        if found.ids:
+            yield DeletionPart(found.ids, found.generations.tolist(), more)
     if damage is not None:
         raise damage
-
-
-def _ids(log: Log, generations: NDArray[np.int64]) -> list[str]:
-    return [id for run in runs_of(log, generations) for id in run.texts("ids")]
 
 
 def count_passing(space: SpaceEngine, filter: Filter | Condition, generation: int) -> Deletion:

@@ -18,7 +18,7 @@ from engram.model.filters.filter import Filter
 from engram.model.scans.cursor import scan_digest
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import select
-from engram.store.scans.runs import IDS, TIMES, readable, runs_of
+from engram.store.scans.runs import IDS, TIMES, ids_of, readable, runs_of
 
 KEPT_BYTES_MAX: Final = 64 << 20
 """Bytes of rows that are kept for a space, beside those of the scan that was last."""
@@ -56,14 +56,14 @@ def by_time(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def by_id(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return `generations` in the order of their ids, by code points.
+    """Return `generations`, which must ascend, in the order of their ids, by code points.
 
     Raises
     ------
     CorruptData
         If the ids cannot be read.
     """
-    ids = [id for rows in runs_of(log, generations) for id in rows.texts("ids")]
+    ids = ids_of(log, generations)
     if not ids:
         return generations
     # The order of code points is that of the bytes in UTF-8.
@@ -153,13 +153,15 @@ class OrderedRows:
             If what the order goes by cannot be read.
         """
         is_skipped = skip_damaged and order != "generation"
-        if not len(self._attributes.due(due_us, generation, generation)):
+        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures, due_us
+        found = self._known(key)
+        if found is None and due_us and not len(self._attributes.due(due_us, generation, generation)):
             # So that all who ask at different times share the rows.
             due_us = 0
-        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures, due_us
-        with self._lock:
-            kept = self._kept.get(key)
-        found = kept.found if kept is not None else self._ordered(filter, order, generation, skip_damaged, due_us)
+            key = (*key[:-1], due_us)
+            found = self._known(key)
+        if found is None:
+            found = self._ordered(filter, order, generation, skip_damaged, due_us)
         self._keep(key, found)
         return found
 
@@ -169,6 +171,11 @@ class OrderedRows:
         with self._lock:
             for key in [key for key, kept in self._kept.items() if kept.used_s <= before_s]:
                 del self._kept[key]
+
+    def _known(self, key: _Key) -> RowsInOrder | None:
+        with self._lock:
+            kept = self._kept.get(key)
+        return None if kept is None else kept.found
 
     def _ordered(
         self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool, due_us: int

@@ -17,6 +17,12 @@ IDS: Final = "ids"
 TIMES: Final = "times_us"
 """The columns that orders go by."""
 
+TOGETHER_MIN: Final = 4
+"""Fewer rows of a record are read faster one by one."""
+
+# So are those that are fewer than one of so many rows.
+_APART: Final = 8
+
 
 class Span(NamedTuple):
     """Rows that follow each other in a record.
@@ -78,6 +84,57 @@ def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
     """Yield the rows of `generations`, in their order, as far as they follow each other together."""
     for span in spans_of(log, generations):
         yield RecordRows(span.record, span.row, span.rows)
+
+
+def ids_of(log: Log, generations: NDArray[np.int64]) -> list[str]:
+    """Return the ids of `generations`, which must rise.
+
+    Where many of a record are wanted, all ids between them are decoded together, though some are not wanted.
+
+    Raises
+    ------
+    LookupError, FailedPrecondition, Unavailable
+        As for `Log.locate_run`.
+    CorruptData
+        If one of the ids is damaged; what lies between them does not matter.
+    """
+    ids: list[str] = []
+    while len(ids) < len(generations):
+        record, rows = log.locate_run(generations[len(ids) :])
+        first, last = int(rows[0]), int(rows[-1])
+        if len(rows) >= TOGETHER_MIN and last - first < _APART * len(rows):
+            between = RecordRows(record, first, last - first + 1)
+            ids += [between.id(row) for row in (rows - first).tolist()]
+        else:
+            ids += map(record.id, rows.tolist())
+    return ids
+
+
+class ReadableIds(NamedTuple):
+    """The ids of some observations, as far as they can be read.
+
+    Parameters
+    ----------
+    generations
+        The observations whose ids can be read: int64, shape ``(n,)``, ascending.
+    ids
+        The id of each.
+    damage
+        Why others cannot be read; None if there are none.
+    """
+
+    generations: NDArray[np.int64]
+    ids: list[str]
+    damage: CorruptData | None
+
+
+def readable_ids(log: Log, generations: NDArray[np.int64]) -> ReadableIds:
+    """Return the ids of `generations`, which must rise, that are not damaged; raises otherwise as `ids_of`."""
+    try:
+        return ReadableIds(generations, ids_of(log, generations), None)
+    except CorruptData as error:
+        kept = readable(log, generations, IDS)
+        return ReadableIds(kept, ids_of(log, kept), error)
 
 
 def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[np.int64]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from engram.errors import CorruptData
 from engram.log.records.record import Record
 from engram.log.records.record_rows import RecordRows
 from engram.model.hit import Hit, received_hit
 from engram.store.recall.stored_hits import stored_hit
-from engram.store.scans.runs import Span
-
-# Fewer rows are read faster one by one.
-_TOGETHER_MIN: Final = 4
+from engram.store.scans.runs import TOGETHER_MIN, Span
 
 
 class ScannedRows(RecordRows):
@@ -74,7 +70,7 @@ def scanned_hits(spans: Iterable[Span], indexed: int, recalled_us: int) -> list[
     """
     hits: list[Hit] = []
     for span in spans:
-        if span.rows < _TOGETHER_MIN:
+        if span.rows < TOGETHER_MIN:
             for row in range(span.row, span.row + span.rows):
                 is_indexed = span.record.generation(row) <= indexed
                 hits.append(stored_hit(span.record, row, 1.0, is_indexed, recalled_us))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from engram.log.files.memory_storage import MemoryStorage
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import Column, RecordKind
 from engram.log.records.record import Record
+from engram.log.records.record_rows import RecordRows
 from engram.model.observations import make_batch
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.logs import open_log
@@ -44,6 +47,9 @@ def test_vectors_are_those_of_the_rows_that_have_one(vectors: list[bool]) -> Non
         assert record.has_vector(row) == has
         assert (vector is not None) == has
         assert vector is None or vector.tolist() == vector_of(id).tolist()
+        if has:
+            stored = np.frombuffer(record.segment.memory, np.float32, DIM, record.vector_offset(row))
+            assert stored.tolist() == vector_of(id).tolist()
     assert record.vectors(np.arange(4)).tolist() == [vector_of(id).tolist() for id in having]
     assert len(record.vector_sums()) == len(having)
     assert record.contents() == [f"text {id}" for id in NAMES]
@@ -87,3 +93,16 @@ def test_columns_tell_which_rows_have_what() -> None:
     columns = record_of([True, False, True, True], [False, True, True, True]).columns()
     assert columns["vector_presence"].tolist() == [True, False, True, True]
     assert columns["text_presence"].tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("texts", [[True] * 4, [True, False, True, False]], ids=["all", "some"])
+@pytest.mark.parametrize("expires_at", [None, [None, 7.0, None, 9.0]], ids=["for ever", "for a while"])
+def test_rows_that_are_read_together_are_those_that_are_read_alone(texts: list[bool], expires_at: Any) -> None:
+    contents = [f"text {id}" if has else None for id, has in zip(NAMES, texts, strict=True)]
+    batch = make_batch(NAMES, [vector_of(id) for id in NAMES], contents, expires_at=expires_at)
+    (record,) = open_log(MemoryStorage()).append([LogEntry(RecordKind.OBSERVE, 1, batch)])
+    rows = RecordRows(record, 1, 3)
+    found = [rows.row(row) for row in range(3)]
+    assert found == [record.row(row) for row in range(1, 4)]
+    assert [row.has_content for row in found] == texts[1:]
+    assert [row.expires_us for row in found] == ([None] * 3 if expires_at is None else [7_000_000, None, 9_000_000])

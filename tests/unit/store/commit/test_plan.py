@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import EngramError, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, SequenceError, Unavailable
 from engram.log.records.header import RecordKind
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
+from engram.store.expiry.due_versions import DueVersions
+from engram.store.filters.metadata_index import MetadataIndex
 from tests.doubles.batches import batch_of, vector_of
 from tests.doubles.waiting import Outcomes
 
@@ -29,6 +32,7 @@ class Planner:
         self.last_generation = last_generation
         self.requests: list[CommitRequest] = []
         self.outcomes: list[Outcomes] = []
+        self.due: DueVersions | None = None
 
     def observe(self, *ids: str, session: str = "", first_sequence: int = 0, writer: int = 0) -> Planner:
         return self._add(batch=batch_of(ids), session=session, first_sequence=first_sequence, writer=writer)
@@ -36,11 +40,14 @@ class Planner:
     def observe_if(self, ids: Sequence[str], expected_generations: Sequence[int]) -> Planner:
         return self._add(batch=batch_of(ids), expected_generations=expected_generations)
 
+    def observe_until(self, ids: Sequence[str], expires_us: Sequence[int]) -> Planner:
+        return self._add(batch=replace(batch_of(ids), expires_us=np.array(expires_us, np.int64)))
+
     def delete(self, *ids: str) -> Planner:
         return self._add(delete_ids=ids)
 
     def plan(self) -> CommitPlan:
-        plan = CommitPlan(self.versions, self.sessions, self.last_generation)
+        plan = CommitPlan(self.versions, self.sessions, self.last_generation, self.due)
         for request in self.requests:
             plan.add(request)
         return plan
@@ -224,3 +231,37 @@ def test_a_raising_receiver_does_not_keep_others_waiting(caplog: pytest.LogCaptu
     plan.settle(planner.requests, None)
     assert planner.outcomes[1].result() == CommitResult(2, 2, 1)
     assert "the receiver is gone" in caplog.text
+
+
+def test_what_is_due_is_not_alive_any_more_for_whoever_writes() -> None:
+    stored = Planner().observe("a", "b", "c")
+    stored.versions.apply(stored.plan().changes)
+    asked: list[list[int]] = []
+
+    class Attributes:
+        def without_due(self, generations: Sequence[int], now_us: int) -> list[int]:
+            asked.append(list(generations))
+            return [0 if generation in {1, 3} else generation for generation in generations]
+
+    attributes: Any = Attributes()
+    planner = Planner(last_generation=3).observe_if(["a"], [0]).observe_if(["b"], [0]).delete("c", "b", "x")
+    planner.versions, planner.due = stored.versions, DueVersions(attributes, 10)
+    first, refused, deleted = planner.settled()
+    assert (first, deleted) == (CommitResult(4, 4, 1), CommitResult(5, 6, 2, existed=1, as_of=6))
+    assert isinstance(refused, FailedPrecondition)
+    assert (refused.code, refused.value) == ("condition_failed", "2")
+    # Once for each request, however many ids it has.
+    assert asked == [[1], [2], [3, 2]]
+
+
+def test_what_is_due_as_soon_as_it_is_stored_is_not_alive_for_what_is_committed_with_it() -> None:
+    """Whether it is committed before, or together, depends on who else writes."""
+    planner = Planner().observe_until(["a", "b"], [10, 11]).observe_if(["a"], [0]).observe_if(["b"], [0])
+    planner.due = DueVersions(MetadataIndex(), 10)
+    both, first, refused = planner.settled()
+    assert (both, first) == (CommitResult(1, 2, 2), CommitResult(3, 3, 1))
+    assert isinstance(refused, FailedPrecondition)
+    assert (refused.code, refused.value) == ("condition_failed", "2")
+    planner = Planner().observe_until(["a", "b"], [10, 11]).delete("a", "b")
+    planner.due = DueVersions(MetadataIndex(), 10)
+    assert planner.settled()[1] == CommitResult(3, 4, 2, existed=1, as_of=4)

@@ -94,7 +94,7 @@ def test_a_new_space_retains_a_day_and_an_older_one_everything(tmp_path: Path) -
         write(space)
         assert compacted(space) == 0
         manifest = space._engine._state.manifest
-        manifest.set_settings({key: value for key, value in manifest.settings.items() if key != "retention"})
+        manifest.change_settings(lambda now: {key: value for key, value in now.items() if key != "retention"})
     with MemoryStore(tmp_path, options=QUIET) as store:
         space = store.space("notes")
         assert space.retention == EVERYTHING

@@ -26,11 +26,13 @@ def test_nothing_is_due_before_the_soonest() -> None:
     assert rows.waiting(10).tolist() == [2]
     assert rows.waiting(99).tolist() == [1, 2, 3]
     assert [rows.is_due(generation, 20) for generation in (0, 1, 2, 3, 4)] == [False, False, True, True, False]
+    assert rows.are_due(np.array([3, 0, 1, 4, 2, 3]), 20).tolist() == [True, False, False, False, True, True]
 
 
 def test_without_rows_nothing_is_due() -> None:
     rows = ExpiringRows()
     assert (len(rows), rows.soonest_us, rows.waiting(NEVER_US - 1).tolist()) == (0, NEVER_US, [])
+    assert (rows.is_due(1, NEVER_US - 1), rows.are_due(np.array([1, 2]), NEVER_US - 1).tolist()) == (False, [False] * 2)
     rows.settle(NEVER_US - 1, 5, lambda found: np.zeros(len(found), bool))
 
 
@@ -78,3 +80,5 @@ def test_it_finds_what_looking_at_all_finds(
         for now in (0, 20, 45):
             wanted = [row for row, time in enumerate(times, 1) if time <= now and row not in over]
             assert rows.waiting(now).tolist() == wanted
+            known = np.arange(len(times) + 2)
+            assert rows.are_due(known, now).tolist() == [rows.is_due(one, now) for one in known.tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.errors import AlreadyExists, InvalidInput, NotFound
+from engram.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from engram.log.records.header import Column
 from engram.model.cue import Cue
 from engram.model.filters.fields import Own
@@ -22,6 +23,8 @@ from engram.store.compaction.pace import Pace
 from engram.store.recall.snapshot import exhausted
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.expiry_clock import ExpiryClock, S
+from tests.doubles.faulty_storage import Fault, FaultyStorage
+from tests.doubles.stores import store_on
 
 OPTIONS = StoreOptions(segment_bytes=64 << 10, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
 
@@ -73,7 +76,8 @@ def test_what_is_due_is_gone_from_every_answer_about_now(space: Space, clock: Ex
         left = everything - gone
         assert answers(space) == [left] * 6
         assert names(space.scan()) == left
-        assert (space.count(), len(space), space.facets(fields="confidence").count) == (len(left),) * 3
+        counts = space.count(), len(space), space.facets(fields="confidence").count, space.stats().live_count
+        assert counts == (len(left),) * 4
         assert {id for id in everything if id in space} == left
         assert {id for id in everything if space.get(id) is not None} == left
         assert [hit is not None for hit in space.get(["a", "b", "c"])] == [id in left for id in "abc"]
@@ -392,3 +396,46 @@ def test_parts_of_one_recall_hide_the_same(space: Space, clock: ExpiryClock) -> 
     assert (names(rest.hits), rest.due_us, rest.generation) == ({"a", "b", "d"}, first.due_us, first.generation)
     named = exhausted(engine.recall_many(query.at(first.generation)))
     assert names(named.hits) == {"a", "b", "c", "d"}
+
+
+def test_a_store_that_is_opened_read_only_hides_what_is_due_and_removes_nothing(
+    space: Space, store: MemoryStore, clock: ExpiryClock, tmp_path: Path
+) -> None:
+    before = observe(space, "a", "b", ttl=[5, None])
+    store.close()
+    clock.go_on(5)
+    with MemoryStore(tmp_path / "data", read_only=True) as again:
+        space = again.space("notes")
+        assert answers(space) == [{"b"}] * 6
+        assert answers(space, max_generation=before) == [{"a", "b"}] * 6
+        space._engine.remove_expired()
+        assert (space.generation, len(space), space.get("a")) == (before, 1, None)
+        with pytest.raises(Unavailable) as refused:
+            space.set_ttl(60)
+        assert (refused.value.code, space.ttl_s) == ("read_only", None)
+
+
+def test_a_default_that_cannot_be_recorded_is_not_in_force(clock: ExpiryClock) -> None:
+    storage = FaultyStorage()
+    with store_on(storage=storage, options=OPTIONS) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_ttl(60)
+        storage.faults.pending.append(Fault("replace", errno.ENOSPC))
+        with pytest.raises(Unavailable):
+            space.set_ttl(30)
+        observe(space, "a")
+        hit = space.get("a")
+        assert (space.ttl_s, hit and hit.expires_us) == (60, clock.day_us + 60 * S)
+        survivor = storage.after_kill()
+    with store_on(storage=survivor, options=OPTIONS) as again:
+        assert again.space("notes").ttl_s == 60
+
+
+def test_the_retention_and_the_default_are_both_recorded(space: Space, store: MemoryStore, tmp_path: Path) -> None:
+    space.set_ttl(60)
+    space.set_retention(RetentionPolicy(7.0, 5))
+    space.set_ttl(30)
+    store.close()
+    with MemoryStore(tmp_path / "data", options=OPTIONS) as again:
+        space = again.space("notes")
+        assert (space.ttl_s, space.retention) == (30, RetentionPolicy(7.0, 5))

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engram.errors import FailedPrecondition
+from engram.errors import CorruptData, FailedPrecondition
 from engram.log.log import Log
+from engram.log.records.record_rows import RecordRows
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
-from engram.store.scans.runs import spans_of
+from engram.store.scans.runs import ids_of, spans_of
 from tests.doubles.batches import DIM, vector_of
+from tests.doubles.damaged import flip_stored
 
 QUIET = StoreOptions(segment_bytes=64 << 10, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
 IDS = [f"id-{number}" for number in range(20)]
@@ -78,3 +80,43 @@ def test_hits_and_deletions_have_their_own_generations(space: Space) -> None:
         assert by_generation[hit.generation] == hit.id
     found = space.get(list(by_generation.values()))
     assert [hit.generation for hit in found if hit is not None] == list(by_generation)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 50])
+def test_ids_are_those_of_the_generations_however_they_are_spread(space: Space, step: int) -> None:
+    log = space._engine.log
+    by_generation = alive(log, space)
+    wanted = sorted(by_generation)[::step]
+    assert ids_of(log, np.array(wanted, dtype=np.int64)) == [by_generation[generation] for generation in wanted]
+    assert ids_of(log, np.array([], dtype=np.int64)) == []
+
+
+def test_ids_that_are_spread_over_a_record_are_decoded_together(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = space._engine.log
+    record = next(record for record in log.records() if record.count > 20)
+    decoded: list[int] = []
+    texts = RecordRows.texts
+
+    def noted(rows: RecordRows, name: str) -> list[str]:
+        decoded.append(rows.count)
+        return texts(rows, name)
+
+    monkeypatch.setattr(RecordRows, "texts", noted)
+    assert ids_of(log, record.generations[:21:2]) == record.ids()[:21:2]
+    assert decoded == [21]
+    # So few of them are read one by one.
+    assert ids_of(log, record.generations[:21:10]) == record.ids()[:21:10]
+    assert decoded == [21]
+
+
+def test_a_damaged_id_between_those_that_are_wanted_does_not_matter(tmp_path: Path) -> None:
+    # Nearly as long as a sector, so that only the neighbours of one may be damaged with it.
+    ids = [f"id-{letter}" * 125 for letter in "abcdefgh"]
+    with MemoryStore(tmp_path, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(ids, np.array([vector_of(id) for id in ids]))
+        flip_stored(tmp_path, ids[2].encode())
+        log = space._engine.log
+        assert ids_of(log, np.array([1, 5, 6, 7, 8])) == [ids[0], *ids[4:]]
+        with pytest.raises(CorruptData):
+            ids_of(log, np.array([1, 3, 5, 6, 7, 8]))
