@@ -23,7 +23,7 @@ from engram.model.values.presence import gathered, unless_all
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
-from engram.store.expiry.present import present_us
+from engram.store.expiry.due_versions import DueVersions
 from engram.store.space_state import SpaceState
 
 # Fewer observations are encoded faster than another thread wakes up.
@@ -97,7 +97,8 @@ class GroupCommit:
 
     def _commit(self, requests: Sequence[CommitRequest]) -> bool:
         state = self._state
-        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, _due_in(state))
+        last = state.log.last_generation
+        plan = CommitPlan(state.versions, state.sessions, last, DueVersions(state.attributes, last))
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
@@ -230,12 +231,3 @@ class GroupCommit:
         if len(generations):
             vectors = gathered(batch.vectors, presence)
             self._state.index.append(vectors, int(generations[0]), record.raw_vectors, sums, generations)
-
-
-def _due_in(state: SpaceState) -> Callable[[int], bool] | None:
-    """Return a function that tells whether a version is due by now; None if nothing expires."""
-    attributes = state.attributes
-    if attributes.expiring is None:
-        return None
-    due_us = present_us()
-    return lambda generation: attributes.is_due(generation, due_us)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
@@ -16,6 +16,7 @@ from engram.store.commit.conditions import unmet_condition
 from engram.store.commit.live_versions import LiveVersions, VersionChanges
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
+from engram.store.expiry.due_versions import DueVersions
 
 # For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
@@ -38,8 +39,8 @@ class CommitPlan:
         State of the space, which is only read.
     last_generation
         The last generation that is taken.
-    is_due
-        Returns whether a version is due, so that for whoever writes it is not alive any more.
+    due
+        The versions that are due, so that for whoever writes they are not alive any more; None: nothing expires.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class CommitPlan:
         versions: LiveVersions,
         sessions: SessionTable,
         last_generation: int,
-        is_due: Callable[[int], bool] | None = None,
+        due: DueVersions | None = None,
     ) -> None:
-        self._is_due = is_due
+        self._due = due
         self._sessions = sessions
         self._generation_before = last_generation
         self._next_generation = last_generation + 1
@@ -106,6 +107,8 @@ class CommitPlan:
         self._next_generation += len(batch)
         self.changes.observe(batch.ids, range(first, self._next_generation))
         self.observed += len(batch)
+        if self._due is not None and batch.expires_us is not None:
+            self._due.add(first, batch.expires_us)
         if len(batch) < _SMALL_ROWS:
             self._add_small(batch, origin, first)
         else:
@@ -137,8 +140,8 @@ class CommitPlan:
     def _holds(self, request: CommitRequest, batch: ObservationBatch, expected_generations: Sequence[int]) -> bool:
         """Return whether the conditions of a request hold; otherwise it has been answered."""
         found = self.changes.generations(batch.ids)
-        if self._is_due is not None:
-            found = [0 if self._is_due(generation) else generation for generation in found]
+        if self._due is not None and self._due.may_be:
+            found = [0 if generation in self._due else generation for generation in found]
         unmet = unmet_condition(batch.ids, expected_generations, found)
         if unmet is not None:
             # An earlier request of this commit may be why, and only if this commit succeeds.
@@ -161,9 +164,9 @@ class CommitPlan:
         self._next_generation += len(ids)
         existed = 0 if ids == [NO_ID] else len(ids)
         self.deleted += existed
-        if self._is_due is not None:
+        if self._due is not None and self._due.may_be:
             # They go, too, but nobody has seen them any more.
-            existed -= sum(map(self._is_due, self.changes.generations(ids)))
+            existed -= sum(generation in self._due for generation in self.changes.generations(ids))
         self.changes.delete(ids, range(first, self._next_generation))
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
         last = self.last_generation
