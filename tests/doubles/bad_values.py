@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -72,6 +73,7 @@ def worse_values() -> dict[str, dict[str, Any]]:
     """
     # More than any message has.
     huge = "x" * 45_000_000
+    few_texts = {"a list with bytes": [b"a"], "a list of fractions": [0.5]}
     shares = {"too many numbers": [0.5] * 5, "NaN in a list": [float("nan")], "a number above 1": [2]}
     return {
         "filter": {
@@ -81,12 +83,27 @@ def worse_values() -> dict[str, dict[str, Any]]:
             "a filter with an unknown operator": {"deck": {"$gt": 1}},
             "a filter with a set": {"deck": {1}},
         },
-        "ids": {"a list with bytes": [b"a"], "a list of fractions": [0.5]},
+        "ids": few_texts,
+        "id": few_texts,
         "vectors": {"too many vectors": np.ones((5, 16)), "a vector of zeros": np.zeros((1, 16))},
         "contents": {"too many texts": ["a"] * 5, "a huge text in a list": [huge], "a list with bytes": [b"a"]},
         "timestamps": {"too many times": [1.0] * 5, "NaN in a list": [float("nan")], "milliseconds": [1.7e12]},
         "confidences": shares,
         "importances": shares,
+        "expires_at": {
+            "too many times": [1.0] * 5,
+            "NaN in a list": [float("nan")],
+            "milliseconds": [1.7e12],
+            "a duration": timedelta(seconds=1),
+        },
+        "ttl": {
+            "too many durations": [1] * 5,
+            "NaN in a list": [float("nan")],
+            "a negative number in a list": [-1],
+            "a thousand years": 3.2e10,
+            "a time": datetime(2100, 1, 1, tzinfo=UTC),
+        },
+        "embed": {"a list of flags": [True], "a word for no": "no"},
         "metadata": {
             "too many objects": [{}] * 5,
             "NaN in an object": [{"a": float("nan")}],
@@ -150,6 +167,7 @@ def problems_of(
     more: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     *,
     ends: bool = False,
+    renew: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Call a method with every bad value in the place of every argument, and return what is wrong with the outcomes.
 
@@ -169,6 +187,8 @@ def problems_of(
         By argument, further bad values, such as `worse_values`.
     ends
         Whether a call that is not refused ends the use of the object. What may be taken is left out then.
+    renew
+        Called after each call that was taken: has again what the valid arguments need.
     """
     problems = [f"{name} is in no table" for name in arguments_of(method) if name not in taken]
     for name in arguments_of(method):
@@ -179,6 +199,7 @@ def problems_of(
             before = state()
             outcome = outcome_of(call, {**valid, name: bad})
             if outcome == TAKEN_AS_IT_IS:
+                renew()
                 outcome = "" if label in may_be_taken else outcome
             elif not outcome and state() != before:
                 outcome = "is refused, and something is stored"

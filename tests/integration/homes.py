@@ -13,6 +13,7 @@ from engram import AsyncClient, Client, Hit, MemoryStore
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.model.scans.scan import AsyncScan
 from engram.model.spaces import Vectors
+from engram.model.values.expiry import Ttl
 from tests.doubles.http_transport import SCHEME
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 
@@ -97,36 +98,44 @@ class Result:
 
 
 @contextmanager
-def embedded(address: str, space: str, embedder: str, vectors: Vectors = "required") -> Iterator[Any]:
+def embedded(
+    address: str, space: str, embedder: str, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A space of a store in this process."""
     with MemoryStore(None) as store:
-        yield store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors)
+        yield store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl)
 
 
 @contextmanager
-def embedded_asynchronous(address: str, space: str, embedder: str, vectors: Vectors = "required") -> Iterator[Any]:
+def embedded_asynchronous(
+    address: str, space: str, embedder: str, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A space of a store in this process, for coroutines."""
     with asyncio.Runner() as runner:
         store = AsyncMemoryStore(MemoryStore(None))
-        made = runner.run(store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors))
+        made = runner.run(store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl))
         yield Blocking(runner.get_loop(), made)
         runner.run(store.close())
 
 
 @contextmanager
-def blocking(address: str, space: str, embedder: str | None, vectors: Vectors = "required") -> Iterator[Any]:
+def blocking(
+    address: str, space: str, embedder: str | None, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A client of a server. The space is there if its embedder is None."""
     with Client(address, space=space) as client:
         # Either is tried again while a busy machine takes long to connect; what a test begins with may not be.
         if embedder is None:
             client.status()
         else:
-            client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors)
+            client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl)
         yield client
 
 
 @contextmanager
-def asynchronous(address: str, space: str, embedder: str | None, vectors: Vectors = "required") -> Iterator[Any]:
+def asynchronous(
+    address: str, space: str, embedder: str | None, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """An asynchronous client of a server. The space is there if its embedder is None."""
     with asyncio.Runner() as runner:
 
@@ -137,7 +146,7 @@ def asynchronous(address: str, space: str, embedder: str | None, vectors: Vector
         if embedder is None:
             runner.run(client.status())
         else:
-            runner.run(client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors))
+            runner.run(client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl))
         yield Blocking(runner.get_loop(), client)
         runner.run(client.close())
 
@@ -183,7 +192,7 @@ class Home:
     Parameters
     ----------
     opened
-        Opens a space with an address, a name and an embedder.
+        Opens a space with an address, a name, an embedder and further settings.
     address_of
         The address of a server for this way.
     """
@@ -192,9 +201,11 @@ class Home:
         self._opened = opened
         self._address_of = address_of
 
-    def space(self, server: Place, embedder: str = "", vectors: Vectors = "required") -> AbstractContextManager[Any]:
+    def space(
+        self, server: Place, embedder: str = "", vectors: Vectors = "required", ttl: Ttl | None = None
+    ) -> AbstractContextManager[Any]:
         """A new space; `server` is where it is if it is on a server."""
-        return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder, vectors)
+        return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder, vectors, ttl)
 
     def found(self, server: Place, name: str) -> AbstractContextManager[Any]:
         """A client of a space that is on a server."""

@@ -16,9 +16,9 @@ import pytest
 from engram import Cue, Filter, Hit, Hits, MemoryStore, StoreOptions
 from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound
 from tests.doubles.damaged import flip_stored, logs_of
+from tests.integration.refused_calls import REFUSED
 from tests.integration.server_process import DIM, vectors_of
 from tests.integration.side_by_side import OneStore
-from tests.integration.test_one_face_refusals import REFUSED
 
 # Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
 LONG = 256

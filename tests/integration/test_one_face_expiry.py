@@ -18,8 +18,7 @@ from tests.integration.server_process import DIM
 from tests.integration.socket_client import SocketServer
 
 FAR = 4_000_000_000
-# So that what is observed is there to be looked at before it is due, also on a busy machine.
-SOON_S = 1.5
+SOON_S = 0.2
 TIMEOUT_S = 30.0
 
 
@@ -56,9 +55,10 @@ def test_a_time_to_live_counts_from_the_call(home: Any) -> None:
 
 
 def test_what_is_due_is_gone_and_the_past_has_it(home: Any) -> None:
-    before = home.observe(["a", "b"], vectors("a", "b"), ["the pump", "the pump"], ttl=[SOON_S, None])
+    home.observe(["a", "b"], vectors("a", "b"), ["the pump", "the pump"], expires_at=[FAR, None])
     assert {hit.id for hit in home.recall(vector_of("a"))} == {"a", "b"}
-    held = home.snapshot()
+    before = home.update("a", ttl=SOON_S)
+    held = home.snapshot(before)
     wait_until(lambda: home.get("a") is None)
     assert [hit.id for hit in home.recall(vector_of("a"))] == ["b"]
     assert [hit.id for hit in home.recall(Cue(text="pump", by="words"))] == ["b"]
@@ -68,7 +68,7 @@ def test_what_is_due_is_gone_and_the_past_has_it(home: Any) -> None:
     assert {hit.id for hit in home.recall(vector_of("a"), max_generation=before)} == {"a", "b"}
     assert home.count(max_generation=before) == 2
     assert held.get("a") is not None
-    # The server removes it soon afterwards.
+    # It is removed soon afterwards.
     wait_until(lambda: home.stats().durable_generation == before + 1)
     assert home.count(max_generation=before) == 2
 
@@ -143,6 +143,26 @@ def test_what_is_refused(home: Any, columns: dict[str, Any], code: str, field: s
         assert (error.code, error.field) == (code, field)
         assert error.value
     assert (home.count(), home.get("kept").expires_us) == (1, None)
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_space_may_have_a_default(name: str, server: SocketServer) -> None:
+    with HOMES[name].space(server, vectors="optional", ttl=timedelta(hours=1)) as home:
+        before_us = time.time_ns() // 1000
+        home.observe("a", vector_of("a"))
+        home.observe(["b", "c"], None, ["one", "two"], ttl=[None, math.inf])
+        home.observe("d", vector_of("d"), expires_at=FAR, if_absent=True)
+        home.observe("e", None, None, if_absent=True)
+        home.submit("f", vector_of("f")).result()
+        after_us = time.time_ns() // 1000
+        expiries = {id: home.get(id).expires_us for id in "abcdef"}
+        assert (expiries["c"], expiries["d"]) == (None, FAR * 1_000_000)
+        assert all(before_us <= expiries[id] - 3_600_000_000 <= after_us for id in "abef")
+        # What is not named in an update stays, whatever the default is.
+        home.update(["a", "c"], tags=[["x"], ["x"]])
+        assert [home.get(id).expires_us for id in "ac"] == [expiries["a"], None]
+        home.update("a", expires_at=None)
+        assert home.get("a").expires_us is None
 
 
 @pytest.mark.parametrize("name", CLIENTS)

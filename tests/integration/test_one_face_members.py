@@ -31,7 +31,7 @@ OF_CLIENTS = {
 # What is at hand where the engine is; `stats` tells the generations everywhere.
 OF_EMBEDDED_SPACES = {
     *("config", "incarnation", "generation", "durable_generation", "indexed_generation", "visible_generation"),
-    *("retention", "set_retention"),
+    *("retention", "set_retention", "ttl_s", "set_ttl"),
 }
 HERE = Path(__file__).parent
 # Where spaces, snapshots, stores and clients at every place are tested, and by which names.

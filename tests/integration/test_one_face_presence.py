@@ -104,6 +104,52 @@ def test_an_update_leaves_what_is_not_named(optional_home: Any) -> None:
     )
 
 
+def test_streams_pass_over_what_has_no_vector(optional_home: Any) -> None:
+    fill(optional_home)
+    near = [hit.id for hits in optional_home.recall_stream(vector_of("b"), 10) for hit in hits]
+    assert sorted(near) == ["a", "c"]
+    newest = [hit.id for hits in optional_home.recall_stream(Cue(filter=F.deck >= 2), 10) for hit in hits]
+    assert newest == ["d", "c", "b"]
+
+
+def test_a_standing_recall_hears_of_what_has_no_vector_by_its_filter_alone(optional_home: Any) -> None:
+    optional_home.observe("a", vector_of("a"), metadata={"deck": 1})
+    similar = optional_home.recall_stream(Cue(vector_of("a"), score_min=0.9), follow=True)
+    passing = optional_home.recall_stream(Cue(filter=F.deck >= 1), follow=True)
+    assert (ids(next(similar)), ids(next(passing))) == (["a"], ["a"])
+    optional_home.observe(["b", "c"], [None, vector_of("a")], ["one", "two"], metadata=[{"deck": 2}, {"deck": 2}])
+    assert ids(next(similar)) == ["c"]
+    heard: list[str] = []
+    while len(heard) < 2:
+        heard += ids(next(passing))
+    assert heard == ["b", "c"]
+    similar.close()
+    passing.close()
+
+
+def test_the_past_is_what_it_was(optional_home: Any) -> None:
+    fill(optional_home)
+    assert optional_home.update("b", vector_of("b")) == 5
+    assert (optional_home.delete(filter=F.deck == 3), optional_home.get("d")) == (1, None)
+    assert sorted(ids(optional_home.recall(vector_of("b"), 10))) == ["a", "b", "c"]
+    held = optional_home.snapshot(4)
+    assert [hit.vector is None for hit in held.get(["b", "c", "d"], include_vectors=True)] == [True, False, True]
+    assert sorted(ids(held.recall(vector_of("b"), 10))) == ["a", "c"]
+    assert (held.count(), ids(held.scan(F.deck == 3))) == (4, ["d"])
+    optional_home.erase(["b"])
+    assert (optional_home.get("b"), optional_home.count()) == (None, 2)
+
+
+def test_conditions_and_expiry_need_no_vectors(optional_home: Any) -> None:
+    assert optional_home.observe("a", None, "one", if_absent=True) == 1
+    met = refused(FailedPrecondition, lambda: optional_home.observe("a", None, "two", if_absent=True))
+    assert met == ("condition_failed", "expected_generations[0]")
+    assert optional_home.observe(["a", "b"], [None, vector_of("b")], expected_generations=[1, 0]) == 3
+    optional_home.observe(["c", "d"], [None, None], ["one", "two"], ttl=[0, 3600])
+    assert [hit and hit.id for hit in optional_home.get(["a", "b", "c", "d"])] == ["a", "b", None, "d"]
+    assert optional_home.get("d").expires_us is not None
+
+
 def test_a_space_without_vectors(vectorless_home: Any) -> None:
     vectorless_home.observe(["a", "b"], None, ["the pump leaks", None], tags=[["x"], ["x"]])
     vectorless_home.observe("c", content="the mast creaks")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram import Between, Client, Deletion, F, Facet, FacetValue, Filter, MemoryStore, Space
+from engram import Between, Client, Deletion, F, Facet, FacetValue, Filter, MemoryStore, Own, Space
 from engram.client.snapshot import ClientSnapshot
 from engram.errors import FailedPrecondition, InvalidInput, NotFound
 from engram.store import Snapshot
@@ -84,6 +84,18 @@ def test_a_scan_by_a_filter_has_what_passes(home: Any) -> None:
     assert ids(home.scan(filter=Filter(since=20, until=50), page_size=1, order="time")) == ["id-7", "id-2", "id-1"]
     assert ids(home.scan(Filter(tags={"nobody"}))) == []
     assert [ids(page) for page in home.scan(Filter(tags={"nobody"})).pages()] == [[]]
+
+
+def test_ids_are_found_by_what_they_begin_with(home: Any) -> None:
+    fill(home)
+    begun = Own.id.starts_with("id-1")
+    for order, reverse, size in itertools.product(BY, (False, True), (1, 2)):
+        expected = [name for name in BY[order] if name.startswith("id-1")]
+        found = ids(home.scan(begun, order=order, reverse=reverse, page_size=size))
+        assert found == (expected[::-1] if reverse else expected)
+    assert (home.count(begun), home.facets("room", begun)["room"].distinct, home.delete(filter=begun)) == (3, 2, 3)
+    assert (home.count(begun), home.count(Own.id.starts_with("id-"))) == (0, 4)
+    assert (home.snapshot(8).count(begun), home.count(Own.id.starts_with("ID-"))) == (3, 0)
 
 
 def test_a_scan_is_of_one_snapshot_whatever_is_written_meanwhile(home: Any) -> None:
@@ -262,7 +274,7 @@ def test_a_deletion_by_a_tree_of_conditions(home: Any) -> None:
         home.observe(f"id-{number}", vector_of(f"id-{number}"), metadata={"deck": number, "room": "mess"})
     condition = (F.room == "mess") & ~F.deck.is_in([1, 3]) & (F.deck >= 1)
     assert home.delete(filter=condition) == 3
-    assert home.delete(filter="deck = 0 or deck = 9") == 1
+    assert home.delete(filter=(F.deck == 0) | (F.deck == 9)) == 1
     assert sorted(ids(home.scan())) == ["id-1", "id-3"]
 
 

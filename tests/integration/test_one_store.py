@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,15 @@ def test_a_space_is_made_and_used(store: Any, numbered: str) -> None:
 def test_the_same_name_gives_the_same_object(store: Any, numbered: str) -> None:
     space = store.space(numbered, DIM)
     assert store.space(numbered) is space
-    assert store.space(numbered, dim=DIM, metric="cosine", embedder="") is space
+    assert store.space(numbered, dim=DIM, metric="cosine", embedder="", vectors="required") is space
     assert store.space(numbered, create=False) is space
+
+
+def test_observations_without_vectors_and_a_time_to_live_are_settings(store: Any, numbered: str) -> None:
+    space = store.space(numbered, DIM, vectors="optional", ttl=3600)
+    assert store.space(numbered, vectors="optional", ttl=timedelta(hours=1)) is space
+    assert space.observe("a", None, "a text") == 1
+    assert space.get("a").expires_us is not None
 
 
 def test_every_space_is_listed_by_name(store: Any, numbered: str) -> None:
@@ -119,9 +127,11 @@ def test_the_default_space_is_there(store: Any) -> None:
 
 def test_other_settings_are_refused(store: Any, numbered: str) -> None:
     store.space(numbered, dim=DIM)
-    for field, settings in (("dimension", {"dim": DIM + 1}), ("metric", {"metric": "l2"})):
+    others: list[tuple[str, str, Any]] = [("dimension", "dim", DIM + 1), ("metric", "metric", "l2")]
+    others += [("vectors", "vectors", "optional"), ("ttl_s", "ttl", 60)]
+    for field, setting, value in others:
         with pytest.raises(AlreadyExists) as refusal:
-            store.space(numbered, **settings)
+            store.space(numbered, **{setting: value})
         assert (refusal.value.code, refusal.value.field) == ("space_exists", field)
 
 

@@ -5,7 +5,9 @@ A new method without valid arguments here fails, and so does a new argument with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -159,6 +161,10 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 }
 # The homes that are tried.
 PLACES: Final = ("embedded",)
+# What a call needs that may have taken it away: an update may have its observation expire.
+RENEWED: Final[dict[str, Callable[[Any], object]]] = {
+    "update": lambda space: space.observe(["changed"], [ONE], ttl=math.inf),
+}
 # What ends the use of the object, or empties it, is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
 WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
@@ -185,7 +191,10 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
 
         taken = TAKEN | {argument: labels for (method, argument), labels in DIFFERENT.items() if method == name}
         method, valid = getattr(kind, name), cases[name]
-        wrong = problems_of(method, call, valid, taken, state, worse_values(), ends=name in ENDS)
+        renew = RENEWED.get(name, lambda thing: None)
+        wrong = problems_of(
+            method, call, valid, taken, state, worse_values(), ends=name in ENDS, renew=partial(renew, thing)
+        )
         found += [f"{name}: {each}" for each in wrong]
     return found
 

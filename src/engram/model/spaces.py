@@ -110,7 +110,8 @@ def dimension_of(dim: int | None, vectors: Vectors | None) -> int:
     """Return the dimension of a new space; None stands for what is not given."""
     if dim is not None:
         return dim
-    return 0 if vectors == "none" else DIMENSION_DEFAULT
+    # Not an array either, which has a comparison of its own.
+    return 0 if isinstance(vectors, str) and vectors == "none" else DIMENSION_DEFAULT
 
 
 def _check_vectors_setting(vectors: object) -> None:

@@ -12,6 +12,7 @@ from tests.integration.recall_checker.content import LAST, NEVER_US, SIMILAR, TO
 from tests.integration.recall_checker.history import History, Recalled
 from tests.integration.recall_checker.life import Life
 from tests.integration.recall_checker.model import Model
+from tests.integration.recall_checker.retained import check_too_old
 
 
 def check(history: History) -> int:
@@ -32,6 +33,10 @@ def check(history: History) -> int:
             continue
         assert any(_is_unknown(life, recalled) for life in lives), problems
         unknown += 1
+    for refused in history.too_old:
+        lives = history.names.lives(refused.name, refused.first, refused.last)
+        problems = [_problem(partial(check_too_old, models[life], refused, history.retention)) for life in lives]
+        assert "" in problems, problems
     for life, model in models.items():
         _check_followed(life, model)
     return unknown
@@ -74,6 +79,9 @@ def _may_be_seen(model: Model, recalled: Recalled, snapshot: int) -> list[NDArra
     if recalled.generation is not None:
         return [alive]
     expires_us, (asked_us, answered_us) = model.expires_us[alive - 1], recalled.within
+    if recalled.hides_each:
+        found = np.isin(alive, [hit.generation for hit in recalled.hits])
+        return [alive[(expires_us > asked_us) & (found | (expires_us > answered_us))]]
     times = np.unique(expires_us[(asked_us < expires_us) & (expires_us <= answered_us)]).tolist()
     return [alive[expires_us > time_us] for time_us in (asked_us, *times)]
 
@@ -99,15 +107,17 @@ def _check_hits(model: Model, recalled: Recalled, alive: NDArray[np.int64]) -> N
 
 
 def _check_followed(life: Life, model: Model) -> None:
-    for cue, told in life.followed.items():
-        found = [generation for generation in told if generation <= len(model.versions)]
-        assert found == sorted(set(found)), f"the follower of cue {cue} heard something twice, or out of order"
+    for cue, parts in life.followed.items():
+        told = [generation for heard in parts for generation in heard.told if generation <= len(model.versions)]
+        assert told == sorted(set(told)), f"the follower of cue {cue} heard something twice, or out of order"
         fits = model.observed & (model.scores[:, cue] >= SIMILAR)
-        assert fits[np.array(found, dtype=np.int64) - 1].all(), f"the follower of cue {cue} heard something else"
+        assert fits[np.array(told, dtype=np.int64) - 1].all(), f"the follower of cue {cue} heard something else"
         # What expires may have been due before it could be told.
         lasting = np.flatnonzero(fits & (model.expires_us == NEVER_US)) + 1
-        missed = set(lasting[lasting <= max(found, default=0)].tolist()) - set(found)
-        assert not missed, f"the follower of cue {cue} did not hear of {missed}"
+        for heard in parts:
+            passed = lasting[(lasting > heard.since) & (lasting <= heard.last)]
+            missed = set(passed.tolist()) - set(heard.told)
+            assert not missed, f"the follower of cue {cue} did not hear of {missed}"
         if life.sealed is None:
-            assert found, f"the follower of cue {cue} heard nothing"
-            assert model.versions[found[-1] - 1].id == LAST, f"the follower of cue {cue} did not hear the last"
+            assert told, f"the follower of cue {cue} heard nothing"
+            assert model.versions[told[-1] - 1].id == LAST, f"the follower of cue {cue} did not hear the last"

@@ -22,6 +22,12 @@ NEVER_US: Final = 2**63 - 1
 """When something expires that never does."""
 TOLERANCE: Final = 1e-5
 """Scores are compared in float32, and the server may add in another order."""
+OBSERVED_MAX: Final = 5
+"""Most versions that one write makes."""
+ENDED_TOGETHER: Final = 256
+"""Versions leave the history by the generations that ended them, so many generations at a time."""
+TOO_OLD: Final = "snapshot_expired"
+"""Code of the error that a generation is no longer retained."""
 
 
 class Found(NamedTuple):

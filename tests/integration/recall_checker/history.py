@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engram import RetentionPolicy
 from tests.integration.recall_checker.content import Found
 from tests.integration.recall_checker.life import Life, Within
 from tests.integration.recall_checker.meanings import Meanings
@@ -29,6 +30,8 @@ class Recalled:
         The generation that was named; None for the newest.
     snapshots
         The generations that the answer says it is of; none if a stream ended without a batch.
+    hides_each
+        Whether what is due is left out one by one, as of the times at which each was found, and not as of one time.
     """
 
     name: str
@@ -43,6 +46,29 @@ class Recalled:
     generation: int | None
     snapshots: frozenset[int]
     hits: Sequence[Found]
+    hides_each: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TooOld:
+    """A call that was refused because its generation was no longer retained.
+
+    Attributes
+    ----------
+    name, first, last
+        As of `Recalled`.
+    answered_us
+        The time after the answer.
+    generation, oldest
+        What was asked for, and the oldest generation that was retained, according to the refusal.
+    """
+
+    name: str
+    first: int
+    last: int
+    answered_us: int
+    generation: int
+    oldest: int
 
 
 @dataclass(slots=True)
@@ -51,15 +77,19 @@ class History:
 
     Attributes
     ----------
+    retention
+        How much history the spaces retain.
     turned_away
         How many calls found no space by the name, or another one than they meant, while names changed.
     dropped, renamed, moved
         How many spaces were dropped and renamed, and how often the alias was moved.
     """
 
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     names: Meanings = field(default_factory=Meanings)
     lives: list[Life] = field(default_factory=list)
     recalled: list[Recalled] = field(default_factory=list)
+    too_old: list[TooOld] = field(default_factory=list)
     turned_away: int = 0
     dropped: int = 0
     renamed: int = 0

@@ -66,6 +66,19 @@ class Refused(NamedTuple):
     within: Within = ANY_TIME
 
 
+@dataclass(slots=True)
+class Heard:
+    """What a follower was told behind the generation `since`, without a gap."""
+
+    since: int
+    told: list[int] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        """The generation behind which the follower goes on."""
+        return self.told[-1] if self.told else self.since
+
+
 @dataclass(slots=True, eq=False)
 class Life:
     """One space, whatever it is called, and all that was acknowledged of it.
@@ -74,25 +87,37 @@ class Life:
     ----------
     acked
         The highest generation that was acknowledged.
+    is_doomed
+        Whether it is about to be dropped, or has been: of what happens to it from then on, not all is known.
     sealed
-        The highest generation that was acknowledged before it was dropped; what was written later is not known. None:
-        it was not dropped.
+        The highest generation that is known of a space that was dropped. None: it was not dropped.
     known
         By id, the generation of the latest version that was acknowledged, which may have been deleted since.
     followed
-        By cue, the generations that were told to who follows it.
+        By cue, what was told to who follows it. There are several parts where it had to begin anew, because what it
+        missed was no longer retained.
+    given
+        The generations that somebody was given.
     alive_at
-        By generations that nobody was given, what was alive then, as the server tells it when the space is left alone:
-        ids and their generations. Something that had expired was removed.
+        By generations that nobody was given, what was alive then, as the server tells it when nobody writes to the
+        space: ids and their generations. Something that had expired was removed.
+    settled
+        The newest generation when the server was asked last; all up to it were given to somebody or asked for.
+    unsettled
+        How many versions were acknowledged since.
     """
 
     written: list[Written] = field(default_factory=list)
     deleted: list[Deleted] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    followed: dict[int, list[int]] = field(default_factory=dict)
+    followed: dict[int, list[Heard]] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)
+    given: set[int] = field(default_factory=set)
     alive_at: dict[int, dict[str, int]] = field(default_factory=dict)
     acked: int = 0
+    settled: int = 0
+    unsettled: int = 0
+    is_doomed: bool = False
     sealed: int | None = None
 
     def note_written(self, changes: Sequence[Written]) -> None:
@@ -100,19 +125,23 @@ class Life:
         self.written.extend(changes)
         for change in changes:
             self.known[change.id] = max(change.generation, self.known.get(change.id, 0))
+            self.given.add(change.generation)
         self.acked = max(self.acked, changes[-1].generation)
+        self.unsettled += len(changes)
 
     def note_deleted(self, change: Deleted) -> None:
-        """Add a deletion that was acknowledged, of at least one row."""
+        """Add a deletion that was acknowledged, of at least one row.
+
+        It also took a generation for each of its ids that was due, and did not count it.
+        """
         self.deleted.append(change)
+        self.given.update(range(change.last - change.gone_count + 1, change.last + 1))
         self.acked = max(self.acked, change.last)
 
-    def not_given(self) -> list[int]:
-        """The generations up to the highest acknowledged one that nobody was given, as far as this is known.
+    def not_given(self, newest: int) -> list[int]:
+        """The generations up to `newest` that nobody was given, behind those that the server was asked for already."""
+        return [generation for generation in range(self.settled + 1, newest + 1) if generation not in self.given]
 
-        A deletion also took one for each of its ids that was due, and did not count it.
-        """
-        given = {change.generation for change in self.written}
-        for change in self.deleted:
-            given.update(range(change.last - change.gone_count + 1, change.last + 1))
-        return [generation for generation in range(1, self.acked + 1) if generation not in given]
+    def note_settled(self, newest: int) -> None:
+        """Note that all generations up to `newest` are known."""
+        self.settled, self.unsettled = newest, 0

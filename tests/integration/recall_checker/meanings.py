@@ -12,9 +12,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
+from engram.model.operations.naming_errors import GONE
 from tests.integration.recall_checker.life import Life
 
 NEVER: Final = sys.maxsize
+ABSENT: Final = frozenset({*GONE, "being_created"})
+"""Codes of the errors that a name means no space at this moment."""
 
 
 @dataclass(slots=True, eq=False)

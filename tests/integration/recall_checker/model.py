@@ -57,6 +57,7 @@ class Model:
         self.versions: list[Version] = []
         self._latest: dict[str, int] = {}
         self._ends: list[int] = []
+        self._begun_us: list[int] = []
         self._of_id: defaultdict[str, list[int]] = defaultdict(list)
         # When the last of what has been removed was due.
         self._removed_us = 0
@@ -66,6 +67,7 @@ class Model:
         count = len(self.versions)
         # Alive from its own generation on, and up to the one before this.
         self._end_of = np.array(self._ends, dtype=np.int64)
+        self._begun_until_us = np.maximum.accumulate(np.array(self._begun_us, dtype=np.int64))
         self.observed = np.array([version.vector is not None for version in self.versions], dtype=bool)
         self.expires_us = np.array([version.expires_us for version in self.versions], dtype=np.int64)
         self._tags = np.array([version.tag for version in self.versions], dtype=str)
@@ -94,6 +96,14 @@ class Model:
         over = np.bincount(ends[ends < _FOR_EVER], minlength=len(begun)).cumsum()
         return bool((begun == over)[generation:].any())
 
+    def newest_at(self, time_us: int) -> int:
+        """The newest generation that there may have been at a time: what made later ones had not begun by then."""
+        return int(np.searchsorted(self._begun_until_us, time_us, side="right"))
+
+    def ended_count(self, first: int, last: int) -> int:
+        """How many versions ended at the generations from `first` to `last`."""
+        return int(np.count_nonzero((first <= self._end_of) & (self._end_of <= last)))
+
     def _has(self, tag: str) -> NDArray[np.bool_]:
         return self.observed & (self._tags == tag) if tag else self.observed
 
@@ -101,12 +111,14 @@ class Model:
         written = {change.generation: change for change in life.written}
         assert len(written) == len(life.written), "a generation was given twice"
         deleted = deque(sorted(life.deleted, key=lambda change: change.last))
-        while written or deleted:
+        while written or deleted or len(self.versions) < life.settled:
             following = len(self.versions) + 1
             if following in written:
                 self._write(written.pop(following))
                 continue
-            gone = self._deleted_by(deleted[0], life) if deleted else []
+            # What lies before a write is not of a deletion behind it.
+            may_be_deleted = deleted and written.keys().isdisjoint(range(following, deleted[0].last + 1))
+            gone = self._deleted_by(deleted[0], life) if may_be_deleted else []
             if gone:
                 self._delete(deleted.popleft(), gone)
             else:
@@ -121,7 +133,8 @@ class Model:
             assert change.tag is not None
             assert change.metadata is not None
             expires_us = NEVER_US if expires_us is None else expires_us
-            self._add(Version(change.id, change.vector, change.tag, change.metadata, expires_us))
+            new = Version(change.id, change.vector, change.tag, change.metadata, expires_us)
+            self._add(new, change.within.asked_us)
             return
         assert found != {0}, f"an update of what was not there: {change}"
         old = self.versions[before - 1]
@@ -132,7 +145,8 @@ class Model:
                 old.tag if change.tag is None else change.tag,
                 {**old.metadata, **(change.metadata or {})},
                 old.expires_us if expires_us is None else expires_us,
-            )
+            ),
+            change.within.asked_us,
         )
 
     def _may_be_found(self, id: str, within: Within) -> set[int]:
@@ -152,7 +166,7 @@ class Model:
         )
         assert change.ids is not None or change.as_of >= change.acked_before, f"deleted as of the past: {change}"
         for id in gone:
-            self._add(Version(id, None, "", {}))
+            self._add(Version(id, None, "", {}), change.within.asked_us)
 
     def _deleted_by(self, change: Deleted, life: Life) -> Sequence[str]:
         """The ids that a deletion deletes if it comes next, in the order of its rows; none if it does not."""
@@ -192,8 +206,9 @@ class Model:
         gone = [id for id in self._latest if id not in alive]
         assert len(gone) == 1, f"generation {generation} removed {gone}"
         assert alive.items() <= self._latest.items(), f"generation {generation} did more than to remove {gone}"
-        self._removed_us = max(self._removed_us, *self._expiries(gone))
-        self._add(Version(gone[0], None, "", {}))
+        (expires_us,) = self._expiries(gone)
+        self._removed_us = max(self._removed_us, expires_us)
+        self._add(Version(gone[0], None, "", {}), expires_us)
 
     def _check_removed(self, within: Within) -> None:
         """Check that what has been removed was due when a call was answered that was stored later."""
@@ -203,9 +218,11 @@ class Model:
         """When the live versions of ids expire."""
         return [self.versions[self._latest[id] - 1].expires_us for id in ids]
 
-    def _add(self, version: Version) -> None:
+    def _add(self, version: Version, begun_us: int) -> None:
+        """Add what a generation did, and the time before which that cannot have begun."""
         self.versions.append(version)
         self._ends.append(_FOR_EVER)
+        self._begun_us.append(begun_us)
         generation = len(self.versions)
         self._of_id[version.id].append(generation)
         if version.id in self._latest:

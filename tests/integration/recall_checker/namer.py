@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import Any, Final
 
 from engram.errors import EngramError
@@ -43,6 +44,7 @@ class Namer:
 
     async def begin(self) -> None:
         """Create the spaces, and set the alias."""
+        await self._run.reach([DEFAULT_SPACE, self._alias, *chain(*self._pairs)])
         for first, _ in self._pairs:
             self.slots.append(await self._create(first))
         await self._move_alias()
@@ -57,8 +59,9 @@ class Namer:
         slot = self._run.random.randrange(_SLOTS)
         name, life = self.slots[slot].name, self.slots[slot].life
         async with self._run.gate.alone():
+            life.is_doomed = True
             await settle(life, self._client(name))
-            life.sealed = life.acked
+            life.sealed = life.settled
             ended = self._begin_end(life)
             async with asyncio.TaskGroup() as calls:
                 calls.create_task(self._doomed(self._client(name).observe(["doomed"], CUES[:1], if_absent=True)))

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
 from engram import Cue, Hits
-from engram.errors import EngramError
-from engram.model.operations.naming_errors import GONE
+from engram.errors import EngramError, FailedPrecondition
 from engram.model.times import now_us
-from tests.integration.recall_checker.content import CUES, IDS, TAGS, filter_of, found_of
+from tests.integration.compacting_server import LEASE_S
+from tests.integration.recall_checker.content import CUES, IDS, TAGS, TOO_OLD, filter_of, found_of
 from tests.integration.recall_checker.history import Recalled
 from tests.integration.recall_checker.life import Within
-from tests.integration.recall_checker.meanings import Meaning
+from tests.integration.recall_checker.meanings import ABSENT, Meaning
 from tests.integration.recall_checker.namer import Namer
 from tests.integration.recall_checker.run import Run
 
 _EVERYTHING: Final = 1000
-_NAMING_SHARE: Final = 0.02
 
 
 class Question(NamedTuple):
@@ -45,6 +45,7 @@ class Answer(NamedTuple):
     tag: str
     count_max: int
     batches: Sequence[Hits]
+    hides_each: bool = False
 
 
 Ask = Callable[[Any, Question], Awaitable[list[Answer]]]
@@ -60,10 +61,14 @@ async def recall_stream(client: Any, asked: Question) -> list[Answer]:
     """Ask for batches, and let writers in between them."""
     stream = client.recall_stream(asked.conditions, asked.count_max, asked.batch_size, max_generation=asked.generation)
     batches = []
-    async with aclosing(stream):
-        async for hits in stream:
-            batches.append(hits)
-            await asyncio.sleep(0)
+    try:
+        async with aclosing(stream):
+            async for hits in stream:
+                batches.append(hits)
+                await asyncio.sleep(0)
+    except FailedPrecondition as error:
+        _check_refusal(error, is_held=bool(batches))
+        raise
     return [Answer(asked.cue, asked.tag, asked.count_max, batches)]
 
 
@@ -80,14 +85,24 @@ async def recall_many(client: Any, asked: Question) -> list[Answer]:
 async def scan(client: Any, asked: Question) -> list[Answer]:
     """Ask for everything, page by page."""
     scanned = client.scan(filter_of(asked.tag), page_size=asked.batch_size, max_generation=asked.generation)
-    return [Answer(None, asked.tag, _EVERYTHING, [page async for page in scanned.pages()])]
+    pages: list[Hits] = []
+    leased_s = asked_s = time.monotonic()
+    try:
+        async for page in scanned.pages():
+            pages.append(page)
+            # The next page is asked for now. What it needs is held from the time on at which this one was read.
+            leased_s, asked_s = asked_s, time.monotonic()
+    except FailedPrecondition as error:
+        _check_refusal(error, is_held=bool(pages) and time.monotonic() < leased_s + LEASE_S)
+        raise
+    return [Answer(None, asked.tag, _EVERYTHING, pages)]
 
 
 async def look_up(client: Any, asked: Question) -> list[Answer]:
     """Ask for every id."""
     found = await client.get(IDS, asked.generation)
     hits = sorted((hit for hit in found if hit is not None), key=lambda hit: hit.generation)
-    return [Answer(None, "", _EVERYTHING, [Hits(hits, found.generation)])]
+    return [Answer(None, "", _EVERYTHING, [Hits(hits, found.generation)], hides_each=True)]
 
 
 _WAYS: Final[dict[Ask, int]] = {recall: 3, recall_stream: 6, recall_many: 1, scan: 1, look_up: 1}
@@ -113,13 +128,13 @@ class Reader:
 
     async def read(self) -> None:
         """Recall until the run is over."""
-        chance = self._run.random
+        chance, mix = self._run.random, self._run.mix
         while not self._run.is_over:
-            if chance.random() < _NAMING_SHARE:
+            if chance.random() < mix.naming_share:
                 await self._namer.change()
             (ask,) = chance.choices(list(_WAYS), list(_WAYS.values()))
             meaning = chance.choice(self._run.history.names.open())
-            await self._ask(ask, meaning, _question(chance, meaning.life.acked))
+            await self._ask(ask, meaning, _question(chance, meaning.life.acked, mix.back_max))
 
     async def _ask(self, ask: Ask, meaning: Meaning, asked: Question) -> None:
         names, life = self._run.history.names, meaning.life
@@ -128,14 +143,18 @@ class Reader:
         try:
             answers = await ask(self._run.client(self._number, meaning.name), asked)
         except EngramError as error:
-            self._turned_away(meaning.name, first, error)
+            if error.code == TOO_OLD:
+                _check_names(error, asked, is_scan=ask is scan)
+                self._run.note_too_old(error, meaning.name, first)
+            else:
+                self._turned_away(meaning.name, first, error)
             return
         last, within = names.moment(), Within(asked_us, now_us())
         for answer in answers:
             snapshots = frozenset(batch.generation for batch in answer.batches)
             if not snapshots and asked.generation is not None:
                 snapshots = frozenset({asked.generation})
-            self._run.history.recalled.append(
+            self._run.note_answer(
                 Recalled(
                     name=meaning.name,
                     first=first,
@@ -149,6 +168,7 @@ class Reader:
                     generation=asked.generation,
                     snapshots=snapshots,
                     hits=[found_of(hit) for batch in answer.batches for hit in batch],
+                    hides_each=answer.hides_each,
                 )
             )
 
@@ -157,7 +177,7 @@ class Reader:
         history = self._run.history
         history.turned_away += 1
         last = history.names.moment()
-        if error.code in GONE:
+        if error.code in ABSENT:
             assert not history.names.is_there(name, first, last), error
         else:
             # The generation, or the cursor, was of the space that had the name before.
@@ -165,12 +185,23 @@ class Reader:
             assert len(history.names.lives(name, first, last)) > 1, error
 
 
-def _question(chance: random.Random, acked: int) -> Question:
+def _check_refusal(error: FailedPrecondition, *, is_held: bool) -> None:
+    """Check that what is being read is not refused while it is held for whoever reads it."""
+    assert not (is_held and error.code == TOO_OLD), f"what is being read was refused: {error}"
+
+
+def _check_names(error: EngramError, asked: Question, *, is_scan: bool) -> None:
+    """Check that a refusal is of the generation that was named, which the later pages of a scan of now do, too."""
+    assert asked.generation == int(error.value) or (is_scan and asked.generation is None), error
+
+
+def _question(chance: random.Random, acked: int, back_max: int | None) -> Question:
     """A random question to a space in which a generation was acknowledged, or none yet."""
+    first = 1 if back_max is None else max(1, acked - back_max)
     return Question(
         cue=chance.randrange(len(CUES)),
         tag=chance.choice(["", "", *TAGS]),
         count_max=chance.choice([1, 5, _EVERYTHING]),
-        generation=chance.choice([None, None, acked, chance.randint(1, acked)]) if acked else None,
+        generation=chance.choice([None, None, acked, chance.randint(first, acked)]) if acked else None,
         batch_size=chance.choice([3, 10, 100]),
     )

@@ -13,14 +13,14 @@ from engram import Filter
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.ack import Ack, Deletion
 from engram.model.times import now_us
-from tests.integration.recall_checker.content import CUES, IDS, LAST, NEVER_US, TAGS
+from tests.integration.recall_checker.content import CUES, IDS, LAST, NEVER_US, OBSERVED_MAX, TAGS, TOO_OLD
 from tests.integration.recall_checker.life import Deleted, Life, Refused, Vector, Within, Written
 from tests.integration.recall_checker.meanings import Meaning
 from tests.integration.recall_checker.run import Run
+from tests.integration.recall_checker.settling import settle_when_due
 from tests.integration.server_process import DIM
 
 _NUMBERS: Final = 10
-_EXPIRING_SHARE: Final = 0.3
 # Some is due before it is acknowledged, and some before or after it is removed.
 _EXPIRES_IN_US: Final = (1000, 2_000_000)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,14 +58,19 @@ class Writer:
             self._clear: 1,
         }
         while not self._run.is_over:
+            await settle_when_due(self._run)
             async with self._run.gate.passing():
                 (act,) = self._run.random.choices(list(acts), list(acts.values()))
                 await act(self._run.random.choice(self._run.history.names.standing()))
 
     async def write_last(self, meaning: Meaning, cue: int) -> None:
         """Write what everybody hears of who follows a cue."""
-        ack = await (await self._session(meaning)).observe([LAST], CUES[cue : cue + 1])
-        meaning.life.note_written([Written(generation, LAST, CUES[cue], "", {}) for generation in _generations(ack, 1)])
+        session, asked_us = await self._session(meaning), now_us()
+        ack = await session.observe([LAST], CUES[cue : cue + 1])
+        within = Within(asked_us, now_us())
+        meaning.life.note_written(
+            [Written(generation, LAST, CUES[cue], "", {}, within=within) for generation in _generations(ack, 1)]
+        )
 
     async def close(self) -> None:
         """Close the sessions."""
@@ -73,7 +78,7 @@ class Writer:
             await self._sessions.popitem()[1].close()
 
     async def _observe(self, meaning: Meaning) -> None:
-        ids = self._run.random.choices(IDS, k=self._run.random.randint(1, 5))
+        ids = self._run.random.choices(IDS, k=self._run.random.randint(1, OBSERVED_MAX))
         await self._store(await self._session(meaning), meaning.life, ids)
 
     async def _observe_if_absent(self, meaning: Meaning) -> None:
@@ -150,7 +155,14 @@ class Writer:
     async def _delete_passing(self, meaning: Meaning) -> None:
         tag, acked, asked_us = self._run.random.choice(TAGS), meaning.life.acked, now_us()
         as_of = acked if acked and self._run.random.random() < 0.5 else None
-        gone = await self._client(meaning).delete(filter=Filter(tags={tag}), max_generation=as_of)
+        first = self._run.history.names.moment()
+        try:
+            gone = await self._client(meaning).delete(filter=Filter(tags={tag}), max_generation=as_of)
+        except FailedPrecondition as error:
+            if error.code != TOO_OLD:
+                raise
+            self._run.note_too_old(error, meaning.name, first)
+            return
         assert as_of in (None, gone.as_of)
         self._note_deleted(meaning.life, gone, None, tag, acked, asked_us)
 
@@ -169,7 +181,7 @@ class Writer:
     def _new_expiry(self) -> int | None:
         """When something expires, soon; None: never."""
         chance = self._run.random
-        return now_us() + chance.randint(*_EXPIRES_IN_US) if chance.random() < _EXPIRING_SHARE else None
+        return now_us() + chance.randint(*_EXPIRES_IN_US) if chance.random() < self._run.mix.expiring_share else None
 
     def _some_ids(self) -> list[str]:
         return self._run.random.sample(IDS, k=self._run.random.randint(1, 3))
@@ -185,7 +197,7 @@ class Writer:
         for over in [each for each in self._sessions if each.is_over]:
             await self._sessions.pop(over).close()
         if meaning not in self._sessions:
-            self._sessions[meaning] = self._run.new_client(self._number, meaning.name)
+            self._sessions[meaning] = await self._run.new_client(self._number, meaning.name)
         return self._sessions[meaning]
 
 

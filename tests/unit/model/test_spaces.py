@@ -102,3 +102,6 @@ def test_settings_that_are_asked_for_are_checked(wrong: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         asked_config("space", wrong, None, None, None, None)
     assert refused.value.field == "dimension"
+    with pytest.raises(InvalidInput) as refused:
+        asked_config("space", None, None, None, wrong, None)
+    assert (refused.value.code, refused.value.field) == ("invalid_vectors_setting", "vectors")
