@@ -6,7 +6,7 @@ import threading
 from typing import TypeVar
 from weakref import WeakSet
 
-from engram.errors import FailedPrecondition, InvalidInput, Unavailable
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.model.values.retention_policy import RetentionPolicy

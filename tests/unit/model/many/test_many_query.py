@@ -52,7 +52,7 @@ def test_a_cue_meets_its_own_filter_and_the_common_one() -> None:
 def test_a_cue_alone_hides_what_was_due() -> None:
     query = many_query([Cue(text="a", filter=RED), "b"], 3, None)
     assert query.alone(0).cue == query.one(0).cue
-    hidden = ~(Own.expires_at <= 5)
+    hidden = ~(Own.expires_at <= "1970-01-01T00:00:05Z")
     first, second = (query.at(9, 5_000_000).alone(row) for row in range(2))
     assert (first.cue, first.max_generation) == (Cue(text="a", filter=both(RED, hidden)), 9)
     assert (second.cue, second.k) == (Cue(text="b", filter=hidden), 3)

@@ -12,7 +12,7 @@ from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
 from engram.store.expiry.due_versions import DueVersions
 from tests.doubles.batches import DIM, vector_of
-from tests.doubles.expiry_clock import ExpiryClock
+from tests.doubles.expiry_clock import ExpiryClock, S
 from tests.doubles.waiting import Outcomes
 
 
@@ -35,13 +35,13 @@ def observed(space: Space, *ids: str, **columns: Any) -> ObservationBatch:
 
 def test_of_what_is_stored_the_index_tells(space: Space, clock: ExpiryClock) -> None:
     space.observe(["a", "b"], [vector_of("a"), vector_of("b")], ttl=[5, None])
-    due_us = clock.at(5)
+    due_us = clock.day_us + 5 * S
     early, late = (DueVersions(space._engine._state.attributes, now_us) for now_us in (due_us - 1, due_us))
     assert (early.without([0, 1, 2]), late.without([0, 1, 2])) == ([0, 1, 2], [0, 0, 2])
 
 
 def test_of_what_the_commit_stores_it_is_told(space: Space, clock: ExpiryClock) -> None:
-    due = DueVersions(space._engine._state.attributes, clock.at(0))
+    due = DueVersions(space._engine._state.attributes, clock.day_us)
     due.add(observed(space, "a", "b", expires_at=[clock.at(0), None]), 11)
     due.add(observed(space, "c", "d", expires_at=[clock.at(1), clock.at(-1)]), 14)
     due.add(observed(space, "e"), 16)
