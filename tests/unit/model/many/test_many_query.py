@@ -54,8 +54,8 @@ def test_a_cue_alone_hides_what_was_due() -> None:
     assert query.alone(0).cue == query.one(0).cue
     hidden = ~(Own.expires_at <= "1970-01-01T00:00:05Z")
     first, second = (query.at(9, 5_000_000).alone(row) for row in range(2))
-    assert (first.cue, first.max_generation) == (Cue(text="a", filter=both(RED, hidden)), 9)
-    assert (second.cue, second.k) == (Cue(text="b", filter=hidden), 3)
+    assert (first.cue.text, first.cue.conditions, first.max_generation) == ("a", both(RED, hidden), 9)
+    assert (second.cue.text, second.cue.conditions, second.k) == ("b", hidden, 3)
 
 
 def test_an_open_filter_changes_nothing() -> None:
