@@ -32,6 +32,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Ids, vectors and contents may be given by place.
 _PLACED: Final = 3
+# In older versions also timestamps, confidences, importances, metadata and tags.
+_ONCE_PLACED: Final = 8
 _FIELDS: Final = frozenset(ObservationFields.__annotations__)
 
 
@@ -109,8 +111,8 @@ def take_observations(
     is_one = isinstance(arguments[0] if arguments else keywords.get("ids"), str) or "id" in keywords
     names = ONE_KEYWORDS if is_one else MANY_KEYWORDS
     given = dict(zip(names, arguments, strict=False))
-    if len(arguments) > len(names) or given.keys() & keywords.keys():
-        raise _refused(f"an argument is given twice, or there are more than {len(names)}", names, len(arguments))
+    if len(arguments) > _ONCE_PLACED or given.keys() & keywords.keys():
+        raise _refused(f"an argument is given twice, or more than {_ONCE_PLACED} by place", names, len(arguments))
     if len(arguments) > _PLACED:
         late = ", ".join(names[_PLACED : len(arguments)])
         warn_deprecated(f"{late} by place is deprecated; pass by keyword")
