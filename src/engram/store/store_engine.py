@@ -104,8 +104,8 @@ class StoreEngine:
             self._catalogue = SpaceCatalog(self._storage)
             summaries = SpaceSummaries(self._storage, self._catalogue)
             open_max = open_spaces_max(self._storage, options)
-            self.table = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
-            self.naming = SpaceNaming(self.table, self._catalogue, summaries, self._meter.forget)
+            self.table: SpaceTable = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
+            self.naming: SpaceNaming = SpaceNaming(self.table, self._catalogue, summaries, self._meter.forget)
             self.table.load(options.spaces_at_start_max)
         except BaseException:
             self._release()

@@ -27,7 +27,7 @@ class AwaitedAnswer:
     __slots__ = ("_is_awaited", "future")
 
     def __init__(self, future: AnyFuture) -> None:
-        self.future = future
+        self.future: AnyFuture = future
         self._is_awaited = True
 
     def leave(self) -> None:

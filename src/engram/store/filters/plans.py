@@ -47,7 +47,8 @@ class ConstantPlan(Plan):
 
     def __init__(self, window: Window, *, passing: bool) -> None:
         super().__init__(window, window.size if passing else 0)
-        self._passing = self.is_whole = passing
+        self._passing = passing
+        self.is_whole: bool = passing
 
     def rows(self) -> PassingRows:
         """Return all rows, or none."""
@@ -136,7 +137,7 @@ class KeyPlan(Plan):
         super().__init__(window, end - start)
         self._start = start
         self._inside = generations[start:end]
-        self.is_gapless = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
+        self.is_gapless: bool = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
         """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
 
@@ -196,7 +197,7 @@ class ColumnPlan(Plan):
         self._pieces = list(columns.pieces(window.first, window.last))
         rows = [(end - start, decides(chunk, end)) for _, chunk, start, end in self._pieces]
         super().__init__(window, sum(count for count, decided in rows if decided is not False))
-        self.is_whole = sum(count for count, decided in rows if decided) == window.size
+        self.is_whole: bool = sum(count for count, decided in rows if decided) == window.size
         self._columns = columns
         self._test = test
         self._decides = decides
@@ -269,7 +270,7 @@ class AndPlan(Plan):
         excluding = [part for part in parts if not part.is_whole]
         self._parts = sorted(excluding or parts[:1], key=lambda part: part.count_max)
         super().__init__(parts[0].window, self._parts[0].count_max)
-        self.is_whole = not excluding
+        self.is_whole: bool = not excluding
 
     def rows(self) -> PassingRows:
         """Return the rows that meet all conditions."""

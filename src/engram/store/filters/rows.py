@@ -72,7 +72,7 @@ class PassingRows:
     def __init__(
         self, window: Window, listed: NDArray[np.int64] | None = None, flags: NDArray[np.bool_] | None = None
     ) -> None:
-        self.window = window
+        self.window: Window = window
         self._listed = listed
         self._flags = flags
 

@@ -39,8 +39,8 @@ class SpaceAccess:
         life: SpaceLife,
         engine: SpaceEngine | None = None,
     ) -> None:
-        self.config = config
-        self.life = life
+        self.config: SpaceConfig = config
+        self.life: SpaceLife = life
         self._find = find
         # The store keeps the engine alive as long as it is open, and nothing else should.
         self._opened: ref[SpaceEngine] | None = None if engine is None else ref(engine)
