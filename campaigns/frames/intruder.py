@@ -68,11 +68,12 @@ class Answers:
         self._types.add(kind)
         self._changed.set()
 
-    async def wait_for(self, kinds: set[str]) -> None:
-        """Wait until all of these have come, or the connection has ended."""
+    async def wait_for(self, kinds: set[str]) -> bool:
+        """Wait until all of these have come, or the connection has ended; return whether they have."""
         while not kinds <= self._types and "end" not in self._types:
             self._changed.clear()
             await self._changed.wait()
+        return kinds <= self._types
 
 
 async def intrude(port: int, chance: Random, count: int, others: Sequence[Sent], tally: Tally) -> None:
@@ -90,8 +91,8 @@ async def intrude(port: int, chance: Random, count: int, others: Sequence[Sent],
     try:
         with contextlib.suppress(ConnectionError):
             writer.write(b"".join(_wire(chance, message) for message in messages))
-            if reads:
-                await asyncio.wait_for(answers.wait_for(kinds), TIMEOUT_S)
+            if reads and not await asyncio.wait_for(answers.wait_for(kinds), TIMEOUT_S):
+                tally.faults.append(f"the server ended a connection that had begun soundly, before {sorted(kinds)}")
             phase = f"end a connection that ended by {ending}"
             await _send(writer, chance, count, others, tally)
             await _end(writer, chance, ending)
