@@ -62,7 +62,7 @@ def test_arguments_are_explained() -> None:
     [
         ("_observe", {"ids", "vectors", "expires_at", "ttl", "embed", "if_absent", "expected_generations"}),
         ("Observation", {"vector", "expires_at", "ttl", "embed"}),
-        ("_update", {"ids", "vectors", "expires_at", "ttl", "expected_generations"}),
+        ("_update", {"ids", "vectors", "expires_at", "ttl"}),
         ("_create_space", {"dimension", "metric", "embedder", "vectors", "ttl_s"}),
     ],
 )
