@@ -122,6 +122,13 @@ BENCHMARKS: Final = (
         ("--count 20000 --dim 64 --queries 20",),
     ),
     Benchmark(
+        "recall-many",
+        "benchmarks.recall.many",
+        "a thousand cues in one call, on one thread and on one for each core, beside as many recalls",
+        (),
+        ("--count 10000 --dim 128 --cues 200 --repeat 1",),
+    ),
+    Benchmark(
         "recall-cold",
         "benchmarks.recall.cold",
         "the first recalls of what was written past the page cache and never read",
@@ -180,9 +187,16 @@ BENCHMARKS: Final = (
     Benchmark(
         "scan",
         "benchmarks.store.scan",
-        "scans of a whole space in each order, with and without reading the columns, and facets: rows a second",
+        "scans of a whole space in pages and in each order, with or without reading columns, and facets: rows a second",
         (),
         ("--count 20000 --repeat 1",),
+    ),
+    Benchmark(
+        "expiry",
+        "benchmarks.store.expiry",
+        "observations that expire beside a stream: if any is recalled late, what the stream loses, what comes back",
+        (),
+        ("--count 20000 --dim 64 --rate 2000 --spread 5 --lead 15 --back 60 --pairs 1",),
     ),
     Benchmark(
         "log-writes",
@@ -190,6 +204,17 @@ BENCHMARKS: Final = (
         "what a durable commit costs, through the page cache and past it",
         ("log-writes.json",),
         ("--rows 1 64 --rounds 1",),
+    ),
+    Benchmark(
+        "growth",
+        "benchmarks.store.growth",
+        "the same ids again and again: disk and memory by round, ingest beside compactions, and a high counter",
+        (),
+        (
+            "rounds --ids 1000 --dim 32 --rounds 6",
+            "beside --ids 2000 --dim 32 --rate 5000 --seconds 2 --pairs 2",
+            "counter --ids 2000 --dim 32 --pairs 2",
+        ),
     ),
     Benchmark(
         "path-costs",

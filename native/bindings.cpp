@@ -16,6 +16,7 @@
 #include "bindings_arrays.hpp"
 #include "bindings_messages.hpp"
 #include "bindings_metric.hpp"
+#include "bindings_owners.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
@@ -41,7 +42,7 @@ using Snapshot = std::optional<Generation>;
 // An index, and the Python owners of the raw vectors that the index uses where they lie.
 struct PyIndex {
   std::unique_ptr<Index> index;
-  std::vector<nb::object> owners;
+  RawOwners owners;
 
   void check_dim(const Floats& vectors) const {
     if (vectors.shape(1) != index->dim()) throw nb::value_error("the vectors have another dimension than the index");
@@ -80,6 +81,20 @@ const std::uint32_t* sums_from(const std::optional<Sums>& sums, const Raw& vecto
   return sums->data();
 }
 
+// The generation of the last of `n` vectors, from `first` on or as in `each`; 0 if there is none.
+Generation last_of(Generation first, std::size_t n, const Generation* each) {
+  if (n == 0) return 0;
+  return each != nullptr ? each[n - 1] : first + n - 1;
+}
+
+// The rising generations of some vectors; null if there are no gaps.
+const Generation* generations_from(const std::optional<Generations>& generations, const Raw& vectors) {
+  if (!generations.has_value()) return nullptr;
+  if (generations->shape(0) != vectors.shape(0)) throw nb::value_error("vectors and generations differ in length");
+  // Every generation is below 2^63, so both types have the same bits.
+  return reinterpret_cast<const Generation*>(generations->data());
+}
+
 // Returns the damaged generations, or None if there are none, as is nearly always the case.
 nb::object told(const std::vector<Generation>& damaged) {
   if (damaged.empty()) return nb::none();
@@ -88,13 +103,18 @@ nb::object told(const std::vector<Generation>& damaged) {
   return nb::cast(generations);
 }
 
-AllowList allow_list(const std::optional<Words>& words) {
-  return words.has_value() ? AllowList(words->data(), words->shape(0)) : AllowList();
+AllowList allow_list(const std::optional<Words>& words, Generation begin) {
+  if (begin % 64 != 0) throw nb::value_error("a bitmap begins with a whole word");
+  return words.has_value() ? AllowList(words->data(), words->shape(0), begin) : AllowList();
 }
 
 void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Raw>& raw,
-            const std::optional<Sums>& sums) {
+            const std::optional<Sums>& sums, const std::optional<Generations>& generations) {
   self.check_dim(vectors);
+  if (generations.has_value() && generations->shape(0) != vectors.shape(0)) {
+    throw nb::value_error("vectors and generations differ in length");
+  }
+  const auto* each = generations.has_value() ? reinterpret_cast<const Generation*>(generations->data()) : nullptr;
   std::optional<RawVector> stable;
   const std::uint32_t* given = nullptr;
   if (raw.has_value()) {
@@ -104,10 +124,10 @@ void append(PyIndex& self, const Floats& vectors, Generation first, const std::o
     stable = raw_from(*raw);
     given = sums_from(sums, *raw);
     // Checkpoints and walks outlive this call, so the array must, too.
-    self.owners.push_back(nb::cast(*raw));
+    self.owners.keep(raw->data(), nb::cast(*raw), last_of(first, raw->shape(0), each));
   }
   const Unlocked unlocked;
-  self.index->append(vectors.data(), vectors.shape(0), first, stable, given);
+  self.index->append(vectors.data(), vectors.shape(0), first, stable, given, each);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
@@ -121,27 +141,29 @@ std::size_t remove_versions(PyIndex& self, const Generations& versions, const Ge
 }
 
 nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Snapshot snapshot,
-                 const std::optional<Words>& allowed, std::size_t threads) {
+                 const std::optional<Words>& allowed, std::size_t threads, Generation allowed_begin) {
   self.check_dim(queries);
   const std::size_t n = queries.shape(0);
   auto generations = new_matrix<std::int64_t>(n, k);
   auto scores = new_matrix<float>(n, k);
+  const AllowList list = allow_list(allowed, allowed_begin);
   std::vector<Generation> damaged;
   {
     const Unlocked unlocked;
     check_finite(queries.data(), queries.size());
     // Every generation is below 2^63, so both types have the same bits.
     auto* found = reinterpret_cast<Generation*>(generations.data());
-    damaged = self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), allow_list(allowed), threads,
-                                 found, scores.data());
+    damaged =
+        self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), list, threads, found, scores.data());
   }
   return nb::make_tuple(generations, scores, told(damaged));
 }
 
-PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed) {
+PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed,
+            Generation allowed_begin) {
   if (query.shape(0) != self.index->dim()) throw nb::value_error("the query has another dimension than the index");
   check_finite(query.data(), query.size());
-  const AllowList list = allow_list(allowed);
+  const AllowList list = allow_list(allowed, allowed_begin);
   return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot.value_or(kNever), list)};
 }
 
@@ -149,6 +171,7 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
   const std::vector<Found>* found = nullptr;
   {
     const Unlocked unlocked;
+    const Readers::Reading held = self.index->reading();
     found = &self.walk->next(count, ef);
     self.index->check_whole();
   }
@@ -202,9 +225,9 @@ PyIndex successor(const PyIndex& self) {
 }
 
 Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
-  // `from` may have been given further arrays since the last call. There are few of them, and keeping an array alive
-  // twice does no harm.
-  self.owners.assign(from.owners.begin(), from.owners.end());
+  // `from` may have been given further arrays since the last call.
+  RawOwners owners = from.owners;
+  std::swap(self.owners, owners);
   const Unlocked unlocked;
   return self.index->take_over(*from.index, first, horizon, all);
 }
@@ -233,18 +256,46 @@ PyIndex load(const Place& place) {
   return PyIndex{Index::load(place, nullptr), {}};
 }
 
-using GivenBlock = std::tuple<Generation, Raw, std::optional<Sums>>;
+using GivenBlock = std::tuple<Generation, Raw, std::optional<Sums>, std::optional<Generations>>;
 
-PyIndex load_with_raw(const Place& place, const std::vector<GivenBlock>& blocks) {
-  PyIndex loaded;
+// Returns where the raw vectors of `blocks` lie, and keeps them alive.
+std::vector<Index::RawBlock> raw_blocks(const std::vector<GivenBlock>& blocks, RawOwners& owners) {
   std::vector<Index::RawBlock> raw;
-  for (const auto& [first, vectors, sums] : blocks) {
-    raw.push_back({raw_from(vectors), vectors.shape(0), vectors.shape(1), first, sums_from(sums, vectors)});
-    loaded.owners.push_back(nb::cast(vectors));
+  for (const auto& [first, vectors, sums, generations] : blocks) {
+    raw.push_back({raw_from(vectors), vectors.shape(0), vectors.shape(1), first, sums_from(sums, vectors),
+                   generations_from(generations, vectors)});
+    owners.keep(vectors.data(), nb::cast(vectors), last_of(first, vectors.shape(0), raw.back().generations));
   }
+  return raw;
+}
+
+PyIndex load_with_raw(const Place& place, const std::vector<GivenBlock>& blocks, Generation dropped) {
+  PyIndex loaded;
+  const std::vector<Index::RawBlock> raw = raw_blocks(blocks, loaded.owners);
   const Unlocked unlocked;
-  loaded.index = Index::load(place, &raw);
+  loaded.index = Index::load(place, &raw, dropped);
   return loaded;
+}
+
+void relocate(PyIndex& self, Generation first, Generation last, const std::vector<GivenBlock>& blocks,
+              const std::vector<Bytes>& retired) {
+  const std::vector<Index::RawBlock> raw = raw_blocks(blocks, self.owners);
+  for (const Index::RawBlock& block : raw) {
+    if (block.dim != self.index->dim()) throw nb::value_error("the vectors have another dimension than the index");
+  }
+  // What is appended and not published yet does not move, so what keeps it alive must stay.
+  const Generation moved = std::min(last, self.index->visible_generation());
+  {
+    const Unlocked unlocked;
+    self.index->relocate(first, last, raw);
+  }
+  for (const Bytes& bytes : retired) self.owners.let_go(bytes.data(), bytes.size(), moved);
+}
+
+void erase_versions(PyIndex& self, const Generations& versions) {
+  const std::vector<Generation> erased(versions.data(), versions.data() + versions.size());
+  const Unlocked unlocked;
+  self.index->erase(erased);
 }
 
 nb::dict statistics(const PyIndex& self) {
@@ -306,20 +357,39 @@ NB_MODULE(_core, m) {
             new (self) PyIndex{std::make_unique<Index>(dim, metric_named(metric), parameters), {}};
           },
           "dim"_a, "metric"_a, "m"_a, "degree_max"_a, "ef_construction"_a)
-      .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none(), "sums"_a.none())
+      .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none(), "sums"_a.none(),
+           "generations"_a.none())
+      .def("relocate", &relocate, "first_generation"_a, "last_generation"_a, "blocks"_a, "retired"_a)
+      .def(
+          "centre_on",
+          [](PyIndex& self, const Floats& vectors, Generation last) {
+            self.check_dim(vectors);
+            self.index->centre_on(vectors.data(), vectors.shape(0), last);
+          },
+          "vectors"_a, "last_generation"_a)
       .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
+      .def("erase", &erase_versions, "versions"_a)
       .def("link", &link_published, "count_max"_a, "background"_a)
-      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a)
-      .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), nb::keep_alive<0, 1>())
+      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a,
+           "allowed_begin"_a = Generation{0})
+      .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), "allowed_begin"_a = Generation{0},
+           nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
+      .def(
+          "droppable",
+          [](const PyIndex& self, Generation horizon) {
+            const Unlocked unlocked;
+            return self.index->droppable(horizon);
+          },
+          "horizon"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
       .def("save", &save, "place"_a, "with_raw"_a, "background"_a)
       .def_static("load", &load, "place"_a)
-      .def_static("load_with_raw", &load_with_raw, "place"_a, "blocks"_a)
+      .def_static("load_with_raw", &load_with_raw, "place"_a, "blocks"_a, "dropped"_a)
       .def("statistics", &statistics)
       .def_prop_ro("dim", [](const PyIndex& self) { return self.index->dim(); })
       .def_prop_ro("metric", [](const PyIndex& self) { return metric_name(self.index->metric()); })
@@ -329,6 +399,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("indexed_generation", [](const PyIndex& self) { return self.index->indexed_generation(); })
       .def_prop_ro("size", [](const PyIndex& self) { return self.index->size(); })
       .def_prop_ro("live", [](const PyIndex& self) { return self.index->live(); })
+      .def_prop_ro("remembers_erased", [](const PyIndex& self) { return self.index->remembers_erased(); })
       .def_prop_ro("lost_pages", [](const PyIndex& self) { return self.index->lost_pages(); })
       .def_prop_ro("nbytes", [](const PyIndex& self) { return self.index->nbytes(); });
 }

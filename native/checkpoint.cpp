@@ -30,6 +30,9 @@ struct Header {
   std::uint64_t checksum;  // Of all fields before it.
 };
 
+// What the centre is the mean of follows the header. Files from before that was noted have zeros there.
+static_assert(sizeof(Header) + sizeof(CentreSource) <= kPage);
+
 // FNV-1a (Fowler, Noll and Vo): the header has about a hundred bytes, and this hash needs no table.
 std::uint64_t checksum(const Header& header) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
@@ -193,6 +196,8 @@ Generation Index::save(const Place& place, bool with_raw) {
   File file(place, O_WRONLY | O_CREAT | O_TRUNC);
   std::vector<std::uint8_t> head(blocks_begin(header), 0);
   std::memcpy(head.data(), &header, sizeof header);
+  const CentreSource source = centre.empty() ? CentreSource() : centre_of_;
+  std::memcpy(head.data() + sizeof header, &source, sizeof source);
   if (!centre.empty()) std::memcpy(head.data() + kPage, centre.data(), centre.size() * sizeof(float));
   file.write(head.data(), head.size());
   std::vector<std::uint8_t> image(header.block_bytes);
@@ -234,7 +239,72 @@ void Index::check_whole() const {
   }
 }
 
-std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBlock>* raw) {
+template <class Missing>
+void Index::place_raw(Slot first, Slot last, const std::vector<RawBlock>& blocks, Missing missing) {
+  SlotTable& table = graph_.table();
+  std::vector<std::uint32_t> sums;  // Of a block that came without checksums.
+  Slot slot = first;
+  for (const RawBlock& block : blocks) {
+    bool is_summed = block.sums != nullptr;
+    for (std::size_t row = 0; slot < last && row < block.n;) {
+      const Generation born = generation_of(slot);
+      const Generation given = block.at(row);
+      if (given < born) {
+        // Without gaps, the row can be computed.
+        row += block.generations == nullptr ? born - given : 1;
+      } else if (given > born) {
+        missing(slot++);
+      } else {
+        if (!is_summed) {
+          sums.resize(block.n);
+          sum_rows(block.vectors.data(), block.n, block.vectors.nbytes(dim()), sums.data());
+          is_summed = true;
+        }
+        table.sum(slot).store((block.sums != nullptr ? block.sums : sums.data())[row], std::memory_order_relaxed);
+        table.raw(slot++).store(block.vectors.after(row++, dim()), std::memory_order_release);
+      }
+    }
+  }
+  while (slot < last) missing(slot++);
+}
+
+void Index::hide_dropped(Slot slot, Generation dropped, const std::string& path) {
+  const Generation born = generation_of(slot);
+  if (born > dropped && !graph_.table().is_erased(slot)) {
+    throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
+  }
+  lose_raw(slot);
+}
+
+void Index::erase(const std::vector<Generation>& versions) {
+  for (const Generation version : versions) {
+    const Slot after = born_until(version, visible_slots_.load(std::memory_order_acquire));
+    if (after > 0 && generation_of(after - 1) == version) hide(after - 1);
+  }
+  readers_.wait_for_earlier();
+}
+
+void Index::lose_raw(Slot slot) {
+  const RawVector nothing(nothing_.data());
+  graph_.table().sum(slot).store(~sum_of(nothing, dim()), std::memory_order_relaxed);
+  graph_.table().raw(slot).store(nothing, std::memory_order_release);
+  hide(slot);
+}
+
+void Index::hide(Slot slot) {
+  if (graph_.table().died(slot).exchange(generation_of(slot), std::memory_order_acq_rel) == 0) {
+    dead_.fetch_add(1, std::memory_order_acq_rel);
+  }
+}
+
+void Index::relocate(Generation first, Generation last, const std::vector<RawBlock>& blocks) {
+  const Slot published = visible_slots_.load(std::memory_order_acquire);
+  const Slot begin = first == 0 ? 0 : born_until(first - 1, published);
+  place_raw(begin, born_until(last, published), blocks, [this](Slot slot) { lose_raw(slot); });
+  readers_.wait_for_earlier();
+}
+
+std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBlock>* raw, Generation dropped) {
   const File file(place, O_RDONLY);
   const std::string path = name_of(place);
   const Header header = read_header(file, path);
@@ -248,7 +318,10 @@ std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBloc
     graph.table().adopt(Block(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes));
   }
   std::vector<float> centre(header.centre_floats);
-  if (!file.read(centre.data(), centre.size() * sizeof(float), kPage)) throw CorruptCheckpoint(path, "it is cut off");
+  if (!file.read(centre.data(), centre.size() * sizeof(float), kPage) ||
+      !file.read(&index->centre_of_, sizeof(CentreSource), sizeof header)) {
+    throw CorruptCheckpoint(path, "it is cut off");
+  }
   graph.codec().centre_on(std::move(centre));
   graph.geometry().saw_norm(header.norm_max);
   const auto linked = static_cast<Slot>(header.linked);
@@ -259,7 +332,11 @@ std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBloc
   index->linked_ = linked;
   index->check_loaded(path);
   if (raw != nullptr) {
-    index->place_raw(path, *raw);
+    const auto fits = [&](const RawBlock& block) { return block.dim == header.dim; };
+    if (!std::all_of(raw->begin(), raw->end(), fits)) {
+      throw CorruptCheckpoint(path, "the raw vectors have another dimension");
+    }
+    index->place_raw(0, linked, *raw, [&](Slot slot) { index->hide_dropped(slot, dropped, path); });
     return index;
   }
   if (header.raw_floats != header.linked * header.dim) throw CorruptCheckpoint(path, "it holds no raw vectors");
@@ -304,30 +381,6 @@ void Index::check_loaded(const std::string& path) {
     if (role == EntryTable::Role::kNone) continue;
     const std::uint8_t* row = graph_.entry_row(s);
     graph_.entries().add(s, role, row, graph_.entries().nearest_to_stored(row).pivot);
-  }
-}
-
-void Index::place_raw(const std::string& path, const std::vector<RawBlock>& blocks) {
-  const bool fits = std::all_of(blocks.begin(), blocks.end(), [this](const RawBlock& b) { return b.dim == dim(); });
-  if (!fits) throw CorruptCheckpoint(path, "the raw vectors have another dimension");
-  SlotTable& table = graph_.table();
-  auto block = blocks.begin();
-  std::vector<std::uint32_t> sums;  // Of the current block, if it came without checksums.
-  const auto take = [&](Slot slot, std::size_t row) {
-    if (block->sums == nullptr && sums.empty()) {
-      sums.resize(block->n);
-      sum_rows(block->vectors.data(), block->n, block->vectors.nbytes(dim()), sums.data());
-    }
-    table.sum(slot).store(block->sums != nullptr ? block->sums[row] : sums[row], std::memory_order_relaxed);
-    table.raw(slot).store(block->vectors.after(row, dim()), std::memory_order_release);
-  };
-  for (Slot s = 0; s < appended_; ++s) {
-    const Generation born = generation_of(s);
-    for (; block != blocks.end() && block->first + block->n <= born; ++block) sums.clear();
-    if (block == blocks.end() || born < block->first) {
-      throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
-    }
-    take(s, born - block->first);
   }
 }
 

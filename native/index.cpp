@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "raw_check.hpp"
+#include "shared_work.hpp"
 
 namespace engram {
 namespace {
@@ -18,31 +18,25 @@ constexpr std::size_t kCentreSample = 256;
 // More threads than this never link at the same time.
 constexpr std::size_t kReturnedMax = 1024;
 
-std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim) {
-  n = std::min(n, kCentreSample);
-  std::vector<float> mean(dim, 0.0F);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < dim; ++j) mean[j] += vectors[i * dim + j] / static_cast<float>(n);
-  }
-  return mean;
-}
-
 }  // namespace
 
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
     : graph_(dim, metric, parameters),
+      nothing_(dim),
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
       searchers_([this] { return std::make_unique<Searcher>(graph_); }) {
   returned_.reserve(kReturnedMax);
 }
 
 void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
-                   const std::uint32_t* sums) {
+                   const std::uint32_t* sums, const Generation* generations) {
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
-  const bool may_centre = with_metric(metric(), []<class M>(M) { return M::kShiftInvariant; });
-  if (appended_ == 0 && n > 0 && may_centre) graph_.codec().centre_on(mean_of(vectors, n, dim()));
+  if (n > 0 && codec.centre().empty()) {
+    const std::size_t sample = std::min(n, kCentreSample);
+    centre_on(vectors, sample, generations != nullptr ? generations[sample - 1] : first + sample - 1);
+  }
   if (!raw.has_value()) {
     float* copy = own_raw(n);
     std::memcpy(copy, vectors, n * dim() * sizeof(float));
@@ -64,7 +58,7 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
     codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
     table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
-    table.born(slot).store(first + i, std::memory_order_relaxed);
+    table.born(slot).store(generations != nullptr ? generations[i] : first + i, std::memory_order_relaxed);
     // The field may not be zero: a discarded version may have ended in this slot, and a mapped file may hold anything.
     table.died(slot).store(0, std::memory_order_relaxed);
   }
@@ -84,17 +78,32 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon, bool al
   return from.appended_;
 }
 
+bool Index::is_over(Slot slot, Generation died, Generation horizon) const {
+  return died != 0 && (died <= horizon || graph_.table().is_erased(slot));
+}
+
+std::size_t Index::droppable(Generation horizon) const {
+  const SlotTable& table = graph_.table();
+  const Slot published = visible_slots_.load(std::memory_order_acquire);
+  std::size_t count = 0;
+  for (Slot s = 0; s < published; ++s) {
+    count += is_over(s, table.died(s).load(std::memory_order_acquire), horizon) ? 1U : 0U;
+  }
+  return count;
+}
+
 void Index::copy_slots(const Index& from, Slot first, Slot last, Generation horizon) {
   const SlotTable& theirs = from.graph_.table();
   SlotTable& table = graph_.table();
   if (appended_ == 0 && last > first) {
     graph_.codec().centre_on(from.graph_.codec().centre());
+    centre_of_ = from.centre_of_;
     graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
   }
   std::vector<float> widened;
   for (Slot s = first; s < last; ++s) {
     const Generation died = theirs.died(s).load(std::memory_order_acquire);
-    if (died != 0 && died <= horizon) continue;
+    if (from.is_over(s, died, horizon)) continue;
     table.reserve(appended_ + 1);
     const Slot slot = appended_++;
     std::memcpy(table.bits(slot), theirs.bits(s), theirs.bit_stride());
@@ -146,6 +155,8 @@ void Index::discard() {
     if (graph_.table().died(s).load(std::memory_order_relaxed) != 0) dead_.fetch_sub(1, std::memory_order_acq_rel);
   }
   appended_ = visible;
+  // The first vectors make the centre, and these were not.
+  if (visible == 0) graph_.codec().centre_on({});
 }
 
 Slot Index::born_until(Generation generation, Slot count) const {
@@ -291,6 +302,7 @@ View Index::view(Generation snapshot, const AllowList& allowed) const {
 std::vector<Generation> Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef,
                                       Generation snapshot, const AllowList& allowed, std::size_t threads,
                                       Generation* generations, float* scores) const {
+  const Readers::Reading held = reading();
   const View seen = view(snapshot, allowed);
   std::atomic<std::size_t> next{0};
   std::mutex finding;
@@ -309,10 +321,7 @@ std::vector<Generation> Index::search(const float* queries, std::size_t n, std::
       damaged.insert(damaged.end(), searcher->damaged().begin(), searcher->damaged().end());
     }
   };
-  std::vector<std::thread> helpers;
-  for (std::size_t t = 1; t < std::min(threads, n); ++t) helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  share_work(std::min(threads, n), work);
   check_whole();
   return generations_of(damaged);
 }
@@ -334,6 +343,7 @@ std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const
 
 std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cues, Generation first,
                                                                     Generation last) const {
+  const Readers::Reading held = reading();
   std::vector<Match> matches;
   std::vector<Slot> damaged;
   const Slot published = visible_slots_.load(std::memory_order_acquire);
@@ -343,6 +353,6 @@ std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cu
   return {std::move(matches), generations_of(damaged)};
 }
 
-std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
+std::size_t Index::nbytes() const { return graph_.table().nbytes(size()) + graph_.entries().nbytes() + raw_bytes_; }
 
 }  // namespace engram

@@ -19,6 +19,7 @@
 #include "graph.hpp"
 #include "linker.hpp"
 #include "metric.hpp"
+#include "readers.hpp"
 #include "scratch_pool.hpp"
 #include "searcher.hpp"
 #include "types.hpp"
@@ -38,6 +39,12 @@ struct Statistics {
   std::vector<std::size_t> degrees;  // degrees[d] is the number of nodes with d links.
 };
 
+// What the centre of the codes is the mean of. A checkpoint has it as it is.
+struct CentreSource {
+  std::uint64_t rows = 0;  // Number of vectors; 0 if that is not known.
+  Generation last = 0;     // The generation of the last one of them.
+};
+
 class Index {
  public:
   Index(std::size_t dim, Metric metric, const GraphParameters& parameters);
@@ -46,13 +53,19 @@ class Index {
   Metric metric() const { return graph_.geometry().metric(); }
   const GraphParameters& parameters() const { return graph_.parameters(); }
 
+  // Makes the mean of `n` vectors, the last of which will have the generation `last`, the centre of the codes, if the
+  // metric allows one. They are the first that will be appended; afterwards it is too late. Without a call, the vectors
+  // of the first append make the centre.
+  void centre_on(const float* vectors, std::size_t n, Generation last);
+  // Whether the centre is the mean of so few vectors that it tells something of one that was erased or dropped since.
+  bool remembers_erased() const;
   // Encodes `n` vectors and gives them the generations from `first` on. Searches do not see them before `publish`.
   // `raw` is where the same vectors will lie as long as the index lives, as float32 or float16; it is not read before a
   // search needs it. Without `raw`, the vectors are copied. `sums` are the checksums of the vectors in `raw`, which a
   // search compares with them. Without `sums`, float32 vectors are summed from `vectors`, and float16 vectors from
-  // `raw`, which is read for that.
+  // `raw`, which is read for that. `generations`, which must rise, takes the place of `first` if there are gaps.
   void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
-              const std::uint32_t* sums = nullptr);
+              const std::uint32_t* sums = nullptr, const Generation* generations = nullptr);
   // Appends and publishes the published versions of `from` in the slots from `first` on, with the codes they have
   // there, except those that ended at or before `horizon`. Returns the slot from which the next call continues. The raw
   // vectors are used where they lie, unless `from` owns any raw vectors: then all are copied. With `all`, versions that
@@ -89,6 +102,8 @@ class Index {
   Generation indexed_generation() const;
   std::size_t size() const { return visible_slots_.load(std::memory_order_acquire); }
   std::size_t live() const { return size() - dead_.load(std::memory_order_acquire); }
+  // How many published versions `take_over` with this horizon would leave out. Looks at each of them.
+  std::size_t droppable(Generation horizon) const;
   std::size_t nbytes() const;
   // Pages of the checkpoint of this index that could not be read. If there are any, search results may be wrong or
   // incomplete.
@@ -102,14 +117,27 @@ class Index {
   // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone. Throws
   // CorruptCheckpoint or DamagedVector rather than write what is known to be damaged.
   Generation save(const Place& place, bool with_raw);
-  // Where raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
+  // Where raw vectors lie: `n` vectors with the generations from `first` on, or with those in `generations`.
   struct RawBlock {
     RawVector vectors;
     std::size_t n, dim;
     Generation first;
-    const std::uint32_t* sums;  // One per vector; null: the vectors are trusted, and summed.
+    const std::uint32_t* sums;      // One per vector; null: the vectors are trusted, and summed.
+    const Generation* generations;  // One per vector, rising; null: there are no gaps.
+
+    Generation at(std::size_t row) const { return generations != nullptr ? generations[row] : first + row; }
   };
-  static std::unique_ptr<Index> load(const Place& place, const std::vector<RawBlock>* raw);
+  // Vectors of generations up to `dropped` may be missing from `raw`: their versions are hidden from every snapshot.
+  static std::unique_ptr<Index> load(const Place& place, const std::vector<RawBlock>* raw, Generation dropped = 0);
+  // Uses the raw vectors of the generations [first, last] where `blocks` has them from now on, and returns when nobody
+  // reads them elsewhere any more. The versions that `blocks` leaves out must have ended before every snapshot that is
+  // still asked for; whoever ranks them nevertheless finds them damaged.
+  void relocate(Generation first, Generation last, const std::vector<RawBlock>& blocks);
+  // Ends versions at their own birth, so that no snapshot sees them, also those that had ended, and returns when no
+  // search finds them any more. Checkpoints that are written afterwards have nothing of their vectors.
+  void erase(const std::vector<Generation>& versions);
+  // Held by whoever reads raw vectors.
+  Readers::Reading reading() const { return readers_.read(); }
 
  private:
   View view(Generation snapshot, const AllowList& allowed) const;
@@ -123,16 +151,27 @@ class Index {
   std::shared_lock<std::shared_mutex> hold_linking() const;
   std::unique_lock<std::shared_mutex> stop_linking() const;
   void finish(Slot first, Slot last);
+  // Whether a version that ended at `died`, 0 for one that lives, is hidden from all snapshots from `horizon` on.
+  bool is_over(Slot slot, Generation died, Generation horizon) const;
   void copy_slots(const Index& from, Slot first, Slot last, Generation horizon);
   float* own_raw(std::size_t n);
   // Copies the list of a node without the links that lead outside of the slots [0, count).
   void copy_list(Slot node, std::size_t count, Link* out) const;
   // Checks the mapped slots, so that a damaged file cannot lead a walk out of bounds, and rebuilds what is not saved.
   void check_loaded(const std::string& path);
-  void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
+  // Sets the raw vectors of the slots [first, last) and calls `missing` for those that no block has.
+  template <class Missing>
+  void place_raw(Slot first, Slot last, const std::vector<RawBlock>& blocks, Missing missing);
+  // Hides a version from every snapshot. If it is newer than `dropped` and was not erased, the checkpoint is damaged.
+  void hide_dropped(Slot slot, Generation dropped, const std::string& path);
+  // Leaves a slot without a raw vector, hidden from every snapshot. What is there instead does not match its checksum.
+  void lose_raw(Slot slot);
+  // Ends a version at its own birth, whenever it had ended.
+  void hide(Slot slot);
 
   std::string loaded_from_;
   Graph graph_;
+  CentreSource centre_of_;         // Written before the first slot is published.
   Slot appended_ = 0;              // Belongs to the appending thread.
   std::vector<Block> raw_blocks_;  // The copies of raw vectors.
   Block raw_mapping_;              // The raw vectors of a checkpoint that stands alone.
@@ -158,6 +197,8 @@ class Index {
   std::vector<std::pair<Slot, Slot>> returned_;
   std::atomic<bool> has_returned_{false};
 
+  const std::vector<float> nothing_;  // In the place of a raw vector that was dropped.
+  mutable Readers readers_;
   mutable ScratchPool<Linker> linkers_;
   mutable ScratchPool<Searcher> searchers_;
 };

@@ -150,6 +150,9 @@ void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation 
     const Generation saved_death = died_at <= generation ? died_at : 0;
     std::memcpy(image + layout_.born + i * sizeof(Generation), &born_at, sizeof born_at);
     std::memcpy(image + layout_.died + i * sizeof(Generation), &saved_death, sizeof saved_death);
+    if (!is_erased(slot)) continue;
+    std::memset(image + i * layout_.bit_stride, 0, layout_.bit_stride);
+    std::memset(image + layout_.codes + i * layout_.code_stride, 0, layout_.code_stride);
   }
 }
 

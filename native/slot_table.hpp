@@ -5,6 +5,7 @@
 // second holds what belongs to the process only (addresses and checksums of raw vectors, locks).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -82,7 +83,10 @@ class SlotTable {
   void copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const;
   std::size_t bytes_per_slot() const { return (layout_.saved_bytes + layout_.volatile_bytes) / kChunkSlots; }
   std::size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
-  std::size_t nbytes() const { return capacity() * bytes_per_slot(); }
+  // The memory in use, if the slots [0, used) are. The first chunk takes memory page by page, the others as a whole.
+  std::size_t nbytes(std::size_t used) const {
+    return (capacity() <= kChunkSlots ? std::min(used, capacity()) : capacity()) * bytes_per_slot();
+  }
   // Pages of adopted blocks that could not be read.
   std::uint64_t lost_pages() const;
 
@@ -97,6 +101,10 @@ class SlotTable {
   std::atomic<Generation>& born(Slot s) const { return generation_at(s, layout_.born); }
   // The generation at which the version ended; 0 while it is live.
   std::atomic<Generation>& died(Slot s) const { return generation_at(s, layout_.died); }
+  // Whether the version ended at its own birth: then there must be nothing left of its vector.
+  bool is_erased(Slot s) const {
+    return died(s).load(std::memory_order_acquire) == born(s).load(std::memory_order_acquire);
+  }
 
   std::atomic<RawVector>& raw(Slot s) const {
     return reinterpret_cast<std::atomic<RawVector>*>(volatile_base(s >> kChunkBits))[within(s)];

@@ -10,24 +10,29 @@
 
 namespace engram {
 
-// A bitmap of the generations that a filter lets through. Generations beyond the bitmap are not allowed. The words
-// belong to the caller.
+// A bitmap of the generations that a filter lets through, from `begin` on, a multiple of 64. Generations before and
+// beyond the bitmap are not allowed. The words belong to the caller.
 class AllowList {
  public:
   AllowList() = default;
-  AllowList(const std::uint64_t* words, std::size_t count) : words_(words), count_(count) {
+  AllowList(const std::uint64_t* words, std::size_t count, Generation begin = 0)
+      : words_(words), count_(count), first_(begin / 64) {
     for (std::size_t i = 0; i < count; ++i) allowed_ += static_cast<std::size_t>(std::popcount(words[i]));
   }
 
   explicit operator bool() const { return words_ != nullptr; }
   std::size_t allowed() const { return allowed_; }
-  bool allows(Generation g) const { return g / 64 < count_ && ((words_[g / 64] >> (g % 64)) & 1U) != 0; }
+  bool allows(Generation g) const {
+    // Before the bitmap, the difference is larger than any count.
+    const Generation w = g / 64 - first_;
+    return w < count_ && ((words_[w] >> (g % 64)) & 1U) != 0;
+  }
   // Calls visit(generation) for each allowed generation in [first, last], in ascending order.
   template <class Visit>
   void for_each(Generation first, Generation last, Visit visit) const {
-    const Generation end = std::min<Generation>(last / 64 + 1, count_);
-    for (Generation w = first / 64; w < end; ++w) {
-      for (std::uint64_t word = words_[w]; word != 0; word &= word - 1) {
+    const Generation end = std::min<Generation>(last / 64 + 1, first_ + count_);
+    for (Generation w = std::max<Generation>(first / 64, first_); w < end; ++w) {
+      for (std::uint64_t word = words_[w - first_]; word != 0; word &= word - 1) {
         const Generation g = w * 64 + static_cast<Generation>(std::countr_zero(word));
         if (g >= first && g <= last) visit(g);
       }
@@ -37,6 +42,7 @@ class AllowList {
  private:
   const std::uint64_t* words_ = nullptr;
   std::size_t count_ = 0;
+  Generation first_ = 0;
   std::size_t allowed_ = 0;
 };
 

@@ -1,158 +1,131 @@
 """Filters of depth 3 over many observations: latency of recalls and counts by selectivity, and recall against exact.
 
-    python -m benchmarks filter-trees                  # a million vectors of 384, embedded and warm
-    python -m benchmarks filter-trees --count 100000   # smaller
+    python -m benchmarks filter-trees                    # a million vectors of 384, embedded and warm
+    python -m benchmarks filter-trees --keep FOLDER      # and keep the store for the next run
+    python -m benchmarks filter-trees --count 100000     # smaller
 
-Each recall has other constants in its filter, so nothing that was evaluated for one helps another. Substrings and
-missing keys have rows of their own.
+Each recall has other constants in its filter, so nothing that was worked out for one helps another. Substrings and
+missing keys have rows of their own. Every vector is read once before anything is measured. What was found is looked at
+only after all recalls of a row, so that this takes nothing out of the caches.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.support.datasets import recall, synthetic_rows
-from benchmarks.support.indexed import IndexedWatch
+from benchmarks.recall.filter_cases import OTHERS, SELECTIVITIES, SHAPES, Case, Make
+from benchmarks.support.filled import SPACE, Properties, cues_of, filled, properties, scores_of
 from benchmarks.support.report import percentiles, publish
 from benchmarks.support.steps import progress
-from engram import Condition, Cue, F, MemoryStore, Own, Space
+from engram import Cue, Hits, MemoryStore, Space, StoreOptions
 
-K = 10
-SELECTIVITIES = (0.5, 0.1, 0.01, 0.001, 0.0001, 0.00001)
-ROOMS = 20
-_BLOCK = 5_000
+K: Final = 10
+_WARM_UP: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
-    """The properties of the observations, by row."""
-
-    rank: NDArray[np.float64]
-    room: NDArray[np.int64]
-    deck: NDArray[np.int64]
-
-    def metadata(self, row: int) -> dict[str, Any]:
-        """The metadata of one row; every tenth has no deck."""
-        made: dict[str, Any] = {"rank": float(self.rank[row]), "room": f"room-{self.room[row]}", "note": f"note {row}"}
-        return made if self.deck[row] == 0 else {**made, "crew": {"deck": int(self.deck[row])}}
+def kinds() -> dict[str, Make]:
+    """What each row of the table asks for."""
+    trees = {f"{name}, {share:g}": shape(share) for name, shape in SHAPES.items() for share in SELECTIVITIES}
+    return trees | OTHERS
 
 
-Case = tuple[Condition, NDArray[np.bool_]]
-"""A filter, and which rows pass it."""
+def warm(space: Space) -> None:
+    """Read every vector and every id, so that nothing comes from the disk afterwards."""
+    read = sum(hit.vector is not None and bool(hit.id) for hit in space.scan(page_size=10_000))
+    progress(f"{read:,} read")
 
 
-def generated(count: int, seed: int = 5) -> Properties:
-    """The same properties for the same arguments."""
-    rng = np.random.default_rng(seed)
-    return Properties(rng.random(count), rng.integers(0, ROOMS, count), rng.integers(0, 10, count))
+def recalls(space: Space, cues: NDArray[np.float32], cases: Sequence[Case], ef: int) -> tuple[list[float], list[Hits]]:
+    """Recall with each filter; the milliseconds that each took, and what was found."""
+    taken_ms: list[float] = []
+    found: list[Hits] = []
+    for cue, (filter, _) in zip(cues[: len(cases)], cases, strict=True):
+        asked = Cue(cue, filter=filter)
+        begin = time.perf_counter()
+        found.append(space.recall(asked, k=K, ef=ef))
+        taken_ms.append((time.perf_counter() - begin) * 1e3)
+    return taken_ms, found
 
 
-def deep(share: float) -> Callable[[Properties, np.random.Generator], Case]:
-    """Filters of depth 3 that about `share` of the rows pass: a range, and one of two conditions, and not a third."""
-
-    def make(rows: Properties, rng: np.random.Generator) -> Case:
-        # Half of the rooms or decks from 5 on pass the middle part, and 19 of 20 rooms the last one.
-        width = min(1.0, share / (0.75 * 0.95))
-        low = float(rng.random() * (1 - width))
-        rooms, without = rng.permutation(ROOMS)[: ROOMS // 2], int(rng.integers(ROOMS))
-        filter = (
-            (F.rank >= low)
-            & (F.rank < low + width)
-            & (F.room.is_in([f"room-{each}" for each in rooms]) | (F.crew.deck >= 5))
-            & ~(F.room == f"room-{without}")
-        )
-        middle = np.isin(rows.room, rooms) | (rows.deck >= 5)
-        return filter, (rows.rank >= low) & (rows.rank < low + width) & middle & (rows.room != without)
-
-    return make
+def counts(space: Space, cases: Sequence[Case]) -> tuple[list[float], list[int]]:
+    """Count what passes each filter; the milliseconds that each took, and the counts."""
+    taken_ms: list[float] = []
+    found: list[int] = []
+    for filter, _ in cases:
+        begin = time.perf_counter()
+        found.append(int(space.count(filter)))
+        taken_ms.append((time.perf_counter() - begin) * 1e3)
+    return taken_ms, found
 
 
-def missing(rows: Properties, rng: np.random.Generator) -> Case:
-    """What has no deck, or one that is not the asked one, in one of the rooms."""
-    deck, room = int(rng.integers(1, 10)), int(rng.integers(ROOMS))
-    found = (~F.crew.deck.exists() | (F.crew.deck != deck)) & (F.room == f"room-{room}")
-    return found, (rows.deck != deck) & (rows.room == room)
-
-
-def substring(rows: Properties, rng: np.random.Generator) -> Case:
-    """What has three digits somewhere in a text of its own."""
-    digits = f"{rng.integers(100, 1000)}"
-    has = np.char.find(np.arange(len(rows.rank)).astype(str), digits) >= 0
-    return F.note.contains(digits) & Own.tags.has_none(["never"]), has
-
-
-def fill(space: Space, base: NDArray[np.float32], rows: Properties) -> None:
-    """Store the observations, and wait until they are linked."""
-    for first in range(0, len(base), _BLOCK):
-        last = min(first + _BLOCK, len(base))
-        numbers = range(first, last)
-        space.observe([f"{row}" for row in numbers], base[first:last], metadata=[rows.metadata(row) for row in numbers])
-        progress(f"{last:,} stored")
-    IndexedWatch(space).wait()
+def share_found(hits: Hits, passes: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
+    """The share that was found of the nearest that pass, by exact scores; nothing that does not pass may be found."""
+    passing, found = np.flatnonzero(passes), np.array([int(hit.id) for hit in hits], dtype=np.int64)
+    assert len(set(found.tolist())) == min(K, len(passing)), f"{len(found)} hits where {len(passing)} pass"
+    assert passes[found].all(), "something was found that does not pass"
+    if not len(found):
+        return 1.0
+    of_passing = scores[passing]
+    nearest = np.argpartition(-of_passing, K)[:K] if len(passing) > K else np.arange(len(passing))
+    return len(np.intersect1d(found, passing[nearest])) / len(found)
 
 
 def measure(
-    space: Space, base: NDArray[np.float32], cues: NDArray[np.float32], name: str, cases: list[Case]
+    space: Space, rows: Properties, make: Make, cues: NDArray[np.float32], scores: NDArray[np.float32], ef: int
 ) -> dict[str, Any]:
-    """Recall and count with each filter; compare with the exact nearest that pass."""
-    recall_ms, count_ms, shares, found = [], [], [], []
-    for cue, (filter, passes) in zip(cues, cases, strict=True):
-        begin = time.perf_counter()
-        hits = space.recall(Cue(cue, filter=filter), k=K)
-        middle = time.perf_counter()
-        counted = space.count(filter)
-        count_ms.append((time.perf_counter() - middle) * 1e3)
-        recall_ms.append((middle - begin) * 1e3)
-        passing = np.flatnonzero(passes)
-        assert counted == len(passing), f"{name}: {counted} counted, {len(passing)} pass"
-        assert len(hits) == min(K, len(passing)), f"{name}: {len(hits)} hits where {len(passing)} pass"
-        shares.append(len(passing) / len(base))
-        if len(passing) >= K:
-            truth = passing[np.argsort(-(base[passing] @ cue))[:K]]
-            found.append(recall(np.array([[int(hit.id) for hit in hits]]), truth[np.newaxis]))
-    row = {
-        "filter": name,
-        "share": float(np.mean(shares)),
-        "recall@10": float(np.mean(found)) if found else 1.0,
+    """Recall and count with a filter of a kind for each cue, after a few others to warm up."""
+    rng = np.random.default_rng(7)
+    before = [make(rows, rng) for _ in cues[:_WARM_UP]]
+    recalls(space, cues, before, ef)
+    counts(space, before)
+    cases = [make(rows, rng) for _ in cues]
+    recall_ms, found = recalls(space, cues, cases, ef)
+    count_ms, counted = counts(space, cases)
+    assert counted == [int(np.count_nonzero(passes)) for _, passes in cases], "not what passes was counted"
+    shares = [share_found(hits, passes, exact) for hits, (_, passes), exact in zip(found, cases, scores, strict=True)]
+    return {
+        "share": float(np.mean(counted)) / len(rows),
+        "recall@10": float(np.mean(shares)),
         **percentiles("recall", recall_ms),
         **percentiles("count", count_ms),
     }
-    progress(f"{name}: {row}")
-    return row
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks filter-trees", description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=1_000_000, help="vectors (default 1000000)")
+    parser.add_argument("--count", type=int, default=1_000_000, help="observations (default 1000000)")
     parser.add_argument("--dim", type=int, default=384, help="dimension (default 384)")
-    parser.add_argument("--queries", type=int, default=300, help="for each selectivity (default 300)")
-    parser.add_argument("--data", type=Path, help="directory of the store; without: in memory")
+    parser.add_argument("--queries", type=int, default=300, help="for each row of the table (default 300)")
+    parser.add_argument("--ef", type=int, default=StoreOptions().ef, help="breadth of the search, before it is doubled")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the store, or has it from another run")
     parser.add_argument("--json", type=Path, help="save the result there")
     arguments = parser.parse_args()
-    vectors = synthetic_rows(arguments.count + arguments.queries, arguments.dim)
-    base, cues = vectors[: arguments.count], vectors[arguments.count :]
-    rows = generated(arguments.count)
-    kinds = {f"depth 3, {share:g}": deep(share) for share in SELECTIVITIES}
-    kinds |= {"missing key": missing, "substring": substring}
-    table = []
-    with MemoryStore(arguments.data) as store:
-        space = store.space("filters", dim=arguments.dim)
-        fill(space, base, rows)
-        for name, make in kinds.items():
-            rng = np.random.default_rng(7)
-            warm_up = [make(rows, rng) for _ in range(min(20, len(cues)))]
-            measure(space, base, cues[: len(warm_up)], f"{name}, warming up", warm_up)
-            table.append(measure(space, base, cues, name, [make(rows, rng) for _ in cues]))
-    settings = {"observations": arguments.count, "dimension": arguments.dim, "queries": arguments.queries, "k": K}
+    rows, cues = properties(arguments.count), cues_of(arguments.queries, arguments.dim)
+    table: list[dict[str, Any]] = []
+    with filled(arguments.keep, arguments.count, arguments.dim) as path:
+        scores = scores_of(cues, arguments.count)
+        progress("the exact scores are known")
+        with MemoryStore(path) as store:
+            space = store.space(SPACE)
+            warm(space)
+            for name, make in kinds().items():
+                table.append({"filter": name, **measure(space, rows, make, cues, scores, arguments.ef)})
+                progress(f"{table[-1]}")
+    settings = {
+        "observations": arguments.count,
+        "dimension": arguments.dim,
+        "queries": arguments.queries,
+        "k": K,
+        "ef": arguments.ef,
+    }
     publish(f"filters of depth 3, {arguments.count:,} observations", settings, table, arguments.json)
 
 

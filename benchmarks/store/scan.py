@@ -55,8 +55,9 @@ def _fill(space: Space, count: int) -> None:
 def _measured(space: Space, count: int, page_size: int, repeat: int) -> Iterator[dict[str, Any]]:
     even = Filter(tags={"even"})
     works: dict[str, tuple[int, Callable[[], object]]] = {
-        **{f"rows by {order}": (count, _pages(space, None, page_size, order)) for order in ORDERS},
-        "rows of a filter that half pass": ((count + 1) // 2, _pages(space, even, page_size, "generation")),
+        "pages": (count, lambda: sum(len(page) for page in space.scan(page_size=page_size).pages())),
+        **{f"rows by {order}": (count, _rows(space, None, page_size, order)) for order in ORDERS},
+        "rows of a filter that half pass": ((count + 1) // 2, _rows(space, even, page_size, "generation")),
         "rows, reading id, content and metadata": (count, lambda: _read(space, page_size)),
         "facets of two keys": (count, lambda: space.facets(["room", "deck"])),
     }
@@ -75,7 +76,7 @@ def _measured(space: Space, count: int, page_size: int, repeat: int) -> Iterator
         }
 
 
-def _pages(space: Space, filter: Filter | None, page_size: int, order: Any) -> Callable[[], int]:
+def _rows(space: Space, filter: Filter | None, page_size: int, order: Any) -> Callable[[], int]:
     return lambda: sum(1 for _ in space.scan(filter, page_size=page_size, order=order))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import chromadb
 from chromadb.config import Settings
 
-from campaigns.chroma.program import DIM, IDS
+from campaigns.chroma.program import DIM, IDS, NAMES, Step
 
 Row = tuple[str, str, dict[str, Any]]
 """Id, document and metadata."""
@@ -20,12 +19,66 @@ class ChromaSide:
     def __init__(self) -> None:
         self._client = chromadb.EphemeralClient(Settings(anonymized_telemetry=False, allow_reset=True))
         self._client.reset()
-        self.create()
+        self._make(NAMES[0])
 
-    def create(self) -> None:
+    def create(self, step: Step) -> None:
         """Delete the collection and make it again."""
-        if any(each.name == "programs" for each in self._client.list_collections()):
-            self._client.delete_collection("programs")
+        name = self._collection.name
+        self._client.delete_collection(name)
+        self._make(name)
+
+    def rename(self, step: Step) -> None:
+        """Give the collection its other name."""
+        self._collection.modify(name=next(name for name in NAMES if name != self._collection.name))
+
+    def names(self, step: Step) -> list[str]:
+        """Return the names of all collections."""
+        return sorted(collection.name for collection in self._client.list_collections())
+
+    def upsert(self, step: Step) -> None:
+        """Store rows; known ones get what is named."""
+        self._collection.upsert(**_columns(step))
+
+    def add(self, step: Step) -> None:
+        """Store rows that are not there."""
+        self._collection.add(**_columns(step))
+
+    def update(self, step: Step) -> None:
+        """Change what is named of rows that are there."""
+        self._collection.update(**_columns(step))
+
+    def delete(self, step: Step) -> None:
+        """Delete rows by id."""
+        self._collection.delete(ids=step["ids"])
+
+    def delete_where(self, step: Step) -> None:
+        """Delete the rows that pass filters."""
+        self._collection.delete(**_conditions(step))
+
+    def get(self, step: Step) -> list[Row]:
+        """Return rows by id."""
+        return _rows(self._collection.get(ids=step["ids"], include=["documents", "metadatas"]))
+
+    def get_where(self, step: Step) -> list[Row]:
+        """Return the rows that pass filters."""
+        return _rows(self._collection.get(**_conditions(step), include=["documents", "metadatas"]))
+
+    def query(self, step: Step) -> list[tuple[str, float]]:
+        """Return the ids and distances of all rows that pass filters."""
+        count = min(len(IDS), self._collection.count())
+        if not count:
+            return []
+        found = self._collection.query(
+            query_embeddings=[step["vector"]], n_results=count, **_conditions(step), include=["distances"]
+        )
+        distances: Any = found["distances"]
+        return list(zip(found["ids"][0], distances[0], strict=True))
+
+    def count(self, step: Step) -> int:
+        """Return how many rows there are."""
+        return int(self._collection.count())
+
+    def _make(self, name: str) -> None:
         # Chroma's graph missed a row once in forty runs of one program; with more neighbours it finds all of them.
         configuration: Any = {
             "hnsw": {
@@ -37,59 +90,23 @@ class ChromaSide:
                 "sync_threshold": 10000,
             }
         }
-        self._collection = self._client.create_collection(
-            "programs", configuration=configuration, embedding_function=None
-        )
+        self._collection = self._client.create_collection(name, configuration=configuration, embedding_function=None)
         # Chroma takes the dimension from the first row, and refuses to search before.
         self._collection.upsert(ids=["first"], embeddings=[[1.0] * DIM])
         self._collection.delete(ids=["first"])
 
-    def upsert(self, step: Any) -> None:
-        """Store rows; known ones get what is named."""
-        self._collection.upsert(
-            ids=step["ids"], embeddings=step["vectors"], documents=step["documents"], metadatas=step["metadata"]
-        )
 
-    def add(self, step: Any) -> None:
-        """Store rows that are not there."""
-        self._collection.add(
-            ids=step["ids"], embeddings=step["vectors"], documents=step["documents"], metadatas=step["metadata"]
-        )
+def _columns(step: Step) -> dict[str, Any]:
+    return {
+        "ids": step["ids"],
+        "embeddings": step["vectors"],
+        "documents": step["documents"],
+        "metadatas": step["metadata"],
+    }
 
-    def update(self, step: Any) -> None:
-        """Change the metadata of rows that are there."""
-        self._collection.update(ids=step["ids"], metadatas=step["metadata"])
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Delete rows by id."""
-        self._collection.delete(ids=list(ids))
-
-    def delete_where(self, where: Any) -> None:
-        """Delete the rows that pass a filter."""
-        self._collection.delete(where=where)
-
-    def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return rows by id."""
-        return _rows(self._collection.get(ids=list(ids), include=["documents", "metadatas"]))
-
-    def get_where(self, where: Any) -> list[Row]:
-        """Return the rows that pass a filter."""
-        return _rows(self._collection.get(where=where, include=["documents", "metadatas"]))
-
-    def query(self, vector: Sequence[float], where: Any) -> list[tuple[str, float]]:
-        """Return the ids and distances of all rows that pass a filter."""
-        count = min(len(IDS), self._collection.count())
-        if not count:
-            return []
-        found = self._collection.query(
-            query_embeddings=[list(vector)], n_results=count, where=where, include=["distances"]
-        )
-        distances: Any = found["distances"]
-        return sorted(zip(found["ids"][0], distances[0], strict=True))
-
-    def count(self) -> int:
-        """Return how many rows there are."""
-        return int(self._collection.count())
+def _conditions(step: Step) -> dict[str, Any]:
+    return {name: step[name] for name in ("ids", "where", "where_document") if step[name] is not None}
 
 
 def _rows(found: Any) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from campaigns.chroma.chroma_side import ChromaSide
@@ -31,9 +32,10 @@ class Comparison:
         """Return what differs first when both run `steps`; None if nothing does."""
         ours, theirs = self._make_side(), ChromaSide()
         try:
-            for number, step in enumerate([*steps, {"kind": "get", "ids": IDS}]):
-                found, expected = _run(ours, step), _run(theirs, step)
-                if not _are_equal(found, expected):
+            for number, step in enumerate([*steps, {"kind": "get", "ids": IDS}, {"kind": "names"}]):
+                found, expected = (getattr(side, step["kind"])(step) for side in (ours, theirs))
+                are_equal = _are_near(found, expected) if step["kind"] == "query" else found == expected
+                if not are_equal:
                     return f"step {number}: {step}\n  Engram: {found}\n  Chroma: {expected}"
                 self.answers += expected is not None
                 self.rows += len(expected) if isinstance(expected, list) else 0
@@ -42,22 +44,11 @@ class Comparison:
         return None
 
 
-def _run(side: EngramSide | ChromaSide, step: Step) -> Any:
-    kind = step["kind"]
-    if kind in ("upsert", "add", "update"):
-        return getattr(side, kind)(step)
-    if kind in ("delete", "get"):
-        return getattr(side, kind)(step["ids"])
-    if kind in ("delete_where", "get_where"):
-        return getattr(side, kind)(step["where"])
-    if kind == "query":
-        return side.query(step["vector"], step["where"])
-    return side.count() if kind == "count" else side.create()
-
-
-def _are_equal(found: Any, expected: Any) -> bool:
-    if not (isinstance(expected, list) and expected and len(expected[0]) == 2):
-        return bool(found == expected)
-    return [id for id, _ in found] == [id for id, _ in expected] and all(
-        abs(ours - theirs) <= _TOLERANCE for (_, ours), (_, theirs) in zip(found, expected, strict=True)
+def _are_near(found: Sequence[Any], expected: Sequence[Any]) -> bool:
+    """Return whether two answers are of the same ids with the same distances, and ours has the nearest first."""
+    if any(near > far + _TOLERANCE for (_, near), (_, far) in pairwise(found)):
+        return False
+    ours, theirs = sorted(found), sorted(expected)
+    return [id for id, _ in ours] == [id for id, _ in theirs] and all(
+        abs(mine - other) <= _TOLERANCE for (_, mine), (_, other) in zip(ours, theirs, strict=True)
     )

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from campaigns.damage.model import Model
 from campaigns.damage.story import SPACES, Change, Row, write_story
 from campaigns.damage.writer import PLANS
@@ -24,7 +26,7 @@ from engram.store.space import Space
 FORMAT_1: Final = "of format 1"
 WAYS: Final = (*PLANS, FORMAT_1)
 _FIXTURE: Final = Path(__file__).parents[2] / "tests" / "fixtures" / "format1.tar.gz"
-_QUIET: Final = StoreOptions(scrub_bytes_per_s=0, mark_interval_s=86_400.0)
+_QUIET: Final = StoreOptions(scrub_bytes_per_s=0, mark_interval_s=86_400.0, checkpoint_rest_count_min=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,12 @@ def _change_of(space: str, record: Record) -> Change:
     session = (record.session, record.first_sequence)
     if record.kind is not RecordKind.OBSERVE:
         return Change(space, (), tuple(record.ids()), *session)
+    # Every row of these stores has a vector.
+    vectors = record.vectors(np.arange(record.count))
     rows = (
         Row(
             record.id(row),
-            record.vector(row),
+            vectors[row],
             record.content(row),
             record.metadata(row),
             record.tags(row),

@@ -24,6 +24,7 @@ _OPTIONS: Final = StoreOptions(
     segment_bytes=SEGMENT_BYTES,
     workers=1,
     checkpoint_count_min=10**9,
+    checkpoint_rest_count_min=1,
     mark_interval_s=86_400.0,
     scrub_bytes_per_s=0,
     drain_s=60.0,

@@ -18,6 +18,7 @@ const HIT = {
   indexed: true,
   recent: false,
   ageS: 0,
+  hasContent: true,
 };
 
 test("the server is where the page came from, also under a path", () => {

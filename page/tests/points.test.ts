@@ -19,6 +19,7 @@ function hit(id: string, generation: number, vector = [generation, 1, 2, 3, 4, 5
     indexed: true,
     recent: false,
     ageS: 0,
+    hasContent: true,
     vector: Float32Array.from(vector),
   };
 }

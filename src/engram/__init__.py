@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from engram.model.filters.filter import Between, Filter
     from engram.model.filters.text import parse_filter
     from engram.model.hit import Hit, Hits
+    from engram.model.operations.erasure_receipt import ErasureReceipt
     from engram.model.operations.results import Counted
     from engram.model.query import RecallQuery
     from engram.model.scans.facets import Facet, Facets, FacetValue
     from engram.model.scans.page import FoundHits, ScanPage
     from engram.model.scans.scan import AsyncScan, Scan
     from engram.model.strength import Strength
+    from engram.model.values.retention_policy import RetentionPolicy
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
 __version__ = "0.2.0"
@@ -43,6 +45,7 @@ __all__ = [
     "Cue",
     "Deletion",
     "EngramError",
+    "ErasureReceipt",
     "F",
     "Facet",
     "FacetValue",
@@ -56,6 +59,7 @@ __all__ = [
     "Own",
     "RecallQuery",
     "RecallStream",
+    "RetentionPolicy",
     "Scan",
     "ScanPage",
     "Snapshot",
@@ -79,6 +83,7 @@ _HOMES = {
     "Cue": "engram.model.cue",
     "Deletion": "engram.model.ack",
     "EngramError": "engram.errors",
+    "ErasureReceipt": "engram.model.operations.erasure_receipt",
     "F": "engram.model.filters.fields",
     "Facet": "engram.model.scans.facets",
     "FacetValue": "engram.model.scans.facets",
@@ -92,6 +97,7 @@ _HOMES = {
     "Own": "engram.model.filters.fields",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
+    "RetentionPolicy": "engram.model.values.retention_policy",
     "Scan": "engram.model.scans.scan",
     "ScanPage": "engram.model.scans.page",
     "Snapshot": "engram.store",

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 _Raw = NDArray[np.float32] | NDArray[np.float16]
 _Sums = NDArray[np.uint32] | None
+# First generation, vectors of shape (n, dim), the CRC-32C of each row's bytes, and the generation of each row, rising;
+# without checksums the vectors are trusted, without generations there are no gaps.
+_Block = tuple[int, _Raw, _Sums, NDArray[np.int64] | None]
 # Generations that are left out because their raw vectors are damaged: int64, shape (n,), ascending; None: no damage.
 _Damaged = NDArray[np.int64] | None
 _Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
@@ -227,7 +230,14 @@ class Index:
     """The graph over the vectors of a space, which `engram.index.HnswIndex` wraps."""
 
     def __init__(self, dim: int, metric: str, m: int, degree_max: int, ef_construction: int) -> None: ...
-    def append(self, vectors: NDArray[np.float32], first_generation: int, raw: _Raw | None, sums: _Sums) -> None:
+    def append(
+        self,
+        vectors: NDArray[np.float32],
+        first_generation: int,
+        raw: _Raw | None,
+        sums: _Sums,
+        generations: NDArray[np.int64] | None,
+    ) -> None:
         """Encode vectors, shape ``(n, dim)``, under the generations from `first_generation` on, not visible yet.
 
         Parameters
@@ -236,6 +246,24 @@ class Index:
             Where the same vectors lie as long as the index lives; None: the index copies them.
         sums
             CRC-32C of each row's bytes in `raw`, shape ``(n,)``; None: they are computed.
+        generations
+            The generation of each vector, rising, shape ``(n,)``; None: there are no gaps.
+        """
+    def centre_on(self, vectors: NDArray[np.float32], last_generation: int) -> None:
+        """Make the mean of the first vectors, shape ``(n, dim)``, the centre of the codes, before any is appended."""
+    def relocate(
+        self, first_generation: int, last_generation: int, blocks: list[_Block], retired: list[NDArray[np.uint8]]
+    ) -> None:
+        """Use raw vectors at another place from now on; return when nobody reads them at the old one any more.
+
+        Parameters
+        ----------
+        first_generation, last_generation
+            The range of generations that moves. Versions in it that no block has must be invisible to all snapshots.
+        blocks
+            Where the vectors are now, in ascending order.
+        retired
+            The memory that is no longer kept alive.
         """
     def publish(self, generation: int) -> None:
         """Make everything up to `generation` visible to searches without a snapshot."""
@@ -243,6 +271,8 @@ class Index:
         """Discard the vectors that were appended but not published."""
     def remove(self, versions: NDArray[np.int64], at: NDArray[np.int64]) -> int:
         """End versions at the generations `at`, both of shape ``(n,)``; return how many were live."""
+    def erase(self, versions: NDArray[np.int64]) -> None:
+        """Hide versions, shape ``(n,)``, from all snapshots and checkpoints; return when no search finds them."""
     def link(self, count_max: int, background: bool) -> int:
         """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
     def search(
@@ -253,6 +283,7 @@ class Index:
         snapshot: int | None,
         allowed: NDArray[np.uint64] | None,
         threads: int,
+        allowed_begin: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], _Damaged]:
         """Find the `k` nearest vectors of each query, shape ``(n, dim)``, that are visible at `snapshot`.
 
@@ -267,7 +298,13 @@ class Index:
         CorruptCheckpoint
             If pages of the mapped checkpoint are lost.
         """
-    def walk(self, query: NDArray[np.float32], snapshot: int | None, allowed: NDArray[np.uint64] | None) -> Walk:
+    def walk(
+        self,
+        query: NDArray[np.float32],
+        snapshot: int | None,
+        allowed: NDArray[np.uint64] | None,
+        allowed_begin: int = 0,
+    ) -> Walk:
         """Start a search for one query, shape ``(dim,)``, that can be continued."""
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int
@@ -285,6 +322,8 @@ class Index:
         CorruptCheckpoint
             If pages of the mapped checkpoint are lost.
         """
+    def droppable(self, horizon: int) -> int:
+        """Return how many published versions `take_over` with this horizon would leave out; it looks at each."""
     def successor(self) -> Index:
         """Return an empty index with the parameters of this one, which keeps the same raw vectors alive."""
     def take_over(self, from_: Index, first_slot: int, horizon: int, all: bool) -> int:
@@ -322,14 +361,15 @@ class Index:
             If the file is not a checkpoint, is damaged, or holds no raw vectors.
         """
     @staticmethod
-    def load_with_raw(place: int | str, blocks: list[tuple[int, _Raw, _Sums]]) -> Index:
+    def load_with_raw(place: int | str, blocks: list[_Block], dropped: int) -> Index:
         """Open a checkpoint with the raw vectors of `blocks`.
 
         Parameters
         ----------
         blocks
-            In ascending order: the first generation, the vectors, shape ``(n, dim)``, and the CRC-32C of each row's
-            bytes, shape ``(n,)``; without checksums, the vectors are trusted.
+            The vectors, in ascending order.
+        dropped
+            Vectors of generations up to this one may be missing; no snapshot sees their versions then.
 
         Raises
         ------
@@ -362,6 +402,9 @@ class Index:
     @property
     def live(self) -> int:
         """Number of published vectors that are live."""
+    @property
+    def remembers_erased(self) -> bool:
+        """Whether the centre of the codes is the mean of so few that it tells of one that was erased or dropped."""
     @property
     def lost_pages(self) -> int:
         """Pages of the mapped checkpoint that could not be read; if there are any, results may be wrong or missing."""

@@ -25,7 +25,8 @@ from typing import Final, TypeVar
 from engram.errors import InvalidInput
 from engram.logs.setup import FORMATS, LEVELS
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, METRICS, Metric
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, METRICS, VECTORS, VECTORS_DEFAULT, Metric, Vectors
+from engram.model.values.expiry import TTL_S_MAX
 from engram.server.options import ServerOptions
 from engram.settings.checks import check_settings
 from engram.settings.setting import OptionsClass, Setting, assemble, public_settings, setting
@@ -52,6 +53,11 @@ class ServeSettings:
         Metric of the space `default` if the server creates it: `cosine`, `ip` (inner product) or `l2` (Euclidean).
     embedder
         Embedder of the space `default` if the server creates it, such as `lexical`; empty for none.
+    vectors
+        Whether each observation of the space `default` has a vector, or some, or none, if the server creates it.
+    ttl_s
+        Time after which an observation of the space `default` expires that does not say when it does, if the server
+        creates the space; 0: never.
     log_level
         Least severe level of messages that are logged, to standard error.
     log_format
@@ -65,6 +71,8 @@ class ServeSettings:
     dim: int = setting(DIMENSION_DEFAULT, group="Default space", low=DIMENSION_MIN, high=DIMENSION_MAX)
     metric: Metric = setting(METRIC_DEFAULT, group="Default space", choices=METRICS)
     embedder: str = setting("", group="Default space", metavar="NAME")
+    vectors: Vectors = setting(VECTORS_DEFAULT, group="Default space", choices=VECTORS)
+    ttl_s: float = setting(0.0, group="Default space", unit="seconds", low=0, high=TTL_S_MAX)
     log_level: str = setting("info", group="Server", choices=LEVELS)
     log_format: str = setting("console", group="Server", choices=FORMATS)
     traces: str = setting("off", group="Server", choices=DESTINATIONS)

@@ -6,8 +6,11 @@ A method is asked with valid arguments but one. What is refused must be refused 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +55,75 @@ BAD: Final[dict[str, Any]] = {
     "a cube": np.ones((1, 1, 1)),
     "an array of objects": np.array([object()]),
 }
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    """A filter of so many negations."""
+    found: dict[str, Any] = {"deck": 1}
+    for _ in range(levels):
+        found = {"not": found}
+    return found
+
+
+@functools.cache
+def worse_values() -> dict[str, dict[str, Any]]:
+    """By argument, what is bad beside what is bad for all: of a wrong length, huge, or NaN, and further inside.
+
+    Made when it is asked for, because it is large. Vectors have 16 numbers.
+    """
+    # More than any message has.
+    huge = "x" * 45_000_000
+    few_texts = {"a list with bytes": [b"a"], "a list of fractions": [0.5]}
+    shares = {"too many numbers": [0.5] * 5, "NaN in a list": [float("nan")], "a number above 1": [2]}
+    return {
+        "filter": {
+            "a filter of a million nodes": {"or": [{"deck": 1}] * 1_000_000},
+            "a filter that is too deep": _nested(100_000),
+            "a filter with an unknown key": {"op": "eq", "of": "age", "value": 1},
+            "a filter with an unknown operator": {"deck": {"$gt": 1}},
+            "a filter with a set": {"deck": {1}},
+        },
+        "ids": few_texts,
+        "id": few_texts,
+        "vectors": {"too many vectors": np.ones((5, 16)), "a vector of zeros": np.zeros((1, 16))},
+        "contents": {"too many texts": ["a"] * 5, "a huge text in a list": [huge], "a list with bytes": [b"a"]},
+        "timestamps": {"too many times": [1.0] * 5, "NaN in a list": [float("nan")], "milliseconds": [1.7e12]},
+        "confidences": shares,
+        "importances": shares,
+        "expires_at": {
+            "too many times": [1.0] * 5,
+            "NaN in a list": [float("nan")],
+            "milliseconds": [1.7e12],
+            "a duration": timedelta(seconds=1),
+        },
+        "ttl": {
+            "too many durations": [1] * 5,
+            "NaN in a list": [float("nan")],
+            "a negative number in a list": [-1],
+            "a thousand years": 3.2e10,
+            "a time": datetime(2100, 1, 1, tzinfo=UTC),
+        },
+        "embed": {"a list of flags": [True], "a word for no": "no"},
+        "metadata": {
+            "too many objects": [{}] * 5,
+            "NaN in an object": [{"a": float("nan")}],
+            "a huge object": [{"a": huge}],
+            "a set in an object": [{"a": {1}}],
+        },
+        "tags": {"too many rows": [["a"]] * 5, "too many tags": [["a"] * 1000], "a huge tag": [[huge]]},
+        "expected_generations": {"too many numbers": [1] * 5, "a fraction in a list": [0.5]},
+        "cue": {"NaN in a cue": np.full(16, np.nan), "a cue of zeros": np.zeros(16), "a list of cues": [np.ones(16)]},
+        "cues": {
+            "one cue": np.ones(16),
+            "NaN in a cue": np.full((1, 16), np.nan),
+            "None among cues": [np.ones(16), None],
+        },
+        "keys": {"too many keys": [str(number) for number in range(65)]},
+        "fields": {"an unknown field": "vector"},
+    }
+
+
+TAKEN_AS_IT_IS: Final = "is taken"
 TYPED_KEYWORD: Final = ("unknown_argument", "invalid_arguments")
 
 
@@ -75,12 +147,27 @@ def public_methods(kind: type) -> set[str]:
     }
 
 
+def outcome_of(call: Callable[..., object], arguments: Mapping[str, Any]) -> str:
+    """What becomes of a call: nothing to say if it is refused as it should be, else what happens instead."""
+    try:
+        call(**arguments)
+    except EngramError as error:
+        return "" if error.message and error.code else "is refused without a word"
+    except Exception as error:
+        return f"raises {type(error).__name__}: {str(error)[:200]}"
+    return TAKEN_AS_IT_IS
+
+
 def problems_of(
     method: Callable[..., Any],
     call: Callable[..., object],
     valid: Mapping[str, Any],
     taken: Mapping[str, Iterable[str]],
     state: Callable[[], object] = lambda: None,
+    more: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    *,
+    ends: bool = False,
+    renew: Callable[[], object] = lambda: None,
 ) -> list[str]:
     """Call a method with every bad value in the place of every argument, and return what is wrong with the outcomes.
 
@@ -96,23 +183,28 @@ def problems_of(
         By argument, the names of what it takes, perhaps.
     state
         What a refused call must not change.
+    more
+        By argument, further bad values, such as `worse_values`.
+    ends
+        Whether a call that is not refused ends the use of the object. What may be taken is left out then.
+    renew
+        Called after each call that was taken: has again what the valid arguments need.
     """
     problems = [f"{name} is in no table" for name in arguments_of(method) if name not in taken]
     for name in arguments_of(method):
-        for label, bad in BAD.items():
+        may_be_taken = taken.get(name, ())
+        for label, bad in {**BAD, **more.get(name, {})}.items():
+            if ends and label in may_be_taken:
+                continue
             before = state()
-            try:
-                call(**{**valid, name: bad})
-            except EngramError as error:
-                if state() != before:
-                    problems.append(f"{name}: {label} is refused, and something is stored")
-                if not error.message or not error.code:
-                    problems.append(f"{name}: {label} is refused without a word")
-            except Exception as error:
-                problems.append(f"{name}: {label} raises {type(error).__name__}: {str(error)[:200]}")
-            else:
-                if label not in taken.get(name, ()):
-                    problems.append(f"{name}: {label} is taken")
+            outcome = outcome_of(call, {**valid, name: bad})
+            if outcome == TAKEN_AS_IT_IS:
+                renew()
+                outcome = "" if label in may_be_taken else outcome
+            elif not outcome and state() != before:
+                outcome = "is refused, and something is stored"
+            if outcome:
+                problems.append(f"{name}: {label} {outcome}")
     try:
         call(**valid, no_such_argument=1)
     except TypeError:

@@ -11,6 +11,7 @@ from engram.model.observations import ObservationBatch, check_batch
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitQueue, CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange
+from engram.store.naming.space_life import SpaceLife
 
 
 @dataclass
@@ -41,11 +42,22 @@ class FakeSpace:
         self.tail = FakeTail()
         self.index_bytes = 0
         self.log_bytes = 0
+        self.held_count = 0
+        self.life = SpaceLife()
         self._listeners: list[Callable[..., None]] = []
 
     def stats(self) -> FakeSpace:
         """Itself, which has the numbers that are asked for."""
         return self
+
+    def held(self) -> FakeSpace:
+        """Itself, as it never rests."""
+        self.held_count += 1
+        return self
+
+    def let_go(self) -> None:
+        """Take back one `held`."""
+        self.held_count -= 1
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         return check_batch(batch, self.config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -67,7 +67,7 @@ class Faults:
 
 class FaultyStorage(MemoryStorage):
     """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, reopen, write, sync,
-    replace.
+    replace, rename, remove_directory.
 
     With `whole_blocks` it writes like a file past the page cache: the block a write begins in is written again from its
     start, and the one it ends in is filled with zeros.
@@ -107,10 +107,46 @@ class FaultyStorage(MemoryStorage):
         self._on_disk[name] = self._content(name).copy()
         self._unsynced[name] = []
 
+    def rename(self, old: str, new: str) -> None:
+        self.faults.check("rename")
+        super().rename(old, new)
+        if old in self._on_disk:
+            self._on_disk[new] = self._on_disk.pop(old)
+            self._unsynced[new] = self._unsynced.pop(old)
+
+    def remove_directory(self, name: str) -> None:
+        child = self._directories.get(name)
+        if child is None:
+            return
+        assert isinstance(child, FaultyStorage)
+        # File by file, so that it can fail, or be interrupted, with any part left.
+        for inner in sorted(child._directories):
+            child.remove_directory(inner)
+        for file in sorted(child._files):
+            self.faults.check("remove_directory")
+            child.remove(file)
+        self.faults.check("remove_directory")
+        super().remove_directory(name)
+
     def directory(self, name: str) -> FaultyStorage:
         child = self._directories.setdefault(name, FaultyStorage(self.faults, whole_blocks=self._whole_blocks))
         assert isinstance(child, FaultyStorage)
         return child
+
+    def share(self, faults: Faults) -> None:
+        """Meet `faults` from now on, here and in every directory."""
+        self.faults = faults
+        for child in self._directories.values():
+            assert isinstance(child, FaultyStorage)
+            child.share(faults)
+
+    def contents(self) -> Iterator[bytes]:
+        """What is in each file, as the process sees it."""
+        for content in self._files.values():
+            yield content.tobytes()
+        for child in self._directories.values():
+            assert isinstance(child, FaultyStorage)
+            yield from child.contents()
 
     def after_power_loss(self, random: Random) -> FaultyStorage:
         """What is found after power came back: all that was synced, and any parts of what was not."""

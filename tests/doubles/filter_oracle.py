@@ -41,7 +41,7 @@ def meets(row: Observed, condition: Condition) -> bool:  # noqa: PLR0911  (one f
     if operator in ("ne", "not_in"):
         return not meets(row, Comparison(condition.subject, "eq" if operator == "ne" else "in", values))
     if attribute == "id":
-        return row.id in values
+        return row.id.startswith(str(values[0])) if operator == "prefix" else row.id in values
     if attribute == "observed_at":
         (bound,) = values
         assert isinstance(bound, Instant)
@@ -150,6 +150,7 @@ def comparisons(ids: list[str]) -> st.SearchStrategy[Condition]:
         st.builds(compared, of_metadata, st.just("contains"), SCALARS | texts),
         st.builds(compared, st.just(Subject("id")), st.sampled_from(["eq", "ne"]), st.sampled_from(ids)),
         st.builds(compared, st.just(Subject("id")), listed, st.lists(st.sampled_from(ids), max_size=3)),
+        st.builds(compared, st.just(Subject("id")), st.just("prefix"), st.sampled_from(["", *ids, ids[0] * 2])),
         st.builds(compared, st.just(Subject("tags")), st.sampled_from(["any", "all", "none"]), tags),
         st.builds(compared, st.sampled_from([Subject("confidence"), Subject("importance")]), signs, shares),
         st.builds(compared, st.just(Subject("observed_at")), signs, st.integers(0, 6)),

@@ -25,6 +25,7 @@ from engram.client.transport_choice import OPENERS
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.ack import Ack
 from engram.model.hit import Hit, Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request, Route
 from engram.model.operations.requests import DescribeSpace, Observe, StreamRecall
@@ -312,7 +313,7 @@ def _target(route: Route, space: str) -> str:
 
 
 def _read(operation: Operation[Any], body: bytes) -> Any:
-    if operation.result not in (Hits, ScanPage, Recalled):
+    if operation.result not in (Hits, ScanPage, Recalled, ManyRecalled):
         return decode_result(operation.result, body, None)
     text, _ = split_frame(body)
     return decode_result(operation.result, text, decode_frame(body).arrays)
@@ -328,13 +329,15 @@ def _batch(line: bytes) -> Recalled:
 
 def _hit(shown: dict[str, Any]) -> Hit:
     time_us = as_time_us(shown["timestamp"], "timestamp")
-    vector = shown.get("vector")
+    vector, expires_at = shown.get("vector"), shown.get("expires_at")
     return Hit(
         **{name: shown[name] for name in _SAME},
         time_us=time_us,
         vector=None if vector is None else np.array(vector, np.float32),
         strength=shown.get("strength"),
+        has_content=shown.get("has_content", True),
         recalled_us=time_us + round(shown["age_s"] * 1e6),
+        expires_us=None if expires_at is None else as_time_us(expires_at, "expires_at"),
     )
 
 

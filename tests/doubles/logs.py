@@ -8,7 +8,7 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.log.segments.segment import segment_epoch
+from engram.log.segments.segment import segment_of
 from tests.doubles.batches import DIM
 
 
@@ -28,4 +28,4 @@ def open_log(storage: Storage, dim: int = DIM, **options: Any) -> Log:
 
 def segment_names(storage: Storage) -> list[str]:
     """The names of the segments in `storage`."""
-    return [name for name in storage.names() if segment_epoch(name) is not None]
+    return [name for name in storage.names() if segment_of(name) is not None]

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from engram import AsyncClient, Client, Hit, MemoryStore
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.model.scans.scan import AsyncScan
+from engram.model.spaces import Vectors
+from engram.model.values.expiry import Ttl
 from tests.doubles.http_transport import SCHEME
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 
@@ -96,35 +98,44 @@ class Result:
 
 
 @contextmanager
-def embedded(address: str, space: str, embedder: str) -> Iterator[Any]:
+def embedded(
+    address: str, space: str, embedder: str, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A space of a store in this process."""
     with MemoryStore(None) as store:
-        yield store.space(space, DIM, embedder=embedder)
+        yield store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl)
 
 
 @contextmanager
-def embedded_asynchronous(address: str, space: str, embedder: str) -> Iterator[Any]:
+def embedded_asynchronous(
+    address: str, space: str, embedder: str, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A space of a store in this process, for coroutines."""
     with asyncio.Runner() as runner:
         store = AsyncMemoryStore(MemoryStore(None))
-        yield Blocking(runner.get_loop(), runner.run(store.space(space, DIM, embedder=embedder)))
+        made = runner.run(store.space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl))
+        yield Blocking(runner.get_loop(), made)
         runner.run(store.close())
 
 
 @contextmanager
-def blocking(address: str, space: str, embedder: str | None) -> Iterator[Any]:
+def blocking(
+    address: str, space: str, embedder: str | None, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """A client of a server. The space is there if its embedder is None."""
     with Client(address, space=space) as client:
         # Either is tried again while a busy machine takes long to connect; what a test begins with may not be.
         if embedder is None:
             client.status()
         else:
-            client.create_space(space, DIM, embedder=embedder)
+            client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl)
         yield client
 
 
 @contextmanager
-def asynchronous(address: str, space: str, embedder: str | None) -> Iterator[Any]:
+def asynchronous(
+    address: str, space: str, embedder: str | None, vectors: Vectors = "required", ttl: Ttl | None = None
+) -> Iterator[Any]:
     """An asynchronous client of a server. The space is there if its embedder is None."""
     with asyncio.Runner() as runner:
 
@@ -132,7 +143,10 @@ def asynchronous(address: str, space: str, embedder: str | None) -> Iterator[Any
             return AsyncClient(address, space=space)
 
         client = runner.run(opened())
-        runner.run(client.status() if embedder is None else client.create_space(space, DIM, embedder=embedder))
+        if embedder is None:
+            runner.run(client.status())
+        else:
+            runner.run(client.create_space(space, dim_of(vectors), embedder=embedder, vectors=vectors, ttl=ttl))
         yield Blocking(runner.get_loop(), client)
         runner.run(client.close())
 
@@ -178,24 +192,29 @@ class Home:
     Parameters
     ----------
     opened
-        Opens a space with an address, a name and an embedder.
+        Opens a space with an address, a name, an embedder and further settings.
     address_of
         The address of a server for this way.
     """
 
-    def __init__(
-        self, opened: Callable[[str, str, Any], AbstractContextManager[Any]], address_of: Callable[[Place], str]
-    ) -> None:
+    def __init__(self, opened: Callable[..., AbstractContextManager[Any]], address_of: Callable[[Place], str]) -> None:
         self._opened = opened
         self._address_of = address_of
 
-    def space(self, server: Place, embedder: str = "") -> AbstractContextManager[Any]:
+    def space(
+        self, server: Place, embedder: str = "", vectors: Vectors = "required", ttl: Ttl | None = None
+    ) -> AbstractContextManager[Any]:
         """A new space; `server` is where it is if it is on a server."""
-        return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder)
+        return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder, vectors, ttl)
 
     def found(self, server: Place, name: str) -> AbstractContextManager[Any]:
         """A client of a space that is on a server."""
         return self._opened(self._address_of(server), name, None)
+
+
+def dim_of(vectors: Vectors) -> int | None:
+    """The dimension of a space; none is named where there are no vectors."""
+    return None if vectors == "none" else DIM
 
 
 def vector_of(id: str) -> Any:

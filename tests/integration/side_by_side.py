@@ -18,6 +18,7 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
+from engram.store.resting.space_access import SpaceAccess
 from tests.doubles.http_transport import SCHEME
 from tests.doubles.in_process import InProcessServer
 from tests.integration.homes import CLIENTS, HOMES, Blocking
@@ -96,7 +97,7 @@ class OneStore:
 
     @contextmanager
     def _embedded(self, space: str) -> Iterator[Any]:
-        yield Space(self._engine.store.space(space, create=False))
+        yield Space(SpaceAccess.to(self._engine.store.space(space, create=False)))
 
     @contextmanager
     def _embedded_asynchronous(self, space: str) -> Iterator[Any]:

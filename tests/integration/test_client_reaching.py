@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,15 @@ import pytest
 from engram.client import AsyncClient, Client
 from engram.errors import EngramError, Unavailable
 from tests.integration.server_process import TIMEOUT_S, ServerProcess
+from tests.integration.socket_client import SocketServer
 
 # Nothing listens on the first, and the second is no proxy.
 PROXIES = ["http://127.0.0.1:1", "http://proxy.invalid:3128"]
 VARIABLES = ["http_proxy", "https_proxy", "grpc_proxy", "all_proxy"]
 # A client that never had an answer gives up after two seconds of attempts; this only ends what hangs.
 CALL_S = 30.0
+# An attempt to connect over gRPC takes several times as long.
+_ONE_WAY_S = 0.4
 
 
 def clear_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +205,40 @@ def test_the_message_says_what_was_tried(
     assert done.stderr.startswith("engram: ")
     assert told in done.stderr
     assert address in done.stderr
+
+
+@contextlib.asynccontextmanager
+async def far_away(port: int) -> AsyncIterator[int]:
+    """A port that leads to another one by a slow network: everything takes its time, in both directions."""
+    streams: list[asyncio.StreamWriter] = []
+
+    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while piece := await source.read(65_536):
+            await asyncio.sleep(_ONE_WAY_S)
+            target.write(piece)
+        target.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        streams.extend([writer, back])
+        with contextlib.suppress(OSError):
+            await asyncio.gather(carry(reader, back), carry(there, writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        for stream in streams:
+            stream.close()
+        server.close()
+
+
+@pytest.mark.parametrize("scheme", ["", "ws://"])
+async def test_a_server_is_reached_by_a_slow_network(server: SocketServer, scheme: str) -> None:
+    port = server.http_port if scheme else server.grpc_port
+    async with far_away(port) as there, AsyncClient(f"{scheme}127.0.0.1:{there}", timeout_s=CALL_S) as client:
+        status = await client.status()
+    assert status.version
 
 
 def test_a_server_that_answered_before_and_hangs_is_said_to_hang(tmp_path: Path) -> None:

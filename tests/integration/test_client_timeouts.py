@@ -36,6 +36,7 @@ CALLS: dict[str, Call] = {
     "observe": lambda client: client.submit("a", ONE),
     "observe_batch": lambda client: client.submit(["a"], ONE[None, :]),
     "recall": lambda client: client.recall(ONE),
+    "recall_many": lambda client: client.recall_many(ONE[None, :]),
     "recall_stream": lambda client: list(client.recall_stream(ONE)),
     "follow": lambda client: next(client.recall_stream(NEAR, follow=True)),
     "forget": lambda client: client.delete(["a"]),

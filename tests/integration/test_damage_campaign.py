@@ -14,7 +14,9 @@ from campaigns.damage.pristine import FORMAT_1, WAYS
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN, KEPT
 
-SHORT = pytest.param(1, 24, 8, ("closed", "killed", FORMAT_1), marks=pytest.mark.timeout(900))
+SHORT = pytest.param(
+    1, 32, 8, ("closed", "closed without a checkpoint", "killed", FORMAT_1), marks=pytest.mark.timeout(900)
+)
 FIGURES = pytest.param(11, 2000, 500, WAYS, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
 
 

@@ -16,9 +16,9 @@ import pytest
 from engram import Cue, Filter, Hit, Hits, MemoryStore, StoreOptions
 from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound
 from tests.doubles.damaged import flip_stored, logs_of
+from tests.integration.refused_calls import REFUSED
 from tests.integration.server_process import DIM, vectors_of
 from tests.integration.side_by_side import OneStore
-from tests.integration.test_one_face_refusals import REFUSED
 
 # Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
 LONG = 256
@@ -30,7 +30,8 @@ Call = Callable[[Any], Any]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneStore]:
     data = tmp_path_factory.mktemp("one") / "data"
-    with MemoryStore(data) as made:
+    # With a checkpoint, an opening reads no vectors, and so does not come to the damaged one.
+    with MemoryStore(data, options=StoreOptions(checkpoint_rest_count_min=1)) as made:
         for name in ("sound", "damaged", "lost", "newer"):
             space = made.space(name, LONG)
             for id in "abcdefgh":

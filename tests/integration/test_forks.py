@@ -53,6 +53,7 @@ attempt("checkpoint", store.checkpoint)
 attempt("observe", lambda: space.observe(["x"], rows(1)))
 attempt("delete", lambda: space.delete(["id-1"]))
 attempt("recall", lambda: space.recall(rows(1)[0]))
+attempt("recall_many", lambda: space.recall_many(rows(2)))
 attempt("get", lambda: space.get("id-1"))
 attempt("snapshot", space.snapshot)
 attempt("recall_stream", lambda: space.recall_stream(rows(1)[0]))
@@ -72,7 +73,7 @@ attempt("close stream", held.close)
 attempt("close", store.close)
 """
 REFUSED = [
-    *("space", "new space", "spaces", "checkpoint", "observe", "delete", "recall", "get", "snapshot"),
+    *("space", "new space", "spaces", "checkpoint", "observe", "delete", "recall", "recall_many", "get", "snapshot"),
     *("recall_stream", "snapshot.recall", "snapshot's length", "snapshot.count", "snapshot.scan", "snapshot.facets"),
     *("length", "scan", "held scan", "facets", "clear", "stream", "held"),
 ]
@@ -194,7 +195,8 @@ next(stream)
 """
 )
 ATTEMPTS_ON_CLIENT = [
-    *("observe", "observe_batch", "flush", "recall", "recall_stream", "stream", "forget", "create_space", "spaces"),
+    *("observe", "observe_batch", "flush", "recall", "recall_many", "recall_stream", "stream", "forget"),
+    *("create_space", "spaces"),
     *("status", "open", "new client", "new async client", "old async client"),
 ]
 
@@ -217,6 +219,7 @@ def work():
     attempt("observe_batch", lambda: client.submit(["b"], rows(1)))
     attempt("flush", client.flush)
     attempt("recall", lambda: client.recall(rows(1)[0]))
+    attempt("recall_many", lambda: client.recall_many(rows(2)))
     attempt("recall_stream", lambda: list(client.recall_stream(rows(1)[0])))
     attempt("stream", lambda: next(stream))
     attempt("forget", lambda: client.delete(["a"]))

@@ -52,7 +52,15 @@ def test_many_observations(home: Any) -> None:
     assert (hit.content, hit.time_us, hit.metadata, hit.tags) == ("text of c", 3_000_000, {"n": 3}, ["y", "z"])
 
 
-ONE = {"content": "t", "timestamp": 12.5, "confidence": 0.5, "importance": 0.25, "metadata": {"n": 1}, "tags": ["x"]}
+ONE: dict[str, Any] = {
+    "content": "t",
+    "timestamp": 12.5,
+    "confidence": 0.5,
+    "importance": 0.25,
+    "metadata": {"n": 1},
+    "tags": ["x"],
+    "expires_at": 4_000_000_000,
+}
 """Something else than the default for each column."""
 
 
@@ -75,7 +83,7 @@ def test_each_column_is_taken_by_its_keywords(home: Any, name: str, spec: Any) -
     assert set(ONE) == {one.singular for one in COLUMNS}
     value = ONE[spec.singular]
     one = stored(home, name, id="a", vector=vector_of("a"), **{spec.singular: value})
-    assert getattr(one, spec.attribute) == (12_500_000 if spec.attribute == "time_us" else value)
+    assert getattr(one, spec.attribute) == (value * 1_000_000 if spec.attribute.endswith("_us") else value)
     getattr(home, name)(ids=["b"], vectors=[vector_of("b")], **{spec.plural: [value]})
     while (many := home.get("b")) is None:
         home.observe("after", vector_of("after"))
@@ -157,6 +165,18 @@ def test_statistics(home: Any) -> None:
     assert stats.log_bytes > 0
     assert stats.metrics
     assert (stats.health, stats.problems) == ("ok", ())
+
+
+def test_whoever_wants_to_may_wait_until_all_is_linked(home: Any) -> None:
+    assert home.wait_indexed() == 0
+    names = [f"id-{number}" for number in range(50)]
+    home.observe(names, [vector_of(name) for name in names])
+    home.delete(["id-7"])
+    assert home.wait_indexed(1, timeout_s=TIMEOUT_S) >= 1
+    assert home.wait_indexed(timeout_s=None) == 51
+    assert {hit.indexed for hit in home.recall(vector_of("id-3"), 50)} == {True}
+    # What is linked is not waited for.
+    assert home.wait_indexed(51, timeout_s=0) == 51
 
 
 def test_ids_that_no_observation_has_are_no_error(home: Any) -> None:

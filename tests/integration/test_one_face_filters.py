@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import pytest
 
 from engram import Between, Condition, Counted, Cue, F, Filter, Own, RecallQuery, parse_filter
 from engram.errors import InvalidInput
+from engram.model.filters.conditions import Comparison, Group, Negation
 from engram.model.filters.filter_like import as_condition
 from engram.model.filters.operands import Instant
+from engram.model.filters.subjects import OPERATORS_OF
 from tests.integration.homes import ids, vector_of
 
 NAMES = ["a", "b", "c", "d", "e"]
 BIG = 2**53
 LONG = "long " * 100
+# Attributes that have a suite of their own.
+ELSEWHERE: Final[frozenset[str | None]] = frozenset({"expires_at"})
 METADATA: list[dict[str, Any]] = [
     {"deck": 1, "room": "mess", "crew": {"name": "Ann", "age": 30}, "list": [1, "x", None], "when": "2025-01-31"},
     {"deck": 2, "room": "galley", "crew": {"name": "Bob"}, "list": ["x", "y"], "big": BIG + 1},
@@ -70,6 +75,11 @@ CASES: list[tuple[Any, str]] = [
     (Own.id != "a", "bcde"),
     (Own.id.is_in(["b", "z"]), "b"),
     (Own.id.not_in(["b", "c"]), "ade"),
+    (Own.id.starts_with("b"), "b"),
+    (Own.id.starts_with("bb"), ""),
+    (~Own.id.starts_with("b"), "acde"),
+    (Own.id.starts_with(""), "abcde"),
+    ({"op": "prefix", "of": "id", "value": "c"}, "c"),
     (Own.tags.has_any(["urgent", "dry"]), "ab"),
     (Own.tags.has_all(["urgent", "wet"]), "b"),
     (Own.tags.has_none(["urgent", "wet"]), "de"),
@@ -80,8 +90,20 @@ CASES: list[tuple[Any, str]] = [
     (Own.importance < 1e300, "abcde"),
     (Own.confidence > -1e300, "abcde"),
     (Own.confidence == 1e300, ""),
+    (Own.confidence < 0.5, "a"),
+    (Own.confidence <= 0.5, "abc"),
+    (Own.confidence > 0.5, "de"),
+    (Own.importance == 0.8, "b"),
+    (Own.importance != 0.8, "acde"),
+    (Own.importance <= 0.4, "de"),
+    (Own.importance > 0.6, "ab"),
+    (Own.importance >= 0.6, "abc"),
     (Own.observed_at > 2, "cde"),
     (Own.observed_at <= 2, "ab"),
+    (Own.observed_at == 4, "c"),
+    (Own.observed_at != 4, "abde"),
+    (Own.observed_at < 4, "ab"),
+    (Own.observed_at >= 4, "cde"),
     ((F.deck >= 2) & ~F.room.is_in(["mess"]) | Own.id.is_in(["e"]), "bce"),
     (~((F.deck == 1) | (F.deck == 2)), "cde"),
     ({"deck": 2}, "b"),
@@ -127,6 +149,30 @@ def test_every_condition_means_the_same_everywhere(home: Any) -> None:
     ]
     for (filter, expected), counted in zip(CASES, found, strict=True):
         assert counted == (len(expected), expected), repr(filter)
+
+
+def compared(condition: Condition) -> Iterator[tuple[str | None, str]]:
+    """What a condition compares, and how."""
+    if isinstance(condition, Comparison):
+        yield condition.subject.attribute, condition.operator
+    elif isinstance(condition, Negation):
+        yield from compared(condition.part)
+    elif isinstance(condition, Group):
+        for part in condition.parts:
+            yield from compared(part)
+
+
+def test_every_operator_of_every_attribute_has_a_case() -> None:
+    wanted = {
+        (attribute, operator)
+        for attribute, operators in OPERATORS_OF.items()
+        for operator in operators
+        if attribute not in ELSEWHERE
+    }
+    assert wanted == {each for filter, _ in CASES for each in compared(as_condition(filter))}
+    joints = {part.joint for filter, _ in CASES if isinstance(part := as_condition(filter), Group)}
+    assert joints == {"and", "or"}
+    assert any(isinstance(as_condition(filter), Negation) for filter, _ in CASES)
 
 
 def test_a_count_says_as_of_when_it_is(home: Any) -> None:

@@ -25,11 +25,13 @@ STORES = (MemoryStore, AsyncMemoryStore, RemoteStore, AsyncRemoteStore)
 OF_CLIENTS = {
     *("connect", "flush", "close", "session_id", "durable_sequence", "incarnation"),
     *("address", "status", "space_status", "create_space", "spaces", "unsound_spaces"),
+    *("drop_space", "rename_space", "set_alias", "drop_alias", "aliases"),
     *("space", "forget", "observe_batch"),
 }
 # What is at hand where the engine is; `stats` tells the generations everywhere.
 OF_EMBEDDED_SPACES = {
     *("config", "incarnation", "generation", "durable_generation", "indexed_generation", "visible_generation"),
+    *("retention", "set_retention", "ttl_s", "set_ttl"),
 }
 HERE = Path(__file__).parent
 # Where spaces, snapshots, stores and clients at every place are tested, and by which names.
@@ -91,8 +93,8 @@ def test_homes_have_the_same_arguments(name: str) -> None:
     assert shapes == shapes[:1] * 4
 
 
-@pytest.mark.parametrize("name", ["observe", "submit"])
-def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
+@pytest.mark.parametrize(("name", "beside"), [("observe", []), ("submit", []), ("update", ["merge"])])
+def test_homes_say_the_same_of_one_and_of_many(name: str, beside: list[str]) -> None:
     """What editors and type checkers are told; what the bodies take is what the tests below pass."""
     first, *others = [
         [list(inspect.signature(one).parameters.values()) for one in get_overloads(getattr(home, name))]
@@ -100,8 +102,8 @@ def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
     ]
     assert others == [first] * 3
     assert [[one.name for one in overload] for overload in first] == [
-        ["self", *ONE_KEYWORDS[:3], "fields"],
-        ["self", *MANY_KEYWORDS[:3], "columns"],
+        ["self", *ONE_KEYWORDS[:3], *beside, "fields"],
+        ["self", *MANY_KEYWORDS[:3], *beside, "columns"],
     ]
 
 

@@ -61,7 +61,7 @@ def test_a_snapshot_does_not_move(home: Any) -> None:
 
 ATTRIBUTES = {
     *(spec.attribute for spec in COLUMNS),
-    *("id", "vector", "score", "generation", "indexed", "recent", "strength", "recalled_us"),
+    *("id", "vector", "score", "generation", "indexed", "recent", "strength", "recalled_us", "has_content"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram import Between, Client, Deletion, Facet, FacetValue, Filter, MemoryStore, Space
+from engram import Between, Client, Deletion, F, Facet, FacetValue, Filter, MemoryStore, Own, Space
 from engram.client.snapshot import ClientSnapshot
 from engram.errors import FailedPrecondition, InvalidInput, NotFound
 from engram.store import Snapshot
@@ -84,6 +84,18 @@ def test_a_scan_by_a_filter_has_what_passes(home: Any) -> None:
     assert ids(home.scan(filter=Filter(since=20, until=50), page_size=1, order="time")) == ["id-7", "id-2", "id-1"]
     assert ids(home.scan(Filter(tags={"nobody"}))) == []
     assert [ids(page) for page in home.scan(Filter(tags={"nobody"})).pages()] == [[]]
+
+
+def test_ids_are_found_by_what_they_begin_with(home: Any) -> None:
+    fill(home)
+    begun = Own.id.starts_with("id-1")
+    for order, reverse, size in itertools.product(BY, (False, True), (1, 2)):
+        expected = [name for name in BY[order] if name.startswith("id-1")]
+        found = ids(home.scan(begun, order=order, reverse=reverse, page_size=size))
+        assert found == (expected[::-1] if reverse else expected)
+    assert (home.count(begun), home.facets("room", begun)["room"].distinct, home.delete(filter=begun)) == (3, 2, 3)
+    assert (home.count(begun), home.count(Own.id.starts_with("id-"))) == (0, 4)
+    assert (home.snapshot(8).count(begun), home.count(Own.id.starts_with("ID-"))) == (3, 0)
 
 
 def test_a_scan_is_of_one_snapshot_whatever_is_written_meanwhile(home: Any) -> None:
@@ -216,6 +228,8 @@ def test_facets_are_values_with_their_numbers(home: Any) -> None:
     assert facets["confidence"].values[0] == FacetValue(0.5, 3)
     assert (facets["time_us"].least, facets["time_us"].greatest) == (10_000_000, 50_000_000)
     assert facets["importance"] == Facet((FacetValue(0.5, 7),), 7, 1, 0.5, 0.5)
+    of_keys = home.facets(fields="keys")["keys"]
+    assert of_keys == Facet((FacetValue("deck", 7), FacetValue("room", 7)), 7, 2, "deck", "room")
     of_pumps = home.facets("room", OF_PUMPS, limit=1)
     assert (of_pumps.count, of_pumps["room"]) == (4, Facet((FacetValue("mess", 4),), 4, 1, "mess", "mess"))
     assert home.facets("room", limit=2)["room"].distinct == 3
@@ -255,6 +269,15 @@ def test_a_deletion_by_filter_is_as_of_one_generation(home: Any) -> None:
     assert ids(home.snapshot(8).scan(OF_PUMPS)) == PUMPS
 
 
+def test_a_deletion_by_a_tree_of_conditions(home: Any) -> None:
+    for number in range(6):
+        home.observe(f"id-{number}", vector_of(f"id-{number}"), metadata={"deck": number, "room": "mess"})
+    condition = (F.room == "mess") & ~F.deck.is_in([1, 3]) & (F.deck >= 1)
+    assert home.delete(filter=condition) == 3
+    assert home.delete(filter=(F.deck == 0) | (F.deck == 9)) == 1
+    assert sorted(ids(home.scan())) == ["id-1", "id-3"]
+
+
 def test_a_deletion_by_ids_is_tried(home: Any) -> None:
     fill(home)
     tried = home.delete(["id-1", "id-1", "nobody"], dry_run=True)
@@ -269,6 +292,21 @@ def test_a_space_is_cleared(home: Any) -> None:
     home.observe("id-1", vector_of("id-1"))
     assert ids(home.scan()) == ["id-1"]
     assert ids(home.snapshot(8).scan()) == NAMES
+
+
+def test_ids_are_erased(home: Any) -> None:
+    fill(home)
+    home.observe("id-1", vector_of("id-2"))
+    home.delete(["id-2"])
+    receipt = home.erase(["id-1", "id-2", "nobody"])
+    assert (receipt.count, receipt.generation, len(receipt.digests)) == (3, 11, 3)
+    assert ids(home.scan()) == [name for name in NAMES if name not in {"id-1", "id-2"}]
+    assert ids(home.snapshot(8).scan()) == ids(home.scan())
+    home.observe("id-1", vector_of("id-1"))
+    assert home.get("id-1") is not None
+    for bad in ("id-1", [1], None):
+        with pytest.raises(InvalidInput):
+            home.erase(bad)
 
 
 def test_more_than_one_part_is_deleted(home: Any) -> None:

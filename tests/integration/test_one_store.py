@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import engram
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.connection.async_remote_store import AsyncRemoteStore
 from engram.connection.remote_store import RemoteStore
-from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, Unavailable
+from engram.errors import AlreadyExists, EngramError, FailedPrecondition, InvalidInput, NotFound, Unavailable
 from tests.doubles.batches import vector_of as vector_of_dim
 from tests.doubles.http_transport import SCHEME
 from tests.integration.homes import Blocking, over_http
@@ -100,8 +101,15 @@ def test_a_space_is_made_and_used(store: Any, numbered: str) -> None:
 def test_the_same_name_gives_the_same_object(store: Any, numbered: str) -> None:
     space = store.space(numbered, DIM)
     assert store.space(numbered) is space
-    assert store.space(numbered, dim=DIM, metric="cosine", embedder="") is space
+    assert store.space(numbered, dim=DIM, metric="cosine", embedder="", vectors="required") is space
     assert store.space(numbered, create=False) is space
+
+
+def test_observations_without_vectors_and_a_time_to_live_are_settings(store: Any, numbered: str) -> None:
+    space = store.space(numbered, DIM, vectors="optional", ttl=3600)
+    assert store.space(numbered, vectors="optional", ttl=timedelta(hours=1)) is space
+    assert space.observe("a", None, "a text") == 1
+    assert space.get("a").expires_us is not None
 
 
 def test_every_space_is_listed_by_name(store: Any, numbered: str) -> None:
@@ -119,9 +127,11 @@ def test_the_default_space_is_there(store: Any) -> None:
 
 def test_other_settings_are_refused(store: Any, numbered: str) -> None:
     store.space(numbered, dim=DIM)
-    for field, settings in (("dimension", {"dim": DIM + 1}), ("metric", {"metric": "l2"})):
+    others: list[tuple[str, str, Any]] = [("dimension", "dim", DIM + 1), ("metric", "metric", "l2")]
+    others += [("vectors", "vectors", "optional"), ("ttl_s", "ttl", 60)]
+    for field, setting, value in others:
         with pytest.raises(AlreadyExists) as refusal:
-            store.space(numbered, **settings)
+            store.space(numbered, **{setting: value})
         assert (refusal.value.code, refusal.value.field) == ("space_exists", field)
 
 
@@ -139,6 +149,101 @@ def test_bad_arguments_are_named_alike(store: Any, arguments: Any, field: str) -
     with pytest.raises(InvalidInput) as refusal:
         store.space(*arguments)
     assert refusal.value.field == field
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(EngramError) as refusal:
+        call()
+    return refusal.value.code
+
+
+def test_a_space_is_dropped_with_its_aliases(store: Any, numbered: str) -> None:
+    space = store.space(numbered, dim=DIM)
+    space.observe("a", vector_of("a"), "a text")
+    store.alias(f"{numbered}-alias", numbered)
+    dropped = store.drop(numbered)
+    assert (dropped.space, dropped.aliases) == (numbered, (f"{numbered}-alias",))
+    assert numbered not in [each.name for each in store.spaces()]
+    assert code_of(lambda: space.get("a")) == "space_dropped"
+    assert code_of(lambda: space.observe("b", vector_of("b"))) == "space_dropped"
+    assert code_of(lambda: store.space(numbered, create=False)) == "unknown_space"
+    assert code_of(lambda: store.drop(numbered)) == "unknown_space"
+    again = store.space(numbered, dim=DIM + 1)
+    assert again is not space
+    assert again.get("a") is None
+    assert code_of(lambda: space.get("a")) == "space_dropped"
+
+
+def test_a_space_is_renamed(store: Any, numbered: str) -> None:
+    space, new = store.space(numbered, dim=DIM), f"{numbered}-new"
+    space.observe("a", vector_of("a"), "a text")
+    store.alias(f"{numbered}-alias", numbered)
+    store.rename(numbered, new)
+    with pytest.raises(FailedPrecondition) as refusal:
+        space.get("a")
+    assert (refusal.value.code, refusal.value.limit) == ("space_renamed", new)
+    assert store.space(new, create=False).get("a").content == "a text"
+    assert store.space(f"{numbered}-alias") is store.space(new)
+    assert code_of(lambda: store.space(numbered, create=False)) == "unknown_space"
+    assert code_of(lambda: store.rename(new, new)) == "name_taken"
+    assert code_of(lambda: store.rename(new, f"{numbered}-alias")) == "name_taken"
+    assert code_of(lambda: store.rename(f"{numbered}-alias", numbered)) == "is_alias"
+
+
+def test_an_alias_is_moved_from_space_to_space(store: Any, numbered: str) -> None:
+    first, second = (store.space(f"{numbered}-{number}", dim=DIM) for number in (1, 2))
+    store.alias(numbered, first.name)
+    through = store.space(numbered)
+    assert through is first
+    store.alias(numbered, second.name)
+    assert store.space(numbered, create=False) is second
+    assert store.aliases()[numbered] == second.name
+    # Whoever has opened it stays.
+    through.observe("a", vector_of("a"))
+    assert (first.get("a") is None, second.get("a") is None) == (False, True)
+    assert code_of(lambda: store.alias(first.name, second.name)) == "name_taken"
+    assert code_of(lambda: store.drop(numbered)) == "is_alias"
+    store.drop_alias(numbered)
+    assert numbered not in store.aliases()
+    assert code_of(lambda: store.drop_alias(numbered)) == "unknown_alias"
+    assert second.get("a") is None
+
+
+def test_the_nearest_name_is_offered(store: Any, numbered: str) -> None:
+    store.space(numbered, dim=DIM)
+    for call in (store.drop, lambda name: store.rename(name, f"{numbered}-new")):
+        with pytest.raises(NotFound, match=f"did you mean '{numbered}'") as refusal:
+            call(f"{numbered}x")
+        assert (refusal.value.code, refusal.value.value) == ("unknown_space", f"{numbered}x")
+
+
+@pytest.mark.parametrize("name", ["No Name", 3, "", "a/b", "n" * 65])
+def test_names_that_cannot_be_are_named_alike(store: Any, numbered: str, name: Any) -> None:
+    store.space(numbered, dim=DIM)
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: store.drop(name), "space"),
+        (lambda: store.rename(name, "renamed"), "old"),
+        (lambda: store.rename(numbered, name), "new"),
+        (lambda: store.alias(name, numbered), "alias"),
+        (lambda: store.alias("an-alias", name), "space"),
+        (lambda: store.drop_alias(name), "alias"),
+    ]
+    for call, field in calls:
+        with pytest.raises(InvalidInput) as refusal:
+            call()
+        assert (refusal.value.code, refusal.value.field) == ("invalid_space_name", field)
+
+
+def test_a_closed_store_has_no_names(store: Any) -> None:
+    store.close()
+    for call in (
+        lambda: store.drop("notes"),
+        lambda: store.rename("notes", "renamed"),
+        lambda: store.alias("current", "notes"),
+        store.aliases,
+        lambda: store.drop_alias("current"),
+    ):
+        assert code_of(call) == "closed"
 
 
 def test_a_closed_store_has_no_spaces(store: Any) -> None:
@@ -196,6 +301,21 @@ def test_what_may_be_either_is_refused_with_both_forms(target: str) -> None:
         engram.connect(target)
     assert (refusal.value.code, refusal.value.field) == ("invalid_address", "target")
     assert "://" in refusal.value.message
+
+
+async def test_a_directory_is_opened_again_for_coroutines(tmp_path: Path) -> None:
+    first = await engram.connect_async(tmp_path / "store")
+    second = await engram.connect_async(str(tmp_path / "store"))
+    await (await first.space("notes", dim=DIM)).observe("a", np.ones(DIM))
+    await first.close()
+    # Each is closed for itself, and the last one closes the store.
+    space = await second.space("notes", create=False)
+    assert await space.get("a") is not None
+    assert await space.observe("b", np.ones(DIM)) == 2
+    await second.close()
+    with pytest.raises(FailedPrecondition) as refusal:
+        await space.observe("c", np.ones(DIM))
+    assert refusal.value.code == "closed"
 
 
 @pytest.mark.parametrize("target", ["", 5, b"folder", ["folder"]])

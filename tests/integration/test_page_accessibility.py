@@ -75,6 +75,12 @@ def test_every_view_can_be_used_by_everybody(server: PageServer, width: int, sch
         assert faults(page) == {}
 
         page.get_by_role("link", name="Memories").click()
+        page.get_by_role("button", name="Tags", exact=True).click()
+        page.locator(".tag-counts button").first.wait_for()
+        page.get_by_label("Filter", exact=True).fill("site >=")
+        page.get_by_label("Filter", exact=True).press("Enter")
+        page.locator(".filter-problem").wait_for()
+        assert faults(page) == {}
         page.locator(".entry").nth(2).click()
         page.get_by_role("button", name="Delete").click()
         page.get_by_role("button", name="Really delete it").wait_for()

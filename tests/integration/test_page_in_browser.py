@@ -79,6 +79,33 @@ def test_what_is_remembered_on_the_page_is_durable(page: Any, server: PageServer
     page.locator(".panel", has_text=re.compile("Acknowledgement latency.*1 call of this page")).wait_for()
 
 
+def test_the_memories_are_narrowed_by_a_filter_and_by_a_tag(page: Any, server: PageServer) -> None:
+    for id_, deck, tags in (("d", 2, ["pump"]), ("e", 3, ["pump", "wet"]), ("f", 3, [])):
+        body = {"id": id_, "content": f"a note of deck {deck}", "metadata": {"deck": deck}, "tags": tags}
+        server.call("POST", f"/spaces/{SPACE}/observations", body)
+    page.get_by_role("link", name="Memories").click()
+    entries, field = page.locator(".entry"), page.get_by_label("Filter", exact=True)
+    entries.nth(5).wait_for()
+    field.fill("deck >= 3")
+    field.press("Enter")
+    page.get_by_text("2 of 6", exact=True).wait_for()
+    entries.nth(1).wait_for()
+    entries.nth(2).wait_for(state="detached")
+    page.get_by_role("button", name="Tags", exact=True).click()
+    page.get_by_role("button", name="wet 1").click()
+    page.get_by_text("1 of 6", exact=True).wait_for()
+    page.locator(".entry", has_text="wet").wait_for()
+    entries.nth(1).wait_for(state="detached")
+    assert field.input_value() == '(deck >= 3) and @tags any ("wet")'
+    field.fill("deck >=")
+    field.press("Enter")
+    page.get_by_role("alert").filter(has_text="The filter has the end at character 8").wait_for()
+    assert entries.count() == 1
+    field.fill("")
+    field.press("Enter")
+    entries.nth(5).wait_for()
+
+
 def test_the_map_goes_from_point_to_point_by_keys(page: Any) -> None:
     page.locator(".legend-count", has_text="3 of 3").wait_for()
     page.locator(".map-stage").press("ArrowRight")

@@ -5,17 +5,20 @@ A new method without valid arguments here fails, and so does a new argument with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
 
-from engram import Cue, MemoryStore, RecallQuery
+from engram import Cue, MemoryStore, RecallQuery, RetentionPolicy
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.errors import EngramError
-from tests.doubles.bad_values import BAD, problems_of, public_methods
+from engram.store.expiry.removal import ExpiryRemoval
+from tests.doubles.bad_values import BAD, problems_of, public_methods, worse_values
 from tests.integration.homes import HOMES, Blocking
 from tests.integration.server_process import DIM
 from tests.integration.socket_client import SocketServer
@@ -28,20 +31,28 @@ TEXT: Final = {"a text", "an empty text", "a huge text"}
 # Numbers are seconds since 1970, and may be too early for what is retained.
 TIME: Final = {"None", "one", "a negative number", "a fraction", "a whole float"}
 SOME: Final = {"an empty list", "a list of texts"}
+# After how long everything in a space expires.
+TTL: Final = {"None", "one", "a fraction", "a whole float", "infinity"}
 # By argument, what it takes, if not for all methods.
 TAKEN: Final[dict[str, set[str]]] = {
     "ids": set(),
     "vectors": set(),
-    "contents": NONE,
+    # None in a list is no text.
+    "contents": {"None", "a list of None"},
     "timestamps": NONE,
     "confidences": NONE,
     "importances": NONE,
     "metadata": {"None", "a list of None"},
     "tags": {"None", "a list of None", "a list of lists"},
+    "expires_at": TIME | {"None", "a negative number", "a list of None"},
+    "ttl": {"None", "one", "a fraction", "a whole float", "infinity", "a list of None"},
+    "embed": FLAG | NONE,
     "id": TEXT,
     "max_generation": OR_NONE,
+    "generation": OR_NONE,
     "include_vectors": FLAG,
     "cue": set(),
+    "cues": {"an empty list"},
     "k": NUMBER,
     "batch_size": NUMBER,
     "snapshot_time": TIME,
@@ -66,26 +77,41 @@ TAKEN: Final[dict[str, set[str]]] = {
     "fields": {"an empty list"},
     "limit": NUMBER,
     "dry_run": FLAG,
+    "policy": set(),
+    "merge": FLAG,
+    "if_absent": FLAG,
+    "expected_generations": OR_NONE,
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
+    "old": set(),
+    "new": set(),
+    "space": set(),
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("delete", "ids"): SOME,
+    ("erase", "ids"): SOME,
+    ("update", "vectors"): NONE,
     ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,
+    ("set_ttl", "ttl"): TTL,
+    ("space", "ttl"): TTL,
+    ("space", "vectors"): NONE,
+    ("create_space", "ttl"): TTL,
     ("create_space", "metric"): set(),
     ("create_space", "embedder"): {"an empty text"},
 }
 ONE: Final = np.ones(DIM, np.float32)
 QUERY: Final = RecallQuery(Cue(ONE))
-# Valid arguments of each method.
-SPACE: Final[dict[str, dict[str, Any]]] = {
+# Valid arguments of each method, embedded and of a client.
+EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "observe": {"ids": ["seen"], "vectors": [ONE]},
     "submit": {"ids": ["seen"], "vectors": [ONE]},
+    "update": {"ids": ["changed"], "confidences": [0.5]},
     "delete": {"ids": ["unknown"]},
     "recall": {"cue": ONE},
     "recall_stream": {"cue": ONE},
+    "recall_many": {"cues": [ONE]},
     "answer": {"query": QUERY},
     "open": {"query": QUERY},
     "get": {"id": "unknown"},
@@ -93,13 +119,25 @@ SPACE: Final[dict[str, dict[str, Any]]] = {
     "count": {},
     "facets": {"keys": "room"},
     "clear": {},
+    "erase": {"ids": ["unknown"]},
     "snapshot": {},
     "stats": {},
+    "wait_indexed": {},
 }
-CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
+# No call of a server changes the retention of a space, and its default time to live.
+SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
+    "set_retention": {"policy": RetentionPolicy()},
+    "set_ttl": {"ttl": 60},
+}
+CLIENT: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
     "observe_batch": {"ids": ["seen"], "vectors": [ONE]},
     "forget": {"ids": ["unknown"]},
     "create_space": {"name": "surface", "dim": DIM},
+    "drop_space": {"name": "surface"},
+    "rename_space": {"old": "surface", "new": "renamed"},
+    "set_alias": {"name": "current", "space": "surface"},
+    "drop_alias": {"name": "current"},
+    "aliases": {},
     "connect": {},
     "flush": {},
     "close": {},
@@ -108,15 +146,28 @@ CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
     "spaces": {},
     "unsound_spaces": {},
 }
-STORE: Final[dict[str, dict[str, Any]]] = {"space": {"name": "surface", "dim": DIM}, "spaces": {}, "close": {}}
+STORE: Final[dict[str, dict[str, Any]]] = {
+    "space": {"name": "surface", "dim": DIM},
+    "spaces": {},
+    "drop": {"name": "surface"},
+    "rename": {"old": "surface", "new": "renamed"},
+    "alias": {"name": "current", "space": "surface"},
+    "aliases": {},
+    "drop_alias": {"name": "current"},
+    "close": {},
+}
 LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
     name: {} for name in ("scrub", "checkpoint", "metrics", "damages", "problems", "worker_statistics")
 }
 # The homes that are tried.
 PLACES: Final = ("embedded",)
-# What ends the use of the object is tried with bad arguments only.
+# What a call needs that may have taken it away: an update may have its observation expire.
+RENEWED: Final[dict[str, Callable[[Any], object]]] = {
+    "update": lambda space: space.observe(["changed"], [ONE], ttl=math.inf),
+}
+# What ends the use of the object, or empties it, is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "delete"}
+WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
 
 
 def kind_of(thing: Any) -> type:
@@ -128,7 +179,7 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
     kind = kind_of(thing)
     missing = public_methods(kind) ^ cases.keys()
     found = [f"{name} is in no table, or is no method" for name in sorted(missing)]
-    for name in sorted(public_methods(kind) & cases.keys() - ENDS):
+    for name in sorted(public_methods(kind) & cases.keys()):
 
         def call(name: str = name, /, **arguments: Any) -> None:
             given = getattr(thing, name)(**arguments)
@@ -139,15 +190,22 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
                 getattr(given, "close", lambda: None)()
 
         taken = TAKEN | {argument: labels for (method, argument), labels in DIFFERENT.items() if method == name}
-        found += [f"{name}: {each}" for each in problems_of(getattr(kind, name), call, cases[name], taken, state)]
+        method, valid = getattr(kind, name), cases[name]
+        renew = RENEWED.get(name, lambda thing: None)
+        wrong = problems_of(
+            method, call, valid, taken, state, worse_values(), ends=name in ENDS, renew=partial(renew, thing)
+        )
+        found += [f"{name}: {each}" for each in wrong]
     return found
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("place", PLACES)
-def test_spaces_and_clients(place: str, server: SocketServer) -> None:
+def test_spaces_and_clients(place: str, server: SocketServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Some of what is taken expires at once, and what is removed then would look like a write.
+    monkeypatch.setattr(ExpiryRemoval, "remove", lambda *_: None)
     with HOMES[place].space(server) as space:
-        space.observe(["kept"], [ONE])
+        space.observe(["kept", "changed"], [ONE, ONE])
         cases = CLIENT if "client" in place else SPACE
         assert problems(space, cases, lambda: space.stats().durable_generation) == []
         assert space.get("kept") is not None

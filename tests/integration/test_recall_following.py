@@ -21,6 +21,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from engram.store import Space
+from engram.store.resting.space_access import SpaceAccess
 from engram.wire import engram_pb2 as pb
 from tests.integration.server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_cue, vectors_of
 
@@ -199,7 +200,7 @@ async def _read_all(call: Any) -> int:
 async def test_streams_are_limited_and_dropping_one_makes_room() -> None:
     engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
     space = engine.store.space("default")
-    Space(space).observe(["a", "b"], [TARGET, TARGET])
+    Space(SpaceAccess.to(space)).observe(["a", "b"], [TARGET, TARGET])
     query = RecallQuery(NEAR, batch_size=1)
 
     def encode(batch: Any) -> int:

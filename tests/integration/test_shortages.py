@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import resource
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
+from campaigns.crowds.connections import PREFACE, idle_connections, is_ended
 from engram.client import AsyncClient, Client
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import decode_status
@@ -23,7 +23,6 @@ from tests.integration.server_process import TIMEOUT_S, batch_of, connect, vecto
 from tests.integration.socket_client import SocketServer, open_socket
 
 DIM = 16
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 DESCRIPTORS = 1024
 SURPLUS = 1124
 
@@ -45,30 +44,6 @@ def server(tmp_path: Path) -> Iterator[SocketServer]:
 
 def descriptors_of(server: SocketServer) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
-
-
-def idle_connections(stack: contextlib.ExitStack, port: int, begin: bytes, count: int) -> list[socket.socket]:
-    opened = []
-    for _ in range(count):
-        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), TIMEOUT_S))
-        # One that is refused may be reset at once.
-        with contextlib.suppress(ConnectionError):
-            connection.sendall(begin)
-        opened.append(connection)
-    return opened
-
-
-def is_ended(connection: socket.socket) -> bool:
-    """Whether the other end has closed a connection; what came before is passed over."""
-    connection.setblocking(False)
-    try:
-        while connection.recv(65536):
-            pass
-    except BlockingIOError:
-        return False
-    except ConnectionError:
-        return True
-    return True
 
 
 @pytest.mark.parametrize("door", ["grpc", "http"])

@@ -17,6 +17,9 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError
 from engram.model.cue import Cue
 from engram.model.hit import Hit
+from engram.model.many.many_query import many_query
+from engram.model.operations.changes import ObservationChanges
+from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -24,15 +27,18 @@ from engram.model.operations.requests import (
     Delete,
     DescribeServer,
     DescribeSpace,
+    Erase,
     Get,
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
 from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.table import OPERATIONS
+from engram.model.operations.updates import Update
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -131,15 +137,23 @@ async def accepted(connection: Any, sequence: int) -> int:
 QUERY = RecallQuery(Cue(VECTOR))
 REQUESTS: list[Request[Any]] = [
     Observe("default", batch_of(["a"])),
+    Update("default", ObservationChanges(["a"], columns={"contents": ["new"]})),
     Delete("default", ["a"]),
     Get("default", ["a"]),
     Clear("default"),
+    Erase("default", ["a"]),
     ReadPage("default"),
     CountFacets("default", ["n"]),
     Recall("default", QUERY),
+    RecallMany("default", many_query([VECTOR], 3, None)),
     Count("default"),
     TakeSnapshot("default"),
     CreateSpace(SpaceConfig("green", DIM)),
+    DropSpace("green"),
+    RenameSpace("green", "blue"),
+    SetAlias("current", "green"),
+    DropAlias("current"),
+    ListAliases(),
     DescribeSpace("default"),
     ListSpaces(),
     DescribeServer(),

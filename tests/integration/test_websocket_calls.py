@@ -202,6 +202,12 @@ async def test_the_server_and_its_spaces_are_described(client: SocketClient, spa
         ({"type": "observe", "ids": []}, "batch_count", "batch"),
         ({"type": "observe", "ids": ["a"], "vectors": [[1]]}, "dimension_mismatch", "embedding"),
         ({"type": "observe", "ids": ["a"], "vectors": [["x"]]}, "wrong_type", "vectors[0][0]"),
+        ({"type": "observe", "ids": ["a", "a"], "if_absent": True}, "duplicate_id", "ids[1]"),
+        ({"type": "observe", "ids": ["a"], "expected_generations": [1, 2]}, "column_length", "expected_generations"),
+        ({"type": "observe", "ids": ["a"], "expected_generations": 1.5}, "wrong_type", "expected_generations"),
+        ({"type": "update", "ids": ["a"]}, "missing_field", "changes"),
+        ({"type": "update", "ids": ["a"], "contents": ["x"], "merge": 1}, "wrong_type", "merge"),
+        ({"type": "update", "ids": ["a", "nobody"], "contents": ["x", "y"]}, "missing_ids", "ids[1]"),
         ({"type": "create_space", "dimension": 99}, "space_exists", "dimension"),
         ({"type": "status", "ids": ["a"]}, "unknown_field", "ids"),
     ],
@@ -218,13 +224,34 @@ async def test_calls_that_cannot_be_answered_say_why(
 
 
 @pytest.mark.parametrize("space", ["nowhere", "NO"])
-@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"spaces", "status", "create_space"}))
+@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"spaces", "status", "create_space", "aliases"}))
 async def test_no_operation_finds_a_space_that_is_not_there(client: SocketClient, space: str, operation: str) -> None:
     arguments: dict[str, Any] = {"text": "x"} if "recall" in operation else {}
-    if operation in ("observe", "delete", "get"):
+    if operation in ("observe", "update", "delete", "erase", "get"):
         arguments = {"ids": ["a"]}
+    if operation == "update":
+        arguments |= {"contents": ["new"]}
+    elif operation == "recall_many":
+        arguments = {"cues": [{"text": "x"}]}
+    elif operation == "rename_space":
+        arguments = {"new": "somewhere"}
+    elif operation == "set_alias":
+        arguments = {"to": "nowhere"}
     answer = await client.call(operation, 1, space=space, **arguments)
-    assert answer["code"] == ("unknown_space" if space == "nowhere" else "invalid_space_name")
+    unknown = "unknown_alias" if operation == "drop_alias" else "unknown_space"
+    assert answer["code"] == (unknown if space == "nowhere" else "invalid_space_name")
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [("drop_space", {}), ("rename_space", {"new": "somewhere"}), ("set_alias", {"to": "default"}), ("drop_alias", {})],
+)
+async def test_no_name_is_no_default_where_it_would_be_lost(
+    client: SocketClient, operation: str, arguments: dict[str, Any]
+) -> None:
+    answer = await client.call(operation, 1, **arguments)
+    assert (answer["code"], answer["field"]) == ("missing_field", "space")
+    assert (await client.call("space", 2))["name"] == "default"
 
 
 async def test_ids_are_the_clients_choice_but_only_one_call_has_one(client: SocketClient, space: str) -> None:

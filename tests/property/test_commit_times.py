@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.log.records.commit_times import CommitTimes
+from engram.log.records.header import RecordKind
+from engram.log.records.record_table import RecordPage, RecordTable
 
 TIMES = st.integers(0, 30)
 
@@ -17,7 +20,11 @@ def records_of(times: list[int], sizes: list[int]) -> list[Any]:
     """Records with these commit times and so many generations each."""
     found, last = [], 0
     for time, size in zip(times, sizes, strict=False):
-        found.append(SimpleNamespace(committed_us=time, first_generation=last + 1, last_generation=last + size))
+        found.append(
+            SimpleNamespace(
+                committed_us=time, first_generation=last + 1, last_generation=last + size, kind=RecordKind.OBSERVE
+            )
+        )
         last += size
     return found
 
@@ -41,6 +48,20 @@ def test_it_finds_what_the_definition_says(rows: list[tuple[int, int]], known: i
     )
     assert times.generation_surely_before(time) == expected
     assert times.generation_surely_before(time) <= times.generation_at(time)
+
+
+@given(st.lists(st.tuples(TIMES, st.integers(1, 3)), max_size=30), st.lists(st.integers(0, 30), max_size=5), TIMES)
+def test_a_table_of_several_segments_finds_the_same(rows: list[tuple[int, int]], ends: list[int], time: int) -> None:
+    records = records_of([row[0] for row in rows], [row[1] for row in rows])
+    limits = sorted({0, len(records), *(min(end, len(records)) for end in ends)})
+    segment: Any = None
+    pages = [
+        RecordPage(segment, records[begin].first_generation, records[begin:end]) for begin, end in pairwise(limits)
+    ]
+    table = RecordTable(pages, records[-1].last_generation if records else 0)
+    together = CommitTimes(records)
+    assert table.generation_at(time) == together.generation_at(time)
+    assert table.generation_surely_before(time) == together.generation_surely_before(time)
 
 
 @given(st.lists(TIMES, min_size=1, max_size=30), TIMES)

@@ -57,6 +57,14 @@ def test_every_name_of_all_is_there_and_nothing_else_is_shown() -> None:
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
+def test_type_checkers_see_every_name_of_the_front_door() -> None:
+    assert engram.__file__ is not None
+    tree = ast.parse(Path(engram.__file__).read_text(encoding="utf-8"))
+    (typing_only,) = [node for node in tree.body if isinstance(node, ast.If)]
+    shown = {alias.name for node in typing_only.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert shown == {name for name in engram.__all__ if not name.startswith("__")}
+
+
 def test_the_interface_is_the_one_that_was_written_down() -> None:
     """Whoever changes what users call does it on purpose: python scripts/public_api.py > tests/unit/public_api.txt."""
     written = (ROOT / "tests" / "unit" / "public_api.txt").read_text(encoding="utf-8")

@@ -85,7 +85,7 @@ export class Calls {
           if (this.#ended !== undefined || performance.now() + delayMs >= deadline) {
             throw error;
           }
-          await this.#pause(delayMs, signal);
+          await this.pause(delayMs, signal);
         }
       }
     } finally {
@@ -138,6 +138,21 @@ export class Calls {
     const timer = setTimeout(run, delayMs);
     this.#later.add(run);
     return prevent;
+  }
+
+  /** Wait for a while, or until the calls end; rejects with the reason of the signal. */
+  pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        prevent();
+        reject(signal?.reason);
+      };
+      const prevent = this.later(delayMs, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
   }
 
   /** A connection was opened: send what waits. */
@@ -297,20 +312,6 @@ export class Calls {
     }
     this.#removed.notify();
     this.#tellIdle();
-  }
-
-  #pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        prevent();
-        reject(signal?.reason);
-      };
-      const prevent = this.later(delayMs, () => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      });
-      signal?.addEventListener("abort", abort, { once: true });
-    });
   }
 
   get #isIdle(): boolean {

@@ -189,11 +189,11 @@ export function metadataToJson(field: string, value: unknown): string {
 }
 
 /** Return the name of a space. */
-export function checkSpace(space: unknown): string {
+export function checkSpace(space: unknown, field = "space"): string {
   if (typeof space !== "string" || !SPACE_NAME.test(space)) {
-    throw invalidInput(`the space is ${shown(space)}; pass a name of 3 to 64 of the characters a-z, 0-9, _ and -`, {
+    throw invalidInput(`the ${field} is ${shown(space)}; pass a name of 3 to 64 of the characters a-z, 0-9, _ and -`, {
       code: "invalid_space_name",
-      field: "space",
+      field,
       limit: "[a-z0-9_-]{3,64}",
       value: shown(space),
     });
@@ -202,13 +202,13 @@ export function checkSpace(space: unknown): string {
 }
 
 /** Return ids to look up or to delete; none are no error. */
-export function checkIds(ids: string | readonly string[]): string[] {
+export function checkIds(ids: string | readonly string[], countMax = BATCH_COUNT_MAX): string[] {
   const list = typeof ids === "string" ? [ids] : checkList("ids", ids, '["n1"]');
-  if (list.length > BATCH_COUNT_MAX) {
-    throw invalidInput(`${list.length} ids at once are refused; pass at most ${BATCH_COUNT_MAX}`, {
+  if (list.length > countMax) {
+    throw invalidInput(`${list.length} ids at once are refused; pass at most ${countMax}`, {
       code: "batch_count",
       field: "ids",
-      limit: `0..${BATCH_COUNT_MAX}`,
+      limit: `0..${countMax}`,
       value: list.length,
     });
   }

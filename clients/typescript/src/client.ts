@@ -1,6 +1,7 @@
 import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
+import type { FollowOptions } from "./cue.js";
 import { Emitter } from "./emitter.js";
 import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
 import { HitStream } from "./hit-stream.js";
@@ -17,13 +18,13 @@ import type {
   CallOptions,
   ConnectionState,
   EngramEvents,
-  FollowOptions,
   Hit,
   Observation,
   Observations,
   Priority,
 } from "./types.js";
 import { orAborted } from "./waiting.js";
+import { decodeAck, hasConditions, type ObserveOptions, observeRequest } from "./writes.js";
 
 const EVENTS: readonly unknown[] = ["state", "pressure", "error"] satisfies (keyof EngramEvents)[];
 
@@ -150,12 +151,16 @@ export class Engram extends Reader {
    */
   async observe(
     observed: Observation | Observations | readonly Observation[],
-    options: CallOptions = {},
+    options: ObserveOptions = {},
   ): Promise<Ack> {
-    checkOptions("observe", options, ["signal"]);
+    checkOptions("observe", options, ["signal", "ifAbsent", "expectedGenerations"]);
     const { signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
+    if (hasConditions(options)) {
+      const request = observeRequest(this.space, observed as Observed, options);
+      return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header);
+    }
     const submit = (): Submitted | undefined => this.#session.submit(observed as Observed, true);
     const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
     return await orAborted(submitted.ack, signal, () => submitted.withdraw());

@@ -2,7 +2,7 @@ import { Backoff } from "./backoff.js";
 import { type Calls, lateError } from "./calls.js";
 import type { Message } from "./connection.js";
 import { asEngramError, CLOSED, type EngramError } from "./errors.js";
-import { decodeHits } from "./hits.js";
+import { decodeHits, hasExpired } from "./hits.js";
 import { HITS_WAITING_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import type { Hit } from "./types.js";
@@ -38,6 +38,8 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
   readonly #calls: Calls;
   readonly #plan: StreamPlan;
   readonly #backoff: Backoff;
+  // What has expired is left out, also where the recall is made again as of the generation of its first answer.
+  readonly #isOfNow: boolean;
   #cancel: (() => void) | undefined;
   #stopWaiting: (() => void) | undefined;
   // Of a recall that does not follow: it fails when nothing has come for a while.
@@ -51,6 +53,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
   // Generation up to which everything was seen, once all ranked hits have come.
   #last = 0;
   #isPaused = false;
+  #isIncomplete = false;
   #queue: Hit[] = [];
   #takers: { resolve: (taken: Taken) => void; reject: (error: unknown) => void }[] = [];
   #isDone = false;
@@ -61,6 +64,8 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     this.#calls = calls;
     this.#plan = plan;
     this.#backoff = new Backoff(random);
+    const { max_generation: generation, snapshot_time: time } = plan.request.args;
+    this.#isOfNow = generation === undefined && time === undefined;
     this.#isRanked = plan.onlyNew || plan.afterGeneration !== undefined;
     this.#generation = plan.afterGeneration;
     this.#last = plan.afterGeneration ?? 0;
@@ -75,6 +80,16 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** Generation of the snapshot of the recall; 0 before its first answer. */
+  get generation(): number {
+    return this.#generation ?? 0;
+  }
+
+  /** Whether damaged observations were left out. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete;
   }
 
   /** Take the next hit. */
@@ -158,6 +173,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     this.#attempts = 0;
     this.#backoff.reset();
     this.#awaitAnswer();
+    this.#isIncomplete ||= hits.incomplete;
     if (this.#generation === undefined) {
       this.#generation = this.#last = hits.generation;
     }
@@ -192,7 +208,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
       this.#last = Math.max(this.#last, hit.generation);
       return isNew;
     }
-    if (this.#isRanked || this.#seen.has(hit.generation)) {
+    if (this.#isRanked || this.#seen.has(hit.generation) || (this.#isOfNow && hasExpired(hit))) {
       return false;
     }
     this.#seen.add(hit.generation);

@@ -1,11 +1,14 @@
 import type { Message } from "./connection.js";
 import { unexpected } from "./errors.js";
+import { NEVER } from "./expiry.js";
 import type { FrameArray } from "./frames.js";
 import { dateFromWire, microsToDate } from "./times.js";
 import type { Hit, Metadata } from "./types.js";
 
 const INDEXED = 1;
 const RECENT = 2;
+const NO_CONTENT = 4;
+const NO_VECTOR = 8;
 
 /** The hits of a recall, best first. */
 export class Hits extends Array<Hit> {
@@ -43,8 +46,14 @@ export function decodeHits(message: Message): Hits {
   return hits;
 }
 
+/** Return whether a hit had expired when it was found, as those of a generation that is named may. */
+export function hasExpired({ expiresAt, timestamp, ageS }: Hit): boolean {
+  // What was observed in the future has no age, so that nobody knows when it was found.
+  return expiresAt !== undefined && ageS > 0 && expiresAt.getTime() <= timestamp.getTime() + ageS * 1000;
+}
+
 function fromObject(object: Record<string, unknown>): Hit {
-  const { vector, strength } = object;
+  const { vector, strength, expires_at: expiresAt } = object;
   return {
     id: String(object["id"]),
     score: Number(object["score"]),
@@ -58,6 +67,8 @@ function fromObject(object: Record<string, unknown>): Hit {
     indexed: object["indexed"] === true,
     recent: object["recent"] === true,
     ageS: Number(object["age_s"] ?? 0),
+    hasContent: object["has_content"] !== false,
+    ...(typeof expiresAt === "string" ? { expiresAt: dateFromWire(expiresAt) } : {}),
     ...(typeof strength === "number" ? { strength } : {}),
     ...(Array.isArray(vector) ? { vector: Float32Array.from(vector as number[]) } : {}),
   };
@@ -84,6 +95,7 @@ function fromColumns({ header, arrays }: Message): Hit[] {
     numbers("ages_s"),
     numbers("flags"),
   ];
+  const expiries = arrays.has("expires_at") ? numbers("expires_at") : undefined;
   const strengths = arrays.has("strengths") ? numbers("strengths") : undefined;
   const vectors = arrays.has("vectors") ? (numbers("vectors") as Float32Array) : undefined;
   const dim = arrays.get("vectors")?.shape[1] ?? 0;
@@ -100,8 +112,17 @@ function fromColumns({ header, arrays }: Message): Hit[] {
     indexed: (Number(flags[row]) & INDEXED) !== 0,
     recent: (Number(flags[row]) & RECENT) !== 0,
     ageS: Number(ages[row]),
+    hasContent: (Number(flags[row]) & NO_CONTENT) === 0,
+    ...expiryOfRow(expiries, row),
     ...(strengths === undefined ? {} : { strength: Number(strengths[row]) }),
     // Views of the frame: no number is copied.
-    ...(vectors === undefined ? {} : { vector: vectors.subarray(row * dim, (row + 1) * dim) }),
+    ...(vectors === undefined || (Number(flags[row]) & NO_VECTOR) !== 0
+      ? {}
+      : { vector: vectors.subarray(row * dim, (row + 1) * dim) }),
   }));
+}
+
+function expiryOfRow(expiries: FrameArray | undefined, row: number): { expiresAt?: Date } {
+  const micros = expiries === undefined ? NEVER : BigInt(expiries[row] ?? NEVER);
+  return micros === NEVER ? {} : { expiresAt: microsToDate(micros) };
 }

@@ -1,6 +1,7 @@
 import {
   checkFields,
   checkFinite,
+  checkFlag,
   checkList,
   checkObject,
   checkPriority,
@@ -11,18 +12,20 @@ import {
   checkWhole,
   metadataToJson,
 } from "./checks.js";
-import { type EngramError, invalidInput, shown } from "./errors.js";
+import { checkLength, column, shares, times } from "./columns.js";
+import { invalidInput } from "./errors.js";
+import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NOT_SAID } from "./expiry.js";
+import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
 import type { Columns, Row } from "./outgoing.js";
 import { asMicros } from "./times.js";
-import type { Moment, Observation, Observations } from "./types.js";
+import type { Observation, Observations } from "./types.js";
 
 /** What `observe` and `submit` take. */
 export type Observed = Observation | Observations | readonly Observation[];
 
 // Average size of the id and of the objects of a row.
 const ROW_OVERHEAD_BYTES = 128;
-const ONE_FIELDS = ["id", "vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority"];
 const MANY_FIELDS = [
   "ids",
   "vectors",
@@ -33,6 +36,9 @@ const MANY_FIELDS = [
   "importances",
   "metadata",
   "tags",
+  "expiresAt",
+  "ttl",
+  "embed",
   "priority",
 ];
 
@@ -49,19 +55,20 @@ export function makeRow(observation: Observation): Row {
   const what = `the vector of ${JSON.stringify(id)}`;
   const { vector, content, metadata, tags, timestamp } = observation;
   // A copy, because the caller may change its array before it is sent.
-  const copied = vector === undefined ? undefined : checkVector("vector", vector, what).slice();
-  if (copied === undefined && !content) {
-    throw noVector(`observation ${JSON.stringify(id)} has`, "vector");
-  }
+  const copied = vector === undefined || vector === null ? undefined : checkVector("vector", vector, what).slice();
+  const embed = observation.embed === undefined || checkFlag("embed", observation.embed);
   const row: Row = {
     id,
     vector: copied,
-    content: content === undefined ? "" : checkText("content", content, 0, CONTENT_BYTES_MAX, "content_size"),
+    content: checkText("content", content ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
+    hasText: content !== null,
+    embed,
     micros: timestamp === undefined ? undefined : asMicros(timestamp, "timestamp"),
     confidence: checkShare("confidence", observation.confidence ?? 1, "confidence_range"),
     importance: checkShare("importance", observation.importance ?? 0.5, "importance_range"),
     metadata: metadata === undefined || metadata === null ? undefined : metadataToJson("metadata", metadata),
     tags: tags === undefined ? [] : checkTags("tags", tags),
+    expires: expiryOf(observation),
     priority: checkPriority(observation.priority ?? "normal"),
     bytes: 0,
   };
@@ -73,29 +80,19 @@ export function makeRow(observation: Observation): Row {
 export function makeColumns(observed: Observations | readonly Observation[]): Columns {
   const given = Array.isArray(observed) ? gather(observed as readonly Observation[]) : (observed as Observations);
   checkFields("a batch", given, MANY_FIELDS);
-  const ids = checkList("ids", given.ids, '["n1", "n2"]').map((id, row) =>
-    checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
-  );
+  const ids = checkBatchIds(given.ids);
   const count = ids.length;
-  if (count === 0 || count > BATCH_COUNT_MAX) {
-    throw invalidInput(`a batch of ${count} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
-      code: "batch_count",
-      field: "ids",
-      limit: `1..${BATCH_COUNT_MAX}`,
-      value: count,
-    });
-  }
-  const [vectors, dim] = checkVectors(given, count);
+  const [vectors, dim, presence] = checkVectors(given, count);
+  const embed = given.embed === undefined || checkFlag("embed", given.embed);
   const contents = column("contents", given.contents, count, (text, field) =>
-    checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
+    text === null ? null : checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
   );
-  if (vectors === undefined && (contents === undefined || contents.some((text) => text === ""))) {
-    throw noVector("an observation of the batch has", "vectors");
-  }
   const columns: Columns = {
     ids,
     dim,
     vectors,
+    presence,
+    embed,
     contents,
     micros: times(given.timestamps, count),
     confidences: shares("confidences", given.confidences, count, "confidence_range"),
@@ -104,68 +101,104 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
       value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
     tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags ?? [])),
+    expiries: Array.isArray(observed)
+      ? expiriesOf(observed as readonly Observation[])
+      : expiryColumn(given, count, NOT_SAID),
     priority: checkPriority(given.priority ?? "normal"),
   };
   checkBytes(columns);
   return columns;
 }
 
-/** Return single observations as columns. */
-function gather(given: readonly Observation[]): Observations {
-  // What is missing in an array becomes undefined, which is refused.
-  const list = Array.from(given);
-  list.forEach((observation, row) => {
-    checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
-  });
-  const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined =>
-    list.some((each) => read(each) !== undefined) ? list.map((each, row) => read(each) ?? blank(row)) : undefined;
-  const missing = (field: string) => (row: number) => {
-    throw invalidInput(`observation ${row} has no ${field}, and another one of the list has`, {
-      code: "column_length",
-      field,
-      limit: "all or none",
-      value: row,
-    });
-  };
-  const priorities = new Set(list.map((each) => each.priority ?? "normal"));
-  if (priorities.size > 1) {
-    throw invalidInput("a batch has one priority; pass observations of another one in another call", {
-      code: "invalid_priority",
-      field: "priority",
-      limit: "one of them",
-      value: [...priorities].join(", "),
+/** Check what an update changes: one observation, or columns. What is left out is undefined, and stays as it is. */
+export function changedColumns(changed: Observation | Observations): Columns {
+  const isOne = !("ids" in checkObject("the update", changed));
+  const given = isOne ? columnsOfOne(changed as Observation) : (changed as Observations);
+  checkFields("an update", given, MANY_FIELDS);
+  const ids = checkBatchIds(given.ids);
+  const count = ids.length;
+  checkDistinct(ids);
+  const [vectors, dim, presence] = checkVectors(given, count);
+  if (presence !== undefined || given.embed !== undefined) {
+    throw invalidInput("an update has a new vector for each row or for none, and embeds new texts", {
+      code: "invalid_column",
+      field: presence === undefined ? "embed" : "vectors",
+      limit: "a vector in each row",
     });
   }
-  return {
-    ids: list.map((each) => each.id),
-    vectors: all((each) => each.vector, missing("vector")),
-    contents: all(
-      (each) => each.content,
-      () => "",
+  const columns: Columns = {
+    ids,
+    dim,
+    vectors,
+    presence,
+    embed: true,
+    contents: column("contents", given.contents, count, (text, field) =>
+      checkText(field, text, 0, CONTENT_BYTES_MAX, "content_size"),
     ),
-    timestamps: all((each) => each.timestamp, missing("timestamp")),
-    confidences: all(
-      (each) => each.confidence,
-      () => 1,
+    micros: times(given.timestamps, count),
+    confidences: shares("confidences", given.confidences, count, "confidence_range"),
+    importances: shares("importances", given.importances, count, "importance_range"),
+    metadata: column("metadata", given.metadata, count, (value, field) =>
+      value === undefined || value === null ? undefined : metadataToJson(field, value),
     ),
-    importances: all(
-      (each) => each.importance,
-      () => 0.5,
-    ),
-    metadata: list.map((each) => each.metadata),
-    tags: all(
-      (each) => each.tags,
-      () => [],
-    ),
-    priority: list[0]?.priority,
+    tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags)),
+    expiries: changedExpiries(given, count),
+    priority: checkPriority(given.priority ?? "normal"),
   };
+  const { contents, micros, confidences, importances, metadata, tags, expiries } = columns;
+  const named = [vectors, contents, micros, confidences, importances, metadata, tags, expiries];
+  if (named.every((each) => each === undefined)) {
+    // All but the id, and what is said to the embedder and the lane.
+    const limit = ONE_FIELDS.slice(1, -2).join(", ");
+    throw invalidInput(`there is nothing to change; name at least one of ${limit}`, {
+      code: "missing_field",
+      field: "changes",
+      limit,
+    });
+  }
+  checkBytes(columns);
+  return columns;
 }
 
-function checkVectors(given: Observations, count: number): [vectors: Float32Array | undefined, dim: number] {
+/** Refuse ids of which one occurs twice. */
+export function checkDistinct(ids: readonly string[]): void {
+  const seen = new Set<string>();
+  ids.forEach((id, row) => {
+    if (seen.has(id)) {
+      throw invalidInput(`id ${JSON.stringify(id)} occurs twice; name each id once`, {
+        code: "duplicate_id",
+        field: `ids[${row}]`,
+        limit: "once",
+        value: id,
+      });
+    }
+    seen.add(id);
+  });
+}
+
+function checkBatchIds(given: unknown): string[] {
+  const ids = checkList("ids", given, '["n1", "n2"]').map((id, row) =>
+    checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
+  );
+  if (ids.length === 0 || ids.length > BATCH_COUNT_MAX) {
+    throw invalidInput(`a batch of ${ids.length} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
+      code: "batch_count",
+      field: "ids",
+      limit: `1..${BATCH_COUNT_MAX}`,
+      value: ids.length,
+    });
+  }
+  return ids;
+}
+
+type Vectors = [vectors: Float32Array | undefined, dim: number, presence: Uint8Array | undefined];
+
+/** Return the vectors of the rows that have one, their length, and which rows these are; undefined: all. */
+function checkVectors(given: Observations, count: number): Vectors {
   const { vectors } = given;
   const dim = given.dim === undefined ? undefined : checkWhole("dim", given.dim, 1, DIMENSION_MAX, "invalid_dimension");
   if (vectors === undefined) {
-    return [undefined, 0];
+    return [undefined, 0, undefined];
   }
   if (vectors instanceof Float32Array) {
     const numbers = dim ?? vectors.length / count;
@@ -178,69 +211,36 @@ function checkVectors(given: Observations, count: number): [vectors: Float32Arra
       });
     }
     checkFinite("vectors", vectors, "vectors");
-    return [vectors, numbers];
+    return [vectors, numbers, undefined];
   }
   const rows = checkList("vectors", vectors, "[vector1, vector2], or one Float32Array");
   checkLength("vectors", rows.length, count);
+  const presence = rows.includes(null) ? Uint8Array.from(rows, (row) => (row === null ? 0 : 1)) : undefined;
+  const present = presence?.reduce((sum, one) => sum + one, 0) ?? count;
   let joined: Float32Array | undefined;
+  let position = 0;
   rows.forEach((each, row) => {
+    if (each === null) {
+      return;
+    }
     const vector = checkVector(`vectors[${row}]`, each, `vector ${row}`);
-    joined ??= new Float32Array(count * (dim ?? vector.length));
-    if (vector.length * count !== joined.length) {
-      throw invalidInput(`vector ${row} has ${vector.length} numbers, and others have ${joined.length / count}`, {
+    joined ??= new Float32Array(present * (dim ?? vector.length));
+    if (vector.length * present !== joined.length) {
+      throw invalidInput(`vector ${row} has ${vector.length} numbers, and others have ${joined.length / present}`, {
         code: "invalid_vector",
         field: `vectors[${row}]`,
-        limit: joined.length / count,
+        limit: joined.length / present,
         value: vector.length,
       });
     }
-    joined.set(vector, row * vector.length);
+    joined.set(vector, position * vector.length);
+    position += 1;
   });
-  return [joined, (joined?.length ?? 0) / count];
-}
-
-function column<T, U>(
-  field: string,
-  values: readonly T[] | undefined,
-  count: number,
-  check: (value: T, field: string) => U,
-): U[] | undefined {
-  if (values === undefined) {
-    return undefined;
-  }
-  checkLength(field, checkList(field, values, "one value for each id").length, count);
-  return Array.from(values, (value, row) => check(value, `${field}[${row}]`));
-}
-
-function times(moments: readonly Moment[] | undefined, count: number): BigInt64Array | undefined {
-  const micros = column("timestamps", moments, count, asMicros);
-  return micros && BigInt64Array.from(micros);
-}
-
-function shares(
-  field: string,
-  values: readonly number[] | Float32Array | undefined,
-  count: number,
-  code: string,
-): Float32Array | undefined {
-  const list = values instanceof Float32Array ? Array.from(values) : values;
-  const checked = column(field, list, count, (value, name) => checkShare(name, value, code));
-  return checked && Float32Array.from(checked);
-}
-
-function checkLength(field: string, got: number, count: number): void {
-  if (got !== count) {
-    throw invalidInput(`${field} has ${got} rows, and there are ${count} ids`, {
-      code: "column_length",
-      field,
-      limit: count,
-      value: got,
-    });
-  }
+  return [joined, (joined?.length ?? 0) / Math.max(present, 1), presence];
 }
 
 function checkBytes(columns: Columns): void {
-  const texts = (list: readonly (string | undefined)[] | undefined): number =>
+  const texts = (list: readonly (string | null | undefined)[] | undefined): number =>
     list?.reduce((sum, text) => sum + (text?.length ?? 0), 0) ?? 0;
   const bytes =
     (columns.vectors?.byteLength ?? 0) + texts(columns.ids) + texts(columns.contents) + texts(columns.metadata);
@@ -252,13 +252,4 @@ function checkBytes(columns: Columns): void {
       value: bytes,
     });
   }
-}
-
-function noVector(what: string, field: string): EngramError {
-  return invalidInput(`${what} neither a vector nor a text to make one from; pass one of them`, {
-    code: "empty_text",
-    field,
-    limit: "a vector, or a text with a visible character",
-    value: shown(undefined),
-  });
 }

@@ -1,4 +1,5 @@
 import type { EngramError } from "./errors.js";
+import { NOT_SAID } from "./expiry.js";
 import { encodeFrame, type NamedArray } from "./frames.js";
 import type { Ack, Priority } from "./types.js";
 
@@ -11,9 +12,13 @@ export type Settle = (answer: Answer) => void;
 /** One observation whose values are checked and copied. */
 export interface Row {
   id: string;
-  /** undefined if the space's embedder is to make it. */
+  /** undefined if there is none, or the space's embedder is to make it. */
   vector: Float32Array | undefined;
   content: string;
+  /** Whether there is a text, be it empty. */
+  hasText: boolean;
+  /** Whether the space's embedder makes the vector if there is none. */
+  embed: boolean;
   /** Microseconds since 1970; undefined for the time of arrival. */
   micros: bigint | undefined;
   confidence: number;
@@ -21,6 +26,8 @@ export interface Row {
   /** JSON text, or undefined. */
   metadata: string | undefined;
   tags: readonly string[];
+  /** When it expires; undefined if nothing is said. */
+  expires: bigint | undefined;
   priority: Priority;
   /** Approximate size in the buffer. */
   bytes: number;
@@ -29,17 +36,23 @@ export interface Row {
 /** Observations as columns, whose values are checked. A column that is undefined has nothing in it. */
 export interface Columns {
   ids: readonly string[];
-  /** Numbers in each vector; 0 if the space's embedder is to make them. */
+  /** Numbers in each vector; 0 if there is none. */
   dim: number;
-  /** All vectors, row after row. */
+  /** All vectors, row after row: those of the rows that have one. */
   vectors: Float32Array | undefined;
-  contents: readonly string[] | undefined;
+  /** 1 for each row that has a vector; undefined if all have one, or none has one yet. */
+  presence: Uint8Array | undefined;
+  /** Whether the space's embedder makes the vectors that are missing. */
+  embed: boolean;
+  /** null where there is no text. */
+  contents: readonly (string | null)[] | undefined;
   micros: BigInt64Array | undefined;
   confidences: Float32Array | undefined;
   importances: Float32Array | undefined;
   /** JSON texts; undefined for rows without. */
   metadata: readonly (string | undefined)[] | undefined;
   tags: readonly (readonly string[])[] | undefined;
+  expiries: BigInt64Array | undefined;
   priority: Priority;
 }
 
@@ -144,7 +157,11 @@ function columnsOf(rows: readonly Row[]): Columns {
     ids: rows.map((row) => row.id),
     dim,
     vectors,
-    contents: has((row) => row.content !== "") ? rows.map((row) => row.content) : undefined,
+    presence: undefined,
+    embed: rows[0]?.embed ?? true,
+    contents: has((row) => row.content !== "" || !row.hasText)
+      ? rows.map((row) => (row.hasText ? row.content : null))
+      : undefined,
     micros: has((row) => row.micros !== undefined) ? BigInt64Array.from(rows, (row) => row.micros ?? 0n) : undefined,
     confidences: has((row) => row.confidence !== CONFIDENCE)
       ? Float32Array.from(rows, (row) => row.confidence)
@@ -154,21 +171,28 @@ function columnsOf(rows: readonly Row[]): Columns {
       : undefined,
     metadata: has((row) => row.metadata !== undefined) ? rows.map((row) => row.metadata) : undefined,
     tags: has((row) => row.tags.length > 0) ? rows.map((row) => row.tags) : undefined,
+    expiries: has((row) => row.expires !== undefined)
+      ? BigInt64Array.from(rows, (row) => row.expires ?? NOT_SAID)
+      : undefined,
     priority: rows[0]?.priority ?? "normal",
   };
 }
 
 function encodeColumns(columns: Columns): Uint8Array<ArrayBuffer> {
-  const { ids, dim, vectors, micros, confidences, importances } = columns;
+  const { ids, dim, vectors, presence, micros, confidences, importances, expiries } = columns;
   const count = ids.length;
   const arrays: NamedArray[] = [];
   if (vectors !== undefined) {
-    arrays.push({ name: "vectors", data: vectors, shape: [count, dim] });
+    arrays.push({ name: "vectors", data: vectors, shape: [dim > 0 ? vectors.length / dim : count, dim] });
+  }
+  if (presence !== undefined) {
+    arrays.push({ name: "vector_presence", data: presence, shape: [count] });
   }
   const numbers = [
     ["timestamps", micros],
     ["confidences", confidences],
     ["importances", importances],
+    ["expires_at", expiries],
   ] as const;
   for (const [name, data] of numbers) {
     if (data !== undefined) {
@@ -185,6 +209,9 @@ function encodeColumns(columns: Columns): Uint8Array<ArrayBuffer> {
   }
   if (columns.tags !== undefined) {
     parts.push(`"tags":${JSON.stringify(columns.tags)}`);
+  }
+  if (!columns.embed) {
+    parts.push('"embed":false');
   }
   if (columns.priority !== "normal") {
     parts.push(`"priority":"${columns.priority}"`);

@@ -9,16 +9,19 @@ import {
   checkWhole,
   dimensionMismatch,
 } from "./checks.js";
+import type { FollowOptions, RecallOptions, Strength } from "./cue.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
 import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
-import type { FollowOptions, RecallOptions, Strength } from "./types.js";
 
-const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];
+/** The fields of a cue. */
+export const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];
 const COMMON_FIELDS = [...CUE_FIELDS, "signal", "k", "includeVectors", "skipDamaged"];
-const RECALL_FIELDS = [...COMMON_FIELDS, "ef", "strength", "timeoutMs", "batchSize", "maxGeneration", "snapshotTime"];
+const SNAPSHOT_FIELDS = ["maxGeneration", "snapshotTime"];
+const STREAM_FIELDS = ["batchSize", "includeRecent"];
+const RECALL_FIELDS = [...COMMON_FIELDS, ...SNAPSHOT_FIELDS, ...STREAM_FIELDS, "ef", "strength", "timeoutMs"];
 const FOLLOW_FIELDS = [...COMMON_FIELDS, "onlyNew", "afterGeneration"];
 const BYS: readonly unknown[] = ["similarity", "words", "both"];
 const BATCH_SIZE = 100;
@@ -26,7 +29,9 @@ const BATCH_SIZE = 100;
 /** Return the request of a recall that is answered as a whole. */
 export function recallRequest(space: string, dimension: number, options: RecallOptions): Request {
   checkOptions("a recall", options, RECALL_FIELDS);
-  const { batchSize: _, ...whole } = options;
+  // What is only of streams changes nothing here.
+  const { batchSize: _, includeRecent, ...whole } = options;
+  checkFlag("includeRecent", includeRecent);
   const request = cueRequest("recall", space, dimension, whole);
   addRecallOptions(request.args, whole);
   return request;
@@ -38,6 +43,9 @@ export function streamRequest(space: string, dimension: number, options: RecallO
   const request = recallRequest(space, dimension, whole);
   const size = batchSize ?? BATCH_SIZE;
   request.args["batch_size"] = checkWhole("batchSize", size, 1, RECALL_BATCH_MAX, "invalid_batch_size");
+  if (options.includeRecent === true) {
+    request.args["include_recent"] = true;
+  }
   return { ...request, operation: "recall_stream" };
 }
 
@@ -139,8 +147,8 @@ function addRecallOptions(args: Record<string, unknown>, options: Omit<RecallOpt
 }
 
 /** Return a generation. */
-export function checkGeneration(field: string, value: unknown): number {
-  return checkWhole(field, value, 0, Number.MAX_SAFE_INTEGER, "invalid_max_generation");
+export function checkGeneration(field: string, value: unknown, code = "invalid_max_generation"): number {
+  return checkWhole(field, value, 0, Number.MAX_SAFE_INTEGER, code);
 }
 
 function strengthToWire(strength: Strength | true): Record<string, unknown> {
@@ -161,4 +169,9 @@ function strengthToWire(strength: Strength | true): Record<string, unknown> {
 
 function invalidCue(field: string, problem: string, limit: string): EngramError {
   return invalidInput(`${field} ${problem}; pass ${limit}`, { code: "invalid_cue", field, limit });
+}
+
+/** Return whether a recall makes its hits stronger; made twice, it would do so twice. */
+export function reinforces(strength: Strength | boolean | undefined): boolean {
+  return strength === true || (typeof strength === "object" && strength.reinforce !== false);
 }

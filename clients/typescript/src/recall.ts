@@ -1,8 +1,11 @@
 import type { Calls } from "./calls.js";
+import type { RecallOptions } from "./cue.js";
 import { HitStream } from "./hit-stream.js";
-import { decodeHits, type Hits } from "./hits.js";
-import { checkGeneration, recallRequest, streamRequest } from "./query.js";
-import type { Condition, Counted, Filter, Hit, RecallOptions, Strength } from "./types.js";
+import { decodeHits, Hits } from "./hits.js";
+import { isTooLarge } from "./parts.js";
+import { recallRequest, reinforces, streamRequest } from "./query.js";
+import type { Request } from "./request.js";
+import type { Hit } from "./types.js";
 
 /** What recalls are made with. */
 export interface RecallHost {
@@ -30,16 +33,28 @@ export class Recall implements AsyncIterable<Hit> {
     this.#options = options;
   }
 
-  /** Return all hits, best first. */
+  /** Return all hits, best first. What is too large for one answer comes in batches. */
   async all(): Promise<Hits> {
     const { calls, space, dimension } = this.#host;
     const request = recallRequest(space, dimension, this.#options);
     const { signal, strength } = this.#options;
-    return decodeHits(await calls.ask(request, { signal, isRepeatable: !reinforces(strength) }));
+    const isRepeatable = !reinforces(strength);
+    try {
+      return decodeHits(await calls.ask(request, { signal, isRepeatable }));
+    } catch (error) {
+      // Made again, a recall by strength would make its hits stronger twice.
+      if (!isRepeatable || !isTooLarge(error)) {
+        throw error;
+      }
+    }
+    // A recall in batches fails when its time is over, and this one has used some of it.
+    const whole = { ...this.#options, timeoutMs: undefined, includeRecent: undefined };
+    return await inBatches(calls, streamRequest(space, dimension, whole), signal);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Hit, void, undefined> {
-    if ((this.#options?.k ?? 0) > WHOLE_MAX || this.#options?.batchSize !== undefined) {
+    const options = this.#options;
+    if ((options?.k ?? 0) > WHOLE_MAX || options?.batchSize !== undefined || options?.includeRecent === true) {
       yield* this.#stream();
     } else {
       yield* await this.all();
@@ -60,54 +75,16 @@ export class Recall implements AsyncIterable<Hit> {
   }
 }
 
-/** Return recalls and look-ups as of one generation. */
-export class Snapshot {
-  /** The generation. */
-  readonly generation: number;
-  readonly #host: RecallHost;
-  readonly #count: (filter?: Filter | Condition) => Promise<Counted>;
-  readonly #get: (ids: string | readonly string[], options: GetOptions) => Promise<Hit | undefined | Hits>;
-
-  constructor(
-    host: RecallHost,
-    generation: number,
-    get: (ids: string | readonly string[], options: GetOptions) => Promise<Hit | undefined | Hits>,
-    count: (filter?: Filter | Condition) => Promise<Counted>,
-  ) {
-    this.generation = checkGeneration("generation", generation);
-    this.#host = host;
-    this.#get = get;
-    this.#count = count;
+/** Return the hits of a streamed recall, best first. */
+export async function inBatches(calls: Calls, request: Request, signal: AbortSignal | undefined): Promise<Hits> {
+  const plan = { request, follows: false, onlyNew: false, afterGeneration: undefined, isRepeatable: true, signal };
+  const stream = new HitStream(calls, plan);
+  const hits = new Hits();
+  for await (const hit of stream) {
+    hits.push(hit);
   }
-
-  /** Recall as of this snapshot. */
-  recall(options: Omit<RecallOptions, "maxGeneration" | "snapshotTime">): Recall {
-    return new Recall(this.#host, { ...options, maxGeneration: this.generation });
-  }
-
-  /** Count the observations that pass a filter, or all of them. */
-  count(filter?: Filter | Condition): Promise<Counted> {
-    return this.#count(filter);
-  }
-
-  /** Look one observation up; undefined if there is none. */
-  get(id: string, options?: Omit<GetOptions, "maxGeneration">): Promise<Hit | undefined>;
-  /** Look observations up; ids that do not exist are left out. */
-  get(ids: readonly string[], options?: Omit<GetOptions, "maxGeneration">): Promise<Hits>;
-  get(ids: string | readonly string[], options: GetOptions = {}): Promise<Hit | undefined | Hits> {
-    return this.#get(ids, { ...options, maxGeneration: this.generation });
-  }
-}
-
-/** Options of a look-up. */
-export interface GetOptions {
-  signal?: AbortSignal | undefined;
-  /** Look up the versions that were alive at this generation. */
-  maxGeneration?: number | undefined;
-  includeVectors?: boolean | undefined;
-}
-
-// A recall by strength makes its hits stronger; made twice, it would do so twice.
-function reinforces(strength: Strength | boolean | undefined): boolean {
-  return strength === true || (typeof strength === "object" && strength.reinforce !== false);
+  hits.sort((one, other) => other.score - one.score);
+  hits.generation = stream.generation;
+  hits.incomplete = stream.isIncomplete;
+  return hits;
 }

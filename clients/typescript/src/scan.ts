@@ -12,8 +12,8 @@ const SCAN_FIELDS = ["signal", "filter", "order", "reverse", "pageSize", "maxGen
 const FLAGS = ["includeVectors", "skipDamaged"];
 const FACET_FIELDS = ["signal", "fields", "filter", "limit", "maxGeneration"];
 
-/** What to scan, and how. */
-export interface ScanOptions extends CallOptions {
+/** What to scan of a snapshot, and how. */
+export interface SnapshotScanOptions extends CallOptions {
   /** Conditions that every observation meets; everything if left out. */
   filter?: Filter | Condition | undefined;
   /** `generation` (as it was stored) if left out; `time` of the observations; or `id`, by code points. */
@@ -22,8 +22,6 @@ export interface ScanOptions extends CallOptions {
   reverse?: boolean | undefined;
   /** Most observations of a page, 1 to 10 000; 1 000 if left out. */
   pageSize?: number | undefined;
-  /** Scan what was alive at this generation; what is alive now if left out. */
-  maxGeneration?: number | undefined;
   /** Go on behind the page that had this cursor, of a scan with the same filter, order and direction. */
   cursor?: string | undefined;
   includeVectors?: boolean | undefined;
@@ -31,14 +29,24 @@ export interface ScanOptions extends CallOptions {
   skipDamaged?: boolean | undefined;
 }
 
-/** Which facets to count, of what. */
-export interface FacetOptions extends CallOptions {
-  /** Any of `tags`, `time_us`, `confidence` and `importance`, beside the keys of the metadata. */
-  fields?: readonly string[] | undefined;
+/** What to scan, and how. */
+export interface ScanOptions extends SnapshotScanOptions {
+  /** Scan what was alive at this generation; what is alive now if left out. */
+  maxGeneration?: number | undefined;
+}
+
+/** Which facets to count of a snapshot. */
+export interface SnapshotFacetOptions extends CallOptions {
+  /** Any of `tags`, `time_us`, `confidence`, `importance` and `keys`, beside the values under keys of the metadata. */
+  fields?: string | readonly string[] | undefined;
   /** Conditions that every observation meets; everything if left out. */
   filter?: Filter | Condition | undefined;
   /** Most values of each facet, 1 to 10 000; 100 if left out. */
   limit?: number | undefined;
+}
+
+/** Which facets to count, of what. */
+export interface FacetOptions extends SnapshotFacetOptions {
   /** Count what was alive at this generation. */
   maxGeneration?: number | undefined;
 }
@@ -69,6 +77,7 @@ export class Scan implements AsyncIterable<Hit> {
   readonly #calls: Calls;
   readonly #args: Record<string, unknown>;
   readonly #signal: AbortSignal | undefined;
+  #generation: number | undefined;
   #isOver = false;
 
   constructor(calls: Calls, space: string, options: ScanOptions) {
@@ -76,6 +85,12 @@ export class Scan implements AsyncIterable<Hit> {
     this.#calls = calls;
     this.#signal = options.signal;
     this.#args = scanArgs(space, options);
+    this.#generation = options.maxGeneration;
+  }
+
+  /** Generation of the snapshot; undefined before the first page was read, unless it was named. */
+  get generation(): number | undefined {
+    return this.#generation;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Hit, undefined> {
@@ -90,6 +105,7 @@ export class Scan implements AsyncIterable<Hit> {
     while (!this.#isOver) {
       const request = { operation: "scan", args: { ...this.#args } };
       const page = decodeHits(await this.#calls.ask(request, { signal: this.#signal, isRepeatable: true }));
+      this.#generation = page.generation;
       this.#args["cursor"] = page.cursor;
       this.#isOver = page.cursor === "";
       yield page;
@@ -108,7 +124,7 @@ export function facetArgs(
   const { fields, filter, limit, maxGeneration } = options;
   return {
     space,
-    keys: names("keys", typeof keys === "string" ? [keys] : keys),
+    keys: names("keys", keys),
     ...(fields === undefined ? {} : { fields: names("fields", fields) }),
     ...(filter === undefined ? {} : { filter: filterToWire(filter) }),
     ...(limit === undefined ? {} : { limit: checkWhole("limit", limit, 1, RESULTS_MAX, "invalid_facets") }),
@@ -153,8 +169,8 @@ function checkCursor(cursor: unknown): string {
   return checkText("cursor", cursor, 0, 16_384, code);
 }
 
-function names(field: string, given: readonly string[]): string[] {
-  return checkList(field, given, '["room"]').map((name, row) =>
-    checkText(`${field}[${row}]`, name, 0, FILTER_TEXT_BYTES_MAX, "invalid_facets"),
-  );
+function names(field: string, given: string | readonly string[]): string[] {
+  // One name alone is what most callers want.
+  const listed: readonly unknown[] = typeof given === "string" ? [given] : checkList(field, given, '["room"]');
+  return listed.map((name, row) => checkText(`${field}[${row}]`, name, 0, FILTER_TEXT_BYTES_MAX, "invalid_facets"));
 }

@@ -167,6 +167,7 @@ function takes(open: { rows: PendingRow[]; bytes: number }, { row }: PendingRow)
     open.rows.length < Math.min(MICRO_BATCH_COUNT_MAX, BATCH_COUNT_MAX) &&
     open.bytes < MICRO_BATCH_BYTES_MAX &&
     first.vector?.length === row.vector?.length &&
+    first.embed === row.embed &&
     (first.micros === undefined) === (row.micros === undefined) &&
     first.priority === row.priority
   );

@@ -24,7 +24,13 @@ export interface SessionHost {
 type State = "idle" | "opening" | "open" | "closing" | "ended" | "closed";
 
 // After these, a new session would hide a loss, or take the session back from another client.
-const LASTING: ReadonlySet<string> = new Set(["session_taken_over", "lost_future", "other_incarnation"]);
+const LASTING: ReadonlySet<string> = new Set([
+  "session_taken_over",
+  "lost_future",
+  "other_incarnation",
+  "space_dropped",
+  "space_renamed",
+]);
 // An expired session can be opened again, as its error says.
 const RESUMABLE: ReadonlySet<string> = new Set(["session_expired"]);
 

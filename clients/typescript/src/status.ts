@@ -1,5 +1,71 @@
 import type { Message } from "./connection.js";
-import type { ServerStatus, SpaceStatus, UnsoundSpace } from "./types.js";
+import type { HealthLevel, MetricSample, Problem, SpaceStatus } from "./spaces.js";
+import type { Priority } from "./types.js";
+
+/** A space that exists and cannot be used. */
+export interface UnsoundSpace {
+  readonly name: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One lane of the queue of a server. */
+export interface LaneStatus {
+  readonly priority: Priority;
+  /** Number of observations in the lane, and its limit. */
+  readonly depth: number;
+  readonly capacity: number;
+  /** Bytes of observations in the lane, and their limit. */
+  readonly nbytes: number;
+  readonly bytesMax: number;
+}
+
+/** The work of one index worker since the server was started. */
+export interface WorkerStatus {
+  readonly number: number;
+  readonly batches: number;
+  readonly observations: number;
+  /** Number of the batches that it linked in a space of another worker. */
+  readonly stolen: number;
+  /** Number of times that it was replaced. */
+  readonly restarts: number;
+  readonly busyS: number;
+}
+
+/** A place in a file that cannot be read, with the generations that are stored there. */
+export interface Damage {
+  readonly space: string;
+  readonly file: string;
+  readonly offset: number;
+  readonly firstGeneration: number;
+  readonly lastGeneration: number;
+  readonly what: string;
+}
+
+/** A server. What is optional, a server of an older version does not tell. */
+export interface ServerStatus {
+  readonly version: string;
+  readonly uptimeS: number;
+  readonly sessions: number;
+  readonly connections: number;
+  readonly observationsAccepted: number;
+  readonly observationsRejected: number;
+  readonly recalls: number;
+  readonly commits: number;
+  readonly spaces: readonly SpaceStatus[];
+  readonly lanes?: readonly LaneStatus[];
+  readonly workers?: readonly WorkerStatus[];
+  readonly damagedCount?: number;
+  /** Up to a hundred of the damaged places. */
+  readonly damages?: readonly Damage[];
+  readonly unsoundSpaces?: readonly UnsoundSpace[];
+  /** The level of the worst problem, also of its spaces. */
+  readonly health?: HealthLevel;
+  /** What is wrong with the server as a whole, and with the spaces that cannot be used. */
+  readonly problems?: readonly Problem[];
+  readonly metrics?: readonly MetricSample[];
+  readonly [field: string]: unknown;
+}
 
 /** The spaces of a server that can be used. */
 export class SpaceList extends Array<SpaceStatus> {

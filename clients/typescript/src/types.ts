@@ -1,4 +1,5 @@
 import type { EngramError } from "./errors.js";
+import type { PressureLevel } from "./spaces.js";
 
 /** A vector. A `Float32Array` is sent as it is; other numbers are rounded to float32. */
 export type Vector = Float32Array | Float64Array | readonly number[];
@@ -19,10 +20,10 @@ export type Metadata = { readonly [key: string]: Json };
 export interface Observation {
   /** 1 to 512 bytes. An id that exists already is superseded. */
   id: string;
-  /** Left out: the embedder of the space makes it from `content`. */
-  vector?: Vector | undefined;
-  /** The text that is recalled with the observation, at most 64 KiB. */
-  content?: string | undefined;
+  /** Left out or null: the embedder of the space makes it from `content`, or there is none, if the space allows it. */
+  vector?: Vector | null | undefined;
+  /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
+  content?: string | null | undefined;
   /** When it was observed; left out: when it arrives. */
   timestamp?: Moment | undefined;
   /** In [0, 1]; 1 if left out. */
@@ -33,6 +34,12 @@ export interface Observation {
   metadata?: Metadata | null | undefined;
   /** At most 64, of 1 to 128 bytes each. */
   tags?: readonly string[] | undefined;
+  /** When it expires, and is gone; a time that has passed is one at once. In an update, null: never. */
+  expiresAt?: Moment | null | undefined;
+  /** In place of `expiresAt`: seconds after its arrival; `Infinity`: never. */
+  ttl?: number | null | undefined;
+  /** Whether the space's embedder makes the vector if there is none; true if left out. */
+  embed?: boolean | undefined;
   /** `normal` if left out. */
   priority?: Priority | undefined;
 }
@@ -41,12 +48,12 @@ export interface Observation {
 export interface Observations {
   /** 1 to 10 000 ids. */
   ids: readonly string[];
-  /** One vector for each id; or all numbers in one array, row after row, with `dim` numbers each. */
-  vectors?: Float32Array | readonly Vector[] | undefined;
+  /** One vector for each id, or null; or all numbers in one array, row after row, with `dim` numbers each. */
+  vectors?: Float32Array | readonly (Vector | null)[] | undefined;
   /** Numbers in each vector. Needed only with all vectors in one array, and even then it can be left out. */
   dim?: number | undefined;
-  /** The texts that are recalled with the observations. */
-  contents?: readonly string[] | undefined;
+  /** The texts that are recalled with the observations; null where there is none. */
+  contents?: readonly (string | null)[] | undefined;
   /** When they were observed. */
   timestamps?: readonly Moment[] | undefined;
   /** Each in [0, 1]. */
@@ -57,6 +64,12 @@ export interface Observations {
   metadata?: readonly (Metadata | null | undefined)[] | undefined;
   /** Tags for each id. */
   tags?: readonly (readonly string[])[] | undefined;
+  /** When they expire: one time for all, or one each. In an update, null: never. */
+  expiresAt?: Moment | readonly (Moment | null | undefined)[] | null | undefined;
+  /** In place of `expiresAt`: seconds after their arrival, for all or each. */
+  ttl?: number | readonly (number | null | undefined)[] | null | undefined;
+  /** Whether the space's embedder makes the vectors that are missing; true if left out. */
+  embed?: boolean | undefined;
   /** The lane of all of them. */
   priority?: Priority | undefined;
 }
@@ -106,11 +119,12 @@ export type Condition =
   | { or: readonly Condition[] }
   | { not: Condition }
   | ({ key: string | readonly string[] } & Comparison)
-  | { of: "id"; op: "eq" | "ne"; value: string }
+  | { of: "id"; op: "eq" | "ne" | "prefix"; value: string }
   | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
   | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
   | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
-  | { of: "observed_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string };
+  | { of: "observed_at" | "expires_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string }
+  | { of: "expires_at"; op: "exists"; value?: boolean };
 
 /** The answer to a count. */
 export interface Counted {
@@ -125,74 +139,10 @@ export interface Between {
   between: readonly [low: number | null, high: number | null];
 }
 
-/** Ranking by memory strength. */
-export interface Strength {
-  /** Seconds without a recall after which half of the strength is left. */
-  halfLifeS?: number | undefined;
-  /** How strength falls with age. */
-  forgetting?: "exponential" | "power" | undefined;
-  /** Whether this recall makes its results stronger; true if left out. */
-  reinforce?: boolean | undefined;
-}
-
-/** What to look for. With neither `vector` nor `text`: everything that passes the filter, newest first. */
-export interface Cue {
-  /** Query vector. */
-  vector?: Vector | undefined;
-  /** Query text, for a space with an embedder, or for words. */
-  text?: string | undefined;
-  /** How results are ranked; `similarity` if left out. */
-  by?: "similarity" | "words" | "both" | undefined;
-  /** Conditions. */
-  filter?: Filter | Condition | undefined;
-  /** Least score. */
-  scoreMin?: number | undefined;
-}
-
 /** Options of every call. */
 export interface CallOptions {
   /** Ends the call; it then rejects with the reason of the signal. */
   signal?: AbortSignal | undefined;
-}
-
-/** Options of a recall of a snapshot. */
-export interface SnapshotRecallOptions extends Cue, CallOptions {
-  /** Most hits, 1 to 10 000; 10 if left out. */
-  k?: number | undefined;
-  /** Breadth of the graph search. */
-  ef?: number | undefined;
-  /** Ranking by memory strength; `true` for its defaults. */
-  strength?: Strength | boolean | undefined;
-  /** Whether hits have their vectors. */
-  includeVectors?: boolean | undefined;
-  /** Whether to leave out what is damaged instead of failing. */
-  skipDamaged?: boolean | undefined;
-  /** Milliseconds after which the best found so far is returned, marked as partial. */
-  timeoutMs?: number | undefined;
-  /** Hits per batch of a streamed recall, 1 to 100. Given, or with `k` above 100, iteration streams. */
-  batchSize?: number | undefined;
-}
-
-/** Options of a recall. */
-export interface RecallOptions extends SnapshotRecallOptions {
-  /** Recall as of this generation. */
-  maxGeneration?: number | undefined;
-  /** Recall as of this time. */
-  snapshotTime?: Moment | undefined;
-}
-
-/** Options of a standing recall. A cue with a vector or a text needs `scoreMin`. */
-export interface FollowOptions extends Cue, CallOptions {
-  /** Most hits of what is there already, 1 to 10 000; 10 if left out. */
-  k?: number | undefined;
-  /** Leave out what is there already. */
-  onlyNew?: boolean | undefined;
-  /** Go on after this generation, such as that of the last hit that was seen. What is there already is left out. */
-  afterGeneration?: number | undefined;
-  /** Whether hits have their vectors. */
-  includeVectors?: boolean | undefined;
-  /** Whether to leave out what is damaged instead of failing. */
-  skipDamaged?: boolean | undefined;
 }
 
 /** One observation that was found. */
@@ -202,7 +152,9 @@ export interface Hit {
   readonly score: number;
   readonly confidence: number;
   readonly generation: number;
+  /** Empty, too, if there is no text, which `hasContent` tells apart. */
   readonly content: string;
+  readonly hasContent: boolean;
   readonly metadata: Metadata;
   readonly tags: readonly string[];
   /** When it was observed, in full milliseconds. */
@@ -214,9 +166,11 @@ export interface Hit {
   readonly recent: boolean;
   /** Seconds between observation and recall. */
   readonly ageS: number;
+  /** When it expires, in full milliseconds; left out: never. */
+  readonly expiresAt?: Date;
   /** What the results were ranked by, if by strength. */
   readonly strength?: number;
-  /** If asked for. */
+  /** If asked for, and if there is one. */
   readonly vector?: Float32Array;
 }
 
@@ -226,6 +180,24 @@ export interface Deletion {
   readonly deleted: number;
   /** Generation from which on they are gone. */
   readonly generation: number;
+  /** By a filter, and of `clear`: the generation as of which it was applied; what was written later stays. */
+  readonly asOf?: number;
+}
+
+/** What says that all that was ever written under some ids has left the files of a space. */
+export interface ErasureReceipt {
+  /** Name of the space. */
+  readonly space: string;
+  /** Random id of the space, as 32 hexadecimal digits. */
+  readonly spaceId: string;
+  /** A digest of each id, from which nobody learns the id. */
+  readonly digests: readonly string[];
+  /** What was written under the ids up to this generation has been erased. */
+  readonly generation: number;
+  /** Number of observations that were erased. */
+  readonly count: number;
+  /** When that was done. */
+  readonly erasedAt: Date;
 }
 
 /** Options of a deletion. */
@@ -234,60 +206,6 @@ export interface DeleteOptions extends CallOptions {
   maxGeneration?: number | undefined;
   /** Delete nothing, and only count. */
   dryRun?: boolean | undefined;
-}
-
-/** How similarity is measured. */
-export type Metric = "cosine" | "ip" | "l2";
-
-/** Settings of a new space. */
-export interface SpaceSettings {
-  /** Numbers in each vector, 1 to 4096. */
-  dimension?: number | undefined;
-  metric?: Metric | undefined;
-  /** Name of the embedder that makes vectors from texts. */
-  embedder?: string | undefined;
-}
-
-/** How close a space is to its limits. */
-export type PressureLevel = "normal" | "warning" | "critical" | "overloaded";
-
-/** A space: settings, watermarks, sizes. */
-export interface SpaceStatus {
-  readonly name: string;
-  readonly dimension: number;
-  readonly metric: Metric;
-  readonly embedder: string;
-  readonly durableGeneration: number;
-  readonly visibleGeneration: number;
-  readonly indexedGeneration: number;
-  readonly liveCount: number;
-  readonly logBytes: number;
-  readonly indexBytes: number;
-  readonly damagedCount: number;
-  readonly pressure?: number;
-  readonly pressureLevel?: PressureLevel;
-  readonly metrics?: readonly unknown[];
-}
-
-/** A space that exists and cannot be used. */
-export interface UnsoundSpace {
-  readonly name: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-/** A server. */
-export interface ServerStatus {
-  readonly version: string;
-  readonly uptimeS: number;
-  readonly sessions: number;
-  readonly connections: number;
-  readonly observationsAccepted: number;
-  readonly observationsRejected: number;
-  readonly recalls: number;
-  readonly commits: number;
-  readonly spaces: readonly SpaceStatus[];
-  readonly [field: string]: unknown;
 }
 
 /** How the client is connected: `waiting` for the next attempt, or `closed` for good. */

@@ -15,12 +15,13 @@ export function Composer() {
   const [result, setResult] = useState("");
   const [isBusy, setBusy] = useState(false);
   const space = shownSpace.value;
-  const needsVector = space !== undefined && space.embedder === "";
+  const takesVector = space !== undefined && space.embedder === "" && space.vectors !== "none";
+  const needsVector = takesVector && space.vectors !== "optional";
 
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const vector = needsVector ? readVector(numbers) : undefined;
-    if (needsVector && vector === undefined) {
+    const vector = takesVector ? readVector(numbers) : undefined;
+    if (takesVector && vector === undefined && (needsVector || numbers.trim() !== "")) {
       setProblem(`This space has no embedder: pass a vector of ${space.dimension} numbers.`);
       return;
     }
@@ -52,7 +53,7 @@ export function Composer() {
           onInput={(event) => setContent(event.currentTarget.value)}
         />
       </label>
-      {needsVector && (
+      {takesVector && (
         <label>
           <span class="unseen">Vector of {space.dimension} numbers</span>
           <input

@@ -46,6 +46,10 @@ export function Detail({ hit, onClose }: { hit: Hit | undefined; onClose: () => 
         <dd class="number">{percent(hit.confidence)}</dd>
         <dt>importance</dt>
         <dd class="number">{percent(hit.importance)}</dd>
+        {hit.expiresAt !== undefined && [
+          <dt key="expires name">expires</dt>,
+          <dd key="expires">{dateTime(hit.expiresAt.getTime())}</dd>,
+        ]}
         {metadata.map(([key, value]) => [
           <dt key={`${key} name`}>{key}</dt>,
           <dd key={key}>{typeof value === "string" ? value : JSON.stringify(value)}</dd>,

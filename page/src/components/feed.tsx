@@ -3,7 +3,9 @@ import { ago, count, excerpt, score } from "../logic/format";
 import type { Hit } from "../engine/types";
 import { engine } from "../state/connection";
 import { feed, FEED_MAX, feedProblem, follow, following, held, isFollowing, isHeld, isStopped, stop, touch } from "../state/feed";
+import { filtering } from "../state/filter";
 import { shownSpace } from "../state/status";
+import { FilterBar } from "./filter-bar";
 import { Tags } from "./tags";
 import { useFlip } from "./flip";
 
@@ -15,6 +17,7 @@ interface Props {
 /** The newest memories, or those like a cue, growing as they arrive. */
 export function Feed({ chosen, onChoose }: Props) {
   const what = following.value;
+  const filter = filtering.value;
   const [shown, setShown] = useState(40);
   useEffect(() => {
     const from = engine.value;
@@ -22,22 +25,24 @@ export function Feed({ chosen, onChoose }: Props) {
       return;
     }
     const controller = new AbortController();
-    void follow(from, what, controller.signal);
+    void follow(from, what, filter?.condition, controller.signal);
     return () => controller.abort();
-  }, [engine.value, what]);
+  }, [engine.value, what, filter]);
   const entries = feed.value.slice(0, shown);
   const { list, ghosts } = useFlip<HTMLOListElement>(entries.map(({ generation }) => generation).join());
   const isRanked = what.typed.trim() !== "";
+  const waiting = filter === undefined ? "Waiting for the first one…" : "Nothing passes the filter yet…";
   return (
     <div class="feed">
       <FeedTools />
+      <FilterBar />
       {feedProblem.value !== "" && (
         <p class="notice is-bad" role="alert">
           {feedProblem.value}
         </p>
       )}
       {entries.length === 0 && feedProblem.value === "" && (
-        <p class="nothing">{isFollowing.value ? "Waiting for the first one…" : "Not connected."}</p>
+        <p class="nothing">{isFollowing.value ? waiting : "Not connected."}</p>
       )}
       <div
         class="hit-stage"

@@ -31,7 +31,7 @@ export function Spaces() {
                   </button>
                 </th>
                 <td class="number">
-                  {space.dimension} {space.metric}
+                  {space.vectors === "none" ? "none" : `${space.dimension} ${space.metric}`}
                 </td>
                 <td>{space.embedder || "–"}</td>
                 <td class="number">{count(space.liveCount)}</td>

@@ -1,8 +1,12 @@
 /** What the page needs of the client, in the client's types. */
 import type {
+  CallOptions,
+  Condition,
   ConnectionState,
   Cue as ClientCue,
   EngramEvents,
+  FacetOptions,
+  Facets,
   FollowOptions as ClientFollowOptions,
   Hit,
   Observation,
@@ -11,7 +15,7 @@ import type {
   SpaceStatus as Space,
 } from "engram-stream";
 
-export type { ConnectionState, Hit, Space, Status };
+export type { Condition, ConnectionState, FacetOptions, Facets, Hit, Space, Status };
 
 type Searching = "signal" | "includeVectors" | "k";
 
@@ -29,6 +33,8 @@ export interface Engine {
   follow(options: FollowOptions): AsyncIterable<Hit>;
   observe(observation: NewObservation): Promise<{ readonly lastGeneration: number }>;
   delete(ids: readonly string[]): Promise<{ readonly deleted: number; readonly generation: number }>;
+  count(filter: Condition, options: CallOptions): Promise<{ readonly count: number }>;
+  facets(keys: readonly string[], options: FacetOptions): Promise<Facets>;
   snapshot(options: { at: Date }): Promise<{ readonly generation: number }>;
   status(): Promise<Status>;
   on(event: "state", listener: (event: EngramEvents["state"]) => void): unknown;

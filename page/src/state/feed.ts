@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { type Engine, EVERYTHING, type Hit } from "../engine/types";
+import { type Condition, type Engine, EVERYTHING, type Hit } from "../engine/types";
 import { readCue } from "../logic/vector-text";
 import { isCancelled, messageOf } from "./connection";
 
@@ -51,8 +51,13 @@ export function forgetEntry(id: string): void {
   feed.value = feed.value.filter((hit) => hit.id !== id);
 }
 
-/** Follow a space until the signal; what is there already comes first. */
-export async function follow(from: Engine, what: Following, abort: AbortSignal): Promise<void> {
+/** Follow what meets a condition in a space, until the signal; what is there already comes first. */
+export async function follow(
+  from: Engine,
+  what: Following,
+  condition: Condition | undefined,
+  abort: AbortSignal,
+): Promise<void> {
   entries = [];
   feed.value = [];
   feedProblem.value = "";
@@ -60,7 +65,7 @@ export async function follow(from: Engine, what: Following, abort: AbortSignal):
   let timer: ReturnType<typeof setTimeout> | undefined;
   const cue = readCue(what.typed);
   const hasCue = Object.keys(cue).length > 0;
-  const filter = hasCue ? undefined : EVERYTHING;
+  const filter = condition ?? (hasCue ? undefined : EVERYTHING);
   const options = { ...cue, filter, k: what.k, signal: abort, scoreMin: hasCue ? what.scoreMin : undefined };
   try {
     for await (const hit of from.follow(options)) {

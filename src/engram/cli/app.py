@@ -1,4 +1,4 @@
-"""The group of all commands. A new one needs a module in `engram.cli.commands` or `cli.queries`, and an entry here."""
+"""The group of all commands. A new one needs a module in one of the folders of `engram.cli`, and an entry here."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
+from engram.cli.commands.compact import compact
 from engram.cli.commands.delete import delete
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
+from engram.cli.commands.erase import erase
 from engram.cli.commands.ingest import ingest
 from engram.cli.commands.repair import repair
 from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
 from engram.cli.commands.top import top
+from engram.cli.commands.update import update
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
+from engram.cli.naming.alias import alias
+from engram.cli.naming.drop import drop
+from engram.cli.naming.rename import rename
 from engram.cli.queries.count import count
 from engram.cli.queries.facets import facets
 from engram.cli.queries.get import get
@@ -51,9 +57,10 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
 
 
 _READING: Final = (recall, count, scan, get, facets)
-_WRITING: Final = (ingest, delete)
+_WRITING: Final = (ingest, update, delete, erase)
+_NAMING: Final = (drop, rename, alias)
 for command in (
-    *(serve, demo, *_WRITING, *_READING, spaces, status, top),
-    *(doctor, verify, repair, backup, restore),
+    *(serve, demo, *_WRITING, *_READING, spaces, *_NAMING, status, top),
+    *(doctor, verify, repair, compact, backup, restore),
 ):
     app.add_command(command)

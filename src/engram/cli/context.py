@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
 from engram.config import Settings, load_settings
+
+# Of what is no terminal: whoever reads it can cope with long lines, and not with columns that are cut off.
+_PIPE_WIDTH: Final = 160
 
 
 @dataclass(slots=True)
@@ -24,7 +28,7 @@ class CliContext:
 
     config: Path | None = None
     debug: bool = False
-    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
+    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False, width=_width()))
     err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False))
 
     def settings(self, flags: Mapping[str, object] | None = None) -> Settings:
@@ -37,3 +41,8 @@ class CliContext:
 
 
 pass_cli = click.make_pass_decorator(CliContext, ensure=True)
+
+
+def _width() -> int | None:
+    """Return the width of what is printed; None for that of the terminal, or what the environment says."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH

@@ -10,16 +10,20 @@ from typing import Final
 from engram.cli.files.chunk import FileChunk
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
-from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.observations import ObservationBatch
-from engram.model.spaces import Metric, SpaceConfig
+from engram.model.spaces import VECTORS_DEFAULT, Metric, SpaceConfig, Vectors, dimension_of
 
 # Before the space is created, chunks are read until there are at least this many rows.
 _ROWS_SEEN_MAX: Final = 1000
 
 
 def plan_space(
-    chunks: Iterable[FileChunk], name: str, dim: int | None, metric: Metric, embedder: str
+    chunks: Iterable[FileChunk],
+    name: str,
+    dim: int | None,
+    metric: Metric,
+    embedder: str,
+    vectors: Vectors = VECTORS_DEFAULT,
 ) -> tuple[SpaceConfig, Iterator[FileChunk]]:
     """Choose the settings of a space that fits the rows of a file.
 
@@ -27,7 +31,7 @@ def plan_space(
     ----------
     chunks
         Chunks of the file.
-    name, metric, embedder
+    name, metric, embedder, vectors
         Settings of the space.
     dim
         Dimension of the space, if it is known. Otherwise it is the most frequent dimension among the first rows, so
@@ -47,21 +51,21 @@ def plan_space(
     seen: list[FileChunk] = []
     lengths: Counter[int] = Counter()
     rows = 0
-    while dim is None and rows < _ROWS_SEEN_MAX and (chunk := next(chunks, None)) is not None:
+    while dim is None and vectors != "none" and rows < _ROWS_SEEN_MAX and (chunk := next(chunks, None)) is not None:
         seen.append(chunk)
         rows += len(chunk.ids) + len(chunk.bad)
         if chunk.vectors.ndim == 2 and chunk.vectors.shape[1]:
             lengths[chunk.vectors.shape[1]] += len(chunk.ids)
     if dim is None and lengths:
         dim = lengths.most_common(1)[0][0]
-    if dim is None and not embedder and any(chunk.ids for chunk in seen):
+    if dim is None and not embedder and vectors == "required" and any(chunk.ids for chunk in seen):
         raise InvalidInput(
             f"the first {rows:,} rows have no vectors, so the space needs an embedder to make them of texts, "
             "such as --embedder lexical; no space was made",
             code="no_vectors",
             field="embedder",
         )
-    config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
+    config = SpaceConfig(name, dimension_of(dim, vectors), metric, embedder, vectors)
     return config, itertools.chain(seen, chunks)
 
 

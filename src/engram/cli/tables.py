@@ -16,9 +16,13 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
 from engram.model.columns import COLUMNS
+from engram.model.spaces import SpaceConfig
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
+_TEXT_FIELD = next(spec.field for spec in COLUMNS if spec.name == "contents")
+# Of a longer name so much stays where the rest of the table leaves no more room; its end is cut off then.
+_NAME_WIDTH_MIN = 8
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -47,6 +51,9 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         **{spec.field: getattr(hit, spec.attribute) for spec in COLUMNS},
         "time": datetime.fromtimestamp(hit.time_us / 1e6, UTC).isoformat() if _is_shown(hit.time_us) else None,
         "time_us": hit.time_us,
+        "expires_at": None if hit.expires_at is None else hit.expires_at.isoformat(),
+        # No text, as against an empty one.
+        **({} if hit.has_content else {_TEXT_FIELD: None}),
     }
 
 
@@ -54,23 +61,39 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     """Return a table of spaces: settings, newest generation, and the gauges of `engram.metrics.table` with a title."""
     table = make_table(title)
     gauges = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.GAUGE]
-    table.add_column("space", style="cyan", overflow="fold")
-    table.add_column("vectors", no_wrap=True)
-    table.add_column("embedder", no_wrap=True)
-    table.add_column("health", no_wrap=True)
+    spaces = list(spaces)
+    # In 80 columns, everything has its place as long as nothing is shown that no space has, and columns are one blank
+    # apart. The name gives way first: a least width is kept even where the last column is cut off for it.
+    table.padding = (0, 0, 0, 0)
+    has_embedders = any(space.config.embedder for space in spaces)
+    has_ttls = any(space.config.ttl_s is not None for space in spaces)
+    table.add_column("space", style="cyan", min_width=_NAME_WIDTH_MIN)
+    table.add_column("vectors")
+    if has_embedders:
+        table.add_column("embedder")
+    if has_ttls:
+        table.add_column("ttl")
+    table.add_column("health")
     for name in ("generation", *(family.title for family in gauges)):
         table.add_column(name, justify="right", no_wrap=True)
     for space in spaces:
         config = space.config
         table.add_row(
-            space.name,
-            f"{config.dim} {config.metric}",
-            config.embedder or "-",
+            Text(space.name, no_wrap=True, overflow="ellipsis"),
+            _vectors_text(config),
+            *([config.embedder or "-"] if has_embedders else []),
+            *(["-" if config.ttl_s is None else f"{config.ttl_s:g} s"] if has_ttls else []),
             space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),
         )
     return table
+
+
+def _vectors_text(config: SpaceConfig) -> str:
+    if config.vectors == "none":
+        return "none"
+    return f"{config.dim} {config.metric}{'' if config.vectors == 'required' else ', optional'}"
 
 
 def space_values(space: SpaceStatus) -> dict[str, Any]:
@@ -80,6 +103,8 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "dim": space.config.dim,
         "metric": space.config.metric,
         "embedder": space.config.embedder,
+        "vectors": space.config.vectors,
+        "ttl_s": space.config.ttl_s,
         "live_count": space.live_count,
         "durable_generation": space.durable_generation,
         "visible_generation": space.visible_generation,
@@ -147,6 +172,11 @@ def nbytes_text(nbytes: float) -> str:
             return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
         nbytes /= 1024
     return f"{nbytes:.1f} TiB"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things as text, such as ``"1 id"`` or ``"2 ids"``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _is_shown(time_us: int) -> bool:

@@ -17,10 +17,13 @@ from engram.config import ClientSettings
 from engram.errors import NotFound
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
+from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
-from engram.model.spaces import Metric, check_space_name
+from engram.model.spaces import Metric, Vectors, check_space_name
 from engram.store import Space
+from engram.store.resting.space_access import SpaceAccess
+from engram.store.resting.status_at_rest import status_at_rest
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
@@ -72,9 +75,37 @@ class ServerTarget:
         """Return the spaces that cannot be used, with the reasons."""
         return self.client.unsound_spaces()
 
-    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+    def create_space(
+        self,
+        name: str,
+        dim: int | None,
+        metric: Metric,
+        embedder: str,
+        vectors: Vectors = "required",
+        ttl_s: float | None = None,
+    ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return self.client.create_space(name, dim, metric, embedder)
+        return self.client.create_space(name, dim, metric, embedder, vectors, ttl_s)
+
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it."""
+        return self.client.drop_space(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name."""
+        self.client.rename_space(old, new)
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space."""
+        self.client.set_alias(name, space)
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias."""
+        self.client.drop_alias(name)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means."""
+        return self.client.aliases()
 
 
 class DirectoryTarget:
@@ -126,20 +157,51 @@ class DirectoryTarget:
     @contextmanager
     def opened(self, space: str) -> Iterator[Client | Space]:
         """Open a space, which must exist."""
-        yield Space(existing_space(self.store, space))
+        yield Space(SpaceAccess.to(existing_space(self.store, space)))
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""
-        return [space_status(space) for space in self.store.spaces()]
+        found = {space.config.name: space_status(space) for space in self.store.spaces()}
+        for known in self.store.table.resting():
+            found.setdefault(known.config.name, status_at_rest(known, self.store.table.left))
+        return [found[name] for name in sorted(found)]
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
         """Return the spaces that cannot be used, with the reasons, by name."""
         found = sorted(self.store.unsound.items())
         return [UnsoundSpace(name, error.code, error.message) for name, error in found]
 
-    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+    def create_space(
+        self,
+        name: str,
+        dim: int | None,
+        metric: Metric,
+        embedder: str,
+        vectors: Vectors = "required",
+        ttl_s: float | None = None,
+    ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return space_status(self.store.space(name, dim, metric, embedder))
+        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl_s=ttl_s))
+
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it."""
+        return self.store.naming.drop(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name."""
+        self.store.naming.rename(old, new)
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space."""
+        self.store.naming.alias(name, space)
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias."""
+        self.store.naming.drop_alias(name)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means."""
+        return self.store.naming.aliases
 
 
 def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
@@ -157,12 +219,9 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
         If the space exists but could not be opened.
     """
     check_space_name(name)
-    if name in store.unsound:
-        # Raises the error that keeps the space from being opened.
+    if store.table.has(name):
+        # Raises the error that keeps the space from being opened, if there is one.
         return store.space(name, create=False)
-    for space in store.spaces():
-        if space.config.name == name:
-            return space
     raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
 
 
@@ -199,7 +258,13 @@ def target_options(command: F) -> F:
 
 
 def open_target(
-    cli: CliContext, address: str | None, data: Path | None, create: bool = False, *, read_only: bool = False
+    cli: CliContext,
+    address: str | None,
+    data: Path | None,
+    create: bool = False,
+    *,
+    read_only: bool = False,
+    timeout_s: float | None = None,
 ) -> Target:
     """Return the target that the options and settings name.
 
@@ -211,6 +276,8 @@ def open_target(
         The options ``--address`` and ``--data``.
     create, read_only
         See `DirectoryTarget`.
+    timeout_s
+        Seconds that a call of a server may take; None: as the settings say.
 
     Raises
     ------
@@ -226,7 +293,7 @@ def open_target(
     if data is not None:
         return DirectoryTarget(data, create, read_only)
     settings = client_settings(cli, address)
-    return ServerTarget(settings.address, settings.timeout_s)
+    return ServerTarget(settings.address, settings.timeout_s if timeout_s is None else timeout_s)
 
 
 def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> ClientSettings:

@@ -12,8 +12,9 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.calls import Calls, as_timeout_s
+from engram.client.calls import Calls
 from engram.client.sending.answer_future import AwaitedAnswer, answered
+from engram.client.sending.loop_turn import LoopTurn
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.session_settings import SessionSettings
@@ -23,9 +24,12 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
+from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.timeouts import as_timeout_s_or_none
 
 
 class AsyncClient(AsyncReader):
@@ -33,7 +37,7 @@ class AsyncClient(AsyncReader):
 
     The client sends observations in batches; `observe` waits for the answer, and `submit` returns a future of it. Every
     observation has a sequence number in a session that the server remembers. Therefore a broken connection or a restart
-    of the server causes neither loss nor duplicates. The client connects at the first call.
+    of the server causes neither loss nor duplicates. The client connects at the first call. It uses one event loop.
 
     A client that is not closed sends the observations it holds when the client is garbage-collected, when its event
     loop ends, or when the interpreter ends. Observations that cannot be sent within some seconds are then reported in
@@ -94,7 +98,8 @@ class AsyncClient(AsyncReader):
         super().__init__(Calls(choose_transport(address, metadata), timeout_s), space)
         self._reopen = functools.partial(choose_transport, address, metadata)
         self._settings = SessionSettings.of(session_id, incarnation, priority, limits, options)
-        self._opening = asyncio.Lock()
+        self._priority = self._settings.priority
+        self._opening = LoopTurn()
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
 
@@ -166,38 +171,33 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    async def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    async def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
         With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
         confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
-        Use `submit` to send many without waiting for each.
+        Use `submit` to send many without waiting for each. With a condition, this is a call of its own: what was
+        submitted before and is not answered yet may be stored after it.
 
         Parameters
         ----------
-        ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
-        vectors
-            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
-            vectors from `contents`.
-        contents
-            The text of one observation, or one text each.
-        **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+        ids, vectors, contents, if_absent, expected_generations, **columns
+            See `Space.observe`.
 
         Returns
         -------
@@ -212,13 +212,15 @@ class AsyncClient(AsyncReader):
         NotFound
             If the space does not exist.
         FailedPrecondition
-            As in `connect`.
+            As in `connect`; with code ``condition_failed``, if a condition does not hold.
         Unavailable
             If the server cannot be reached; with code ``observe_timeout``, if there is no answer within `timeout_s`:
             the observations are still being sent, and may be stored later.
         OverCapacity
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
+        if if_absent is not False or expected_generations is not None:
+            return await self._observe_if(take_observations(arguments, keywords), if_absent, expected_generations)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         awaited = AwaitedAnswer(future)
         await self._add(awaited, take_observations(arguments, keywords))
@@ -226,15 +228,15 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]: ...
 
@@ -262,8 +264,8 @@ class AsyncClient(AsyncReader):
     async def observe_batch(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]:
         """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""
@@ -283,8 +285,7 @@ class AsyncClient(AsyncReader):
         Parameters
         ----------
         timeout_s
-            Seconds to wait in all. None: there is no such limit, but the wait fails if no answer arrives for the
-            `timeout_s` of the client.
+            Seconds to wait in all. None: until no answer has arrived for the `timeout_s` of the client.
 
         Raises
         ------
@@ -295,7 +296,7 @@ class AsyncClient(AsyncReader):
             With code ``flush_timeout``, if not everything is answered in time; the client still sends the rest.
         """
         self._calls.check()
-        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
+        timeout_s = as_timeout_s_or_none(timeout_s)
         if self._observing is not None:
             await self._observing.flush(timeout_s, self._calls.timeout_s)
 
@@ -306,7 +307,7 @@ class AsyncClient(AsyncReader):
         warning. Calls that still run then fail with ``client_closed``, as do later ones. In a forked child this does
         nothing.
         """
-        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
+        timeout_s = as_timeout_s_or_none(timeout_s)
         if os.getpid() != self._process:
             return
         self._calls.refuse()
@@ -319,21 +320,19 @@ class AsyncClient(AsyncReader):
         """Return the session if it is open."""
         self._calls.check()
         observing = self._observing
-        return None if observing is None or observing.ended else observing
+        return None if observing is None or observing.ended else observing.here()
 
     async def _opened(self) -> ObserveSession:
         """Return the session, and open it if necessary."""
         current = self._current()
         if current is not None:
             return current
-        async with self._calls.within("opening the session"), self._opening:
+        async with self._calls.within("opening the session"), self._opening.taken():
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config, settings = (await self.space_status()).config, self._settings
                 self._calls.check()
-                # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
-                known = "" if self._observing is None else self._observing.stream.incarnation
                 self._observing = ObserveSession(
                     self._calls.transport,
                     config,
@@ -343,7 +342,8 @@ class AsyncClient(AsyncReader):
                     limits=settings.limits,
                     options=settings.options,
                     session_id=settings.session_id,
-                    incarnation=known or settings.incarnation,
+                    # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
+                    incarnation=self.incarnation or settings.incarnation,
                 )
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)

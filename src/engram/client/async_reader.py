@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Unpack
 
 from engram.client.calls import Calls
-from engram.client.collection.async_collection import AsyncCollection
+from engram.client.collection.async_many import AsyncManyReader
+from engram.client.naming.async_naming import AsyncNaming
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
@@ -18,7 +19,7 @@ from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
-from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
+from engram.model.limits import RECALL_BATCH_MAX
 from engram.model.operations.requests import (
     Count,
     CreateSpace,
@@ -47,12 +48,14 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import Metric, SpaceConfig, check_space_name
+from engram.model.spaces import Metric, SpaceConfig, Vectors, check_settings_of, check_space_name, dimension_of
 from engram.model.times import Moment, as_time_us
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.waiting.index_wait import INDEX_WAIT_S, IndexWait
 
 
-class AsyncReader(AsyncCollection):
+class AsyncReader(AsyncManyReader, AsyncNaming):
     """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters
@@ -230,24 +233,36 @@ class AsyncReader(AsyncCollection):
         return await self.delete(ids)
 
     async def create_space(
-        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+        self,
+        name: str,
+        dim: int | None = None,
+        metric: Metric = "cosine",
+        embedder: str = "",
+        vectors: Vectors = "required",
+        ttl: Ttl | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings.
 
         Parameters
         ----------
-        name, dim, metric, embedder
-            See `SpaceConfig`; `dim` is 768 by default.
+        name, dim, metric, embedder, vectors
+            See `SpaceConfig`; `dim` is 768 by default, and 0 without vectors.
+        ttl
+            After how many seconds, or which `timedelta`, an observation expires that does not say when it does; None:
+            never, or whatever an existing space has.
 
         Raises
         ------
         InvalidInput
             If a setting is out of range.
         AlreadyExists
-            If the space exists with other settings.
+            If the space exists with other settings; also if the server is of an older version, which knows no spaces
+            but those that require vectors, and in which nothing expires.
         """
-        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
-        return await self._calls.unary(CreateSpace(config))
+        config = SpaceConfig(name, dimension_of(dim, vectors), metric, embedder, vectors, checked_ttl_s(ttl))
+        made = await self._calls.unary(CreateSpace(config))
+        check_settings_of(made.config, None, None, None, vectors, config.ttl_s)
+        return made
 
     async def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""
@@ -290,6 +305,28 @@ class AsyncReader(AsyncCollection):
         """
         status = await self.space_status()
         return SpaceStatistics.of(status.metrics, status.problems)
+
+    async def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
+        """Wait until what was stored is linked into the graph; the server is asked now and then.
+
+        Parameters
+        ----------
+        generation, timeout_s
+            See `Space.wait_indexed`.
+
+        Raises
+        ------
+        InvalidInput, Unavailable
+            As `Space.wait_indexed`.
+        NotFound, CorruptData
+            As `space_status`.
+        """
+        status = await self.space_status()
+        wait = IndexWait(generation, status.visible_generation, timeout_s)
+        while (delay_s := wait.next_s(status.indexed_generation)) is not None:
+            await asyncio.sleep(delay_s)
+            status = await self.space_status()
+        return status.indexed_generation
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, TypeVar
 
 from engram.client.retry import NO_SERVER, NOT_ENGRAM, retried
 from engram.client.transport import Transport
-from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
+from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import TakeSnapshot
-from engram.model.values.scalars import as_real
-
-TIMEOUT_S_MAX: Final = 86_400.0
-"""Maximum number of seconds that a call may be given: a day."""
+from engram.model.waiting.timeouts import as_timeout_s
 
 _FIRST_CONTACT_S: Final = 2.0
 _LATE_S: Final = 0.25
@@ -44,6 +42,7 @@ class Calls:
         self.timeout_s: float = as_timeout_s(timeout_s, above_zero=True)
         self._reached = False
         self._is_closed = False
+        self._ended: EngramError | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -57,10 +56,19 @@ class Calls:
         ------
         FailedPrecondition
             If the client is closed (code ``client_closed``), or as `Transport.check`.
+        EngramError
+            That of `end`.
         """
+        if self._ended is not None:
+            # Each caller raises its own copy, because raising modifies the exception.
+            raise copy.copy(self._ended)
         self.transport.check()
         if self._is_closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
+
+    def end(self, error: EngramError) -> None:
+        """Refuse all further calls with an error, because their space is no more."""
+        self._ended = error
 
     def refuse(self) -> None:
         """Refuse all further calls; those under way go on."""
@@ -162,24 +170,3 @@ class Calls:
         if not self._reached:
             return self.transport.no_answer()
         return Unavailable(message, code="call_timeout", field="timeout_s", limit=self.timeout_s, value="longer")
-
-
-def as_timeout_s(value: object, *, above_zero: bool = False) -> float:
-    """Return the argument `timeout_s` of a call or a client as a `float`.
-
-    Raises
-    ------
-    InvalidInput
-        If it is no number of seconds from 0, or above 0, to `TIMEOUT_S_MAX`.
-    """
-    limit = f"a number of seconds {'above' if above_zero else 'from'} 0, at most {TIMEOUT_S_MAX:g}"
-    number = as_real("timeout_s", value, limit, code="invalid_option")
-    if not 0 <= number <= TIMEOUT_S_MAX or (above_zero and not number):
-        raise InvalidInput(
-            f"timeout_s is {number:g}; pass {limit}",
-            code="invalid_option",
-            field="timeout_s",
-            limit=limit,
-            value=number,
-        )
-    return number

@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import AnswerFuture
-from engram.client.calls import as_timeout_s
-from engram.client.collection.collection import BlockingCollection
 from engram.client.loop_thread import LoopThread, wait
+from engram.client.naming.naming import BlockingNaming
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.pending_add import PendingAdd
@@ -26,12 +25,13 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
 from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.ack import Ack, Deletion
+from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
@@ -42,12 +42,14 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.timeouts import as_timeout_s
 
 
-class Client(BlockingCollection):
+class Client(BlockingNaming):
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
@@ -145,21 +147,26 @@ class Client(BlockingCollection):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        if if_absent is not False or expected_generations is not None:
+            observed = take_observations(arguments, keywords)
+            return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
         future = self._future()
         awaited = AwaitedAnswer(future)
         self._add(awaited, take_observations(arguments, keywords))
@@ -167,15 +174,15 @@ class Client(BlockingCollection):
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]: ...
 
@@ -189,8 +196,8 @@ class Client(BlockingCollection):
     def observe_batch(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]:
         """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""
@@ -279,17 +286,6 @@ class Client(BlockingCollection):
         """Return the space as it is now, or was at a generation or time. See `AsyncClient.snapshot`."""
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
-
-    def forget(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations by id. Deprecated: it is called `delete` now."""
-        warn_renamed("forget", "delete")
-        return self.delete(ids)
-
-    def create_space(
-        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
-    ) -> SpaceStatus:
-        """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
-        return self._thread.run(self._client.create_space(name, dim, metric, embedder))
 
     def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""

@@ -18,6 +18,10 @@ def silence(loop: asyncio.AbstractEventLoop) -> None:
         if not is_python or not {"engram", "grpc"}.isdisjoint(PurePath(coroutine.cr_code.co_filename).parts):
             # `asyncio.gather` sets this attribute on its tasks, too.
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.
+            # What it waits for may have failed when the event loop stopped; looked at, it is not reported.
+            awaited: Any = getattr(task, "_fut_waiter", None)
+            if awaited is not None and awaited.done() and not awaited.cancelled():
+                awaited.exception()
             # The clean-up code of a coroutine may need the event loop, which no longer runs.
             with contextlib.suppress(RuntimeError):
                 coroutine.close()

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Unpack, overload
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
 from engram.model.recall_options import (
@@ -56,6 +57,17 @@ class AsyncRecalls(Protocol):
         """Return the best hits."""
         ...
 
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[RecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues."""
+        ...
+
     def recall_stream(
         self,
         cue: CueLike,
@@ -96,6 +108,17 @@ class BlockingRecalls(Protocol):
 
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the best hits."""
+        ...
+
+    def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[RecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues."""
         ...
 
     def recall_stream(
@@ -167,6 +190,18 @@ class AsyncClientSnapshot:
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
         """Return the best hits; see `AsyncClient.recall`."""
         return await self._client.recall(cue, k, max_generation=self.generation, **options)
+
+    @spelled_out(SnapshotRecallOptions)
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `AsyncClient.recall_many`."""
+        return await self._client.recall_many(cues, k, filter=filter, max_generation=self.generation, **options)
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)
@@ -248,6 +283,18 @@ class ClientSnapshot:
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
         """Return the best hits; see `Client.recall`."""
         return self._client.recall(cue, k, max_generation=self.generation, **options)
+
+    @spelled_out(SnapshotRecallOptions)
+    def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `Client.recall_many`."""
+        return self._client.recall_many(cues, k, filter=filter, max_generation=self.generation, **options)
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)

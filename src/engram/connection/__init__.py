@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from engram.connection.connecting import AnyStore, AsyncAnyStore, connect, connect_async
+from engram.connection.connecting import AnySpace, AnyStore, AsyncAnySpace, AsyncAnyStore, connect, connect_async
 
-__all__ = ["AnyStore", "AsyncAnyStore", "connect", "connect_async"]
+__all__ = ["AnySpace", "AnyStore", "AsyncAnySpace", "AsyncAnyStore", "connect", "connect_async"]

@@ -9,8 +9,20 @@ from typing import Final, Self
 from engram.client import AsyncClient
 from engram.client.transport_choice import choose_transport
 from engram.connection.remote_store import TIMEOUT_S
-from engram.errors import FailedPrecondition, NotFound
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.errors import EngramError, FailedPrecondition, NotFound
+from engram.model.operations.naming import SpaceDropped
+from engram.model.operations.naming_errors import space_dropped, space_renamed
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    Metric,
+    Vectors,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+    check_space_name,
+)
+from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.model.values.scalars import as_flag
 
 
 class AsyncRemoteStore:
@@ -54,21 +66,27 @@ class AsyncRemoteStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
+        ttl: Ttl | None = None,
     ) -> AsyncClient:
         """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
+        # All arguments are checked first, even those that an existing space would ignore.
+        may_create = as_flag("create", create)
+        asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and not asks_for_settings(dim, metric, embedder, vectors, ttl):
             return client
         try:
             config = (await client.space_status()).config
         except NotFound:
-            if not create:
+            if not may_create:
                 raise
-            metric_of_new = METRIC_DEFAULT if metric is None else metric
-            config = (await client.create_space(name, dim, metric_of_new, embedder or "")).config
-        check_settings_of(config, dim, metric, embedder)
-        self._found.add(name)
-        return client
+            made = await client.create_space(name, asked.dim, asked.metric, asked.embedder, asked.vectors, asked.ttl_s)
+            config = made.config
+        check_settings_of(config, dim, metric, embedder, vectors, asked.ttl_s)
+        self._found.add(config.name)
+        return client if config.name == name else self._client(config.name)
 
     async def spaces(self) -> list[AsyncClient]:
         """Return a client for each space that can be used, in the order of their names."""
@@ -76,11 +94,41 @@ class AsyncRemoteStore:
         self._found.update(found)
         return [self._client(name) for name in found]
 
+    async def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it. See `RemoteStore.drop`."""
+        dropped = await self._client(DEFAULT_SPACE).drop_space(name)
+        await self._end(name, space_dropped(name))
+        return dropped
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give a space another name. See `RemoteStore.rename`."""
+        await self._client(DEFAULT_SPACE).rename_space(old, new)
+        await self._end(old, space_renamed(old, new))
+
+    async def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space from now on. See `RemoteStore.alias`."""
+        await self._client(DEFAULT_SPACE).set_alias(name, space)
+
+    async def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means. See `RemoteStore.aliases`."""
+        return await self._client(DEFAULT_SPACE).aliases()
+
+    async def drop_alias(self, name: str) -> None:
+        """Drop an alias. See `RemoteStore.drop_alias`."""
+        await self._client(DEFAULT_SPACE).drop_alias(name)
+
     async def close(self) -> None:
         """Close all clients that this store has returned. A second call does nothing."""
         self._is_closed = True
         while self._clients:
             await self._clients.popitem()[1].close()
+
+    async def _end(self, name: str, error: EngramError) -> None:
+        self._found.discard(name)
+        client = self._clients.pop(name, None)
+        if client is not None:
+            client._calls.end(error)
+            await client.close()
 
     def _client(self, name: str) -> AsyncClient:
         check_space_name(name)

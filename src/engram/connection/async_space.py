@@ -17,6 +17,9 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -34,6 +37,8 @@ from engram.model.scans.page import FoundHits
 from engram.model.scans.scan import AsyncScan
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
+from engram.model.values.vector_rows import VectorsLike
+from engram.model.waiting.index_wait import INDEX_WAIT_S
 from engram.store import Snapshot, Space
 
 
@@ -99,6 +104,18 @@ class AsyncSnapshot:
         """Return the best hits; see `Snapshot.recall`."""
         return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
 
+    @spelled_out(SnapshotRecallOptions)
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `Snapshot.recall_many`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall_many, cues, k, filter=filter, **options))
+
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)
     def recall_stream(
@@ -138,34 +155,39 @@ class AsyncSpace:
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    async def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    async def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable. See `Space.observe`."""
-        return await (await self.submit(*arguments, **keywords))
+        if if_absent is False and expected_generations is None:
+            return await (await self.submit(*arguments, **keywords))
+        given: dict[str, Any] = {"if_absent": if_absent, "expected_generations": expected_generations, **keywords}
+        return await asyncio.to_thread(self.blocking.observe, *arguments, **given)
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]: ...
 
@@ -173,6 +195,34 @@ class AsyncSpace:
     async def submit(self, *arguments: Any, **keywords: Any) -> asyncio.Future[Ack]:
         """Store one observation or many; wait only while the queue is full. See `Space.submit`."""
         return asyncio.wrap_future(await asyncio.to_thread(self.blocking.submit, *arguments, **keywords))
+
+    @overload
+    async def update(
+        self,
+        id: str,
+        vector: ArrayLike | None = None,
+        content: str | None = None,
+        *,
+        merge: bool = True,
+        **fields: Unpack[ObservationFields],
+    ) -> Ack: ...
+
+    @overload
+    async def update(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        *,
+        merge: bool = True,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
+        """Change fields of observations; what is not named stays. See `Space.update`."""
+        given: dict[str, Any] = {"merge": merge, **keywords}
+        return await asyncio.to_thread(self.blocking.update, *arguments, **given)
 
     async def delete(
         self,
@@ -186,6 +236,10 @@ class AsyncSpace:
         options: dict[str, Any] = {"filter": filter, "max_generation": max_generation, "dry_run": dry_run}
         return await asyncio.to_thread(functools.partial(self.blocking.delete, ids, **options))
 
+    async def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Remove all that was ever written under some ids from every file of the space. See `Space.erase`."""
+        return await asyncio.to_thread(self.blocking.erase, ids)
+
     async def clear(self) -> Deletion:
         """Delete all observations durably. See `Space.clear`."""
         return await asyncio.to_thread(self.blocking.clear)
@@ -195,6 +249,18 @@ class AsyncSpace:
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a cue, best first. See `Space.recall`."""
         return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
+
+    @spelled_out(RecallOptions)
+    async def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[RecallOptions],
+    ) -> list[Hits]:
+        """Return what `recall` returns for each of many cues, all as of one moment. See `Space.recall_many`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall_many, cues, k, filter=filter, **options))
 
     async def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""
@@ -236,6 +302,17 @@ class AsyncSpace:
     async def stats(self) -> SpaceStatistics:
         """Return statistics of the space. See `Space.stats`."""
         return await asyncio.to_thread(self.blocking.stats)
+
+    async def wait_indexed(self, generation: int | None = None, *, timeout_s: float | None = INDEX_WAIT_S) -> int:
+        """Wait until what was stored is linked into the graph. See `Space.wait_indexed`."""
+        # A thread that waited would be one of the few on which all other calls run.
+        wait = await asyncio.to_thread(self.blocking._index_wait, generation, timeout_s)
+        while True:
+            indexed = await asyncio.to_thread(lambda: self.blocking.indexed_generation)
+            delay_s = wait.next_s(indexed)
+            if delay_s is None:
+                return indexed
+            await asyncio.sleep(delay_s)
 
     @accepts_old("max_generation", max_results="k")
     @spelled_out(RecallStreamOptions)

@@ -12,14 +12,22 @@ from engram.connection.remote_store import TIMEOUT_S, RemoteStore
 from engram.connection.target import check_of_server, is_server
 
 if TYPE_CHECKING:
+    from engram.client import AsyncClient, Client
     from engram.connection.async_memory_store import AsyncMemoryStore
-    from engram.store import MemoryStore
+    from engram.connection.async_space import AsyncSpace
+    from engram.store import MemoryStore, Space
 
 AnyStore: TypeAlias = "MemoryStore | RemoteStore"
 """A store, wherever it is."""
 
 AsyncAnyStore: TypeAlias = "AsyncMemoryStore | AsyncRemoteStore"
 """A store, wherever it is, for coroutines."""
+
+AnySpace: TypeAlias = "Space | Client"
+"""A space, wherever its store is."""
+
+AsyncAnySpace: TypeAlias = "AsyncSpace | AsyncClient"
+"""A space, wherever its store is, for coroutines."""
 
 
 def connect(

@@ -8,8 +8,20 @@ from typing import Final, Self
 
 from engram.client import Client
 from engram.client.transport_choice import choose_transport
-from engram.errors import FailedPrecondition, NotFound
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+from engram.errors import EngramError, FailedPrecondition, NotFound
+from engram.model.operations.naming import SpaceDropped
+from engram.model.operations.naming_errors import space_dropped, space_renamed
+from engram.model.spaces import (
+    DEFAULT_SPACE,
+    Metric,
+    Vectors,
+    asked_config,
+    asks_for_settings,
+    check_settings_of,
+    check_space_name,
+)
+from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.model.values.scalars import as_flag
 
 TIMEOUT_S: Final = 10.0
 
@@ -59,12 +71,15 @@ class RemoteStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
+        ttl: Ttl | None = None,
     ) -> Client:
         """Return a client for the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
         ----------
-        name, dim, metric, embedder, create
+        name, dim, metric, embedder, create, vectors, ttl
             See `MemoryStore.space`.
 
         Raises
@@ -80,18 +95,23 @@ class RemoteStore:
         Unavailable
             If the server cannot be reached.
         """
+        # All arguments are checked first, even those that an existing space would ignore.
+        may_create = as_flag("create", create)
+        asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
-        if name in self._found and (dim, metric, embedder) == (None, None, None):
+        if name in self._found and not asks_for_settings(dim, metric, embedder, vectors, ttl):
             return client
         try:
             config = client.space_status().config
         except NotFound:
-            if not create:
+            if not may_create:
                 raise
-            config = client.create_space(name, dim, METRIC_DEFAULT if metric is None else metric, embedder or "").config
-        check_settings_of(config, dim, metric, embedder)
-        self._found.add(name)
-        return client
+            made = client.create_space(name, asked.dim, asked.metric, asked.embedder, asked.vectors, asked.ttl_s)
+            config = made.config
+        check_settings_of(config, dim, metric, embedder, vectors, asked.ttl_s)
+        self._found.add(config.name)
+        # Whoever opens a space by an alias stays with it, whatever the alias means later.
+        return client if config.name == name else self._client(config.name)
 
     def spaces(self) -> list[Client]:
         """Return a client for each space that can be used, in the order of their names."""
@@ -99,11 +119,48 @@ class RemoteStore:
         self._found.update(found)
         return [self._client(name) for name in found]
 
+    def drop(self, name: str) -> SpaceDropped:
+        """Drop a space with all that is in it. See `MemoryStore.drop`, and `Client.drop_space` for its sessions.
+
+        Clients of it that this store has returned are closed; their calls fail with the error ``space_dropped``.
+        """
+        dropped = self._client(DEFAULT_SPACE).drop_space(name)
+        self._end(name, space_dropped(name))
+        return dropped
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a space another name. See `MemoryStore.rename`, and `Client.rename_space` for its sessions.
+
+        Clients of it that this store has returned are closed; their calls fail with the error ``space_renamed``.
+        """
+        self._client(DEFAULT_SPACE).rename_space(old, new)
+        self._end(old, space_renamed(old, new))
+
+    def alias(self, name: str, space: str) -> None:
+        """Let a name mean a space from now on. See `MemoryStore.alias`."""
+        self._client(DEFAULT_SPACE).set_alias(name, space)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the space that each alias means. See `MemoryStore.aliases`."""
+        return self._client(DEFAULT_SPACE).aliases()
+
+    def drop_alias(self, name: str) -> None:
+        """Drop an alias. See `MemoryStore.drop_alias`."""
+        self._client(DEFAULT_SPACE).drop_alias(name)
+
     def close(self) -> None:
         """Close all clients that this store has returned, each as `Client.close` does. A second call does nothing."""
         self._is_closed = True
         while self._clients:
             self._clients.popitem()[1].close()
+
+    def _end(self, name: str, error: EngramError) -> None:
+        """Close the client of a space that is no more, whose calls fail with the error from now on."""
+        self._found.discard(name)
+        client = self._clients.pop(name, None)
+        if client is not None:
+            client._client._calls.end(error)
+            client.close()
 
     def _client(self, name: str) -> Client:
         check_space_name(name)

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.errors import CorruptData, InvalidInput
-from engram.index.checks import RawVectors, as_generation, as_sums, check_raw
+from engram.index.checks import as_generation
 from engram.index.damage import corrupt_checkpoint
+from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw
 from engram.model.values.scalars import shown
 
-RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
-"""First generation, vectors, and the CRC-32C of each row's bytes."""
+RawBlock = (
+    tuple[int, RawVectors]
+    | tuple[int, RawVectors, NDArray[np.uint32] | None]
+    | tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]
+)
+"""First generation, vectors, the CRC-32C of each row's bytes, and the generation of each row if there are gaps."""
 
 
 def as_blocks(vectors: Iterable[RawBlock]) -> list[RawBlock]:
@@ -32,7 +37,7 @@ def as_blocks(vectors: Iterable[RawBlock]) -> list[RawBlock]:
         vectors = [cast(RawBlock, vectors)]
     blocks: list[RawBlock] = []
     for block in vectors:
-        if not isinstance(block, tuple | list) or len(block) not in {2, 3} or np.ndim(block[1]) != 2:
+        if not isinstance(block, tuple | list) or len(block) not in {2, 3, 4} or np.ndim(block[1]) != 2:
             raise InvalidInput(
                 f"a block of vectors is {shown(block)}; pass (first generation, vectors of shape (n, dim), checksums)",
                 code="invalid_arguments",
@@ -43,8 +48,26 @@ def as_blocks(vectors: Iterable[RawBlock]) -> list[RawBlock]:
         first, rows = as_generation("first generation of a block", block[0]), block[1]
         check_raw(rows, np.shape(rows))
         contiguous = cast(RawVectors, np.ascontiguousarray(rows))
-        blocks.append((first, contiguous, as_sums(block[2] if len(block) > 2 else None, len(rows))))
+        sums = as_sums(block[2] if len(block) > 2 else None, len(rows))
+        blocks.append((first, contiguous, sums, as_row_generations(block[3] if len(block) > 3 else None, len(rows))))
     return blocks
+
+
+def as_memory(memory: object) -> list[NDArray[np.uint8]]:
+    """Return views of memory as a list.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else.
+    """
+    wanted = "a list of uint8 arrays"
+    for view in memory if isinstance(memory, list | tuple) else [memory]:
+        if memory is view or not isinstance(view, np.ndarray) or view.dtype != np.uint8:
+            raise InvalidInput(
+                f"retired is {shown(view)}; pass {wanted}", code="invalid_arguments", field="retired", limit=wanted
+            )
+    return list(cast(list[NDArray[np.uint8]], memory))
 
 
 def replace(native: _core.Index, path: str, with_vectors: bool, background: bool) -> int:
@@ -73,12 +96,21 @@ def write(native: _core.Index, place: int | str, with_vectors: bool, background:
         raise corrupt_checkpoint(error) from error
 
 
-def read(place: int | str, vectors: Iterable[RawBlock] | None) -> _core.Index:
+Blocks = list[tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]]
+"""Blocks as the native index takes them."""
+
+
+def given(vectors: Iterable[RawBlock]) -> Blocks:
+    """Return blocks as the native index takes them."""
+    nothing = (None, None)
+    return [(*block, *nothing)[:4] for block in vectors]
+
+
+def read(place: int | str, vectors: Iterable[RawBlock] | None, dropped: int) -> _core.Index:
     """Open a checkpoint; the parameters and the errors are those of `HnswIndex.load`."""
     try:
         if vectors is None:
             return _core.Index.load(place)
-        blocks = [(block[0], block[1], block[2] if len(block) > 2 else None) for block in vectors]
-        return _core.Index.load_with_raw(place, blocks)
+        return _core.Index.load_with_raw(place, given(vectors), dropped)
     except _core.CorruptCheckpoint as error:
         raise corrupt_checkpoint(error, str(place)) from error

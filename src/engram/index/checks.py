@@ -12,10 +12,9 @@ from engram.errors import InvalidInput
 from engram.model.values.scalars import as_flag, as_real, as_text, as_whole, shown
 from engram.model.values.vectors import as_float32
 
-RawVectors = NDArray[np.float32] | NDArray[np.float16]
-"""Vectors that a search ranks by, where they lie: shape ``(n, dim)``."""
+WORD_BITS: Final = 64
+"""Bits of a word of a bitmap."""
 
-_RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _GENERATION_MAX: Final = 2**63 - 1
 _THREADS_MAX: Final = 1024
 
@@ -93,25 +92,6 @@ def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
     return array
 
 
-def check_raw(raw: RawVectors, shape: tuple[int, ...]) -> None:
-    """Check that `raw` can hold the vectors of a matrix of this shape.
-
-    Raises
-    ------
-    InvalidInput
-        If the shape is another one, or the elements are neither float32 nor float16.
-    """
-    check_array("raw", raw)
-    if raw.shape != shape or raw.dtype not in _RAW_TYPES:
-        raise InvalidInput(
-            f"raw has shape {raw.shape} of {raw.dtype} where {shape} of float32 or float16 is needed",
-            code="dimension_mismatch",
-            field="raw",
-            limit=shape,
-            value=raw.shape,
-        )
-
-
 def check_snapshot(max_generation: int | None) -> int | None:
     """Return `max_generation` if it is a generation or None.
 
@@ -131,7 +111,7 @@ def as_generations(generations: ArrayLike, name: str = "generations") -> NDArray
     InvalidInput
         If they are no generations, or more than one list of them.
     """
-    return _as_numbers(name, generations, np.dtype(np.int64), "whole numbers from 0 to 2**63 - 1")
+    return as_numbers(name, generations, np.dtype(np.int64), "whole numbers from 0 to 2**63 - 1")
 
 
 def as_words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
@@ -142,7 +122,7 @@ def as_words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
     InvalidInput
         If they are no words.
     """
-    return None if allowed is None else _as_numbers("allowed", allowed, np.dtype(np.uint64), "uint64 words of a bitmap")
+    return None if allowed is None else as_numbers("allowed", allowed, np.dtype(np.uint64), "uint64 words of a bitmap")
 
 
 def as_generation(name: str, generation: object, low: int = 0) -> int:
@@ -165,22 +145,6 @@ def as_threads(threads: object) -> int:
         If it is something else.
     """
     return check_range("threads", threads, 1, _THREADS_MAX)
-
-
-def as_sums(sums: object, count: int) -> NDArray[np.uint32] | None:
-    """Return one checksum for each of `count` vectors, or None.
-
-    Raises
-    ------
-    InvalidInput
-        If they are something else.
-    """
-    if sums is None:
-        return None
-    numbers = _as_numbers("sums", sums, np.dtype(np.uint32), "uint32 checksums")
-    if len(numbers) != count:
-        raise wrong_shape("sums", numbers.shape, f"({count},)")
-    return numbers
 
 
 def check_finite(name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -304,7 +268,14 @@ def as_switch(name: str, value: object) -> bool:
     return as_flag(name, value)
 
 
-def _as_numbers(name: str, numbers: object, dtype: np.dtype[Any], wanted: str) -> NDArray[Any]:
+def as_numbers(name: str, numbers: object, dtype: np.dtype[Any], wanted: str) -> NDArray[Any]:
+    """Return whole numbers as a C-contiguous array, of shape ``(n,)``, of the type `dtype`.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else than what is `wanted`, in words.
+    """
     if isinstance(numbers, np.ndarray) and numbers.dtype == dtype and numbers.ndim == 1:
         return np.ascontiguousarray(numbers)
     try:

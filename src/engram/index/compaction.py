@@ -8,6 +8,7 @@ more insertion per live vector and is as good as new (docs/decisions/0008).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -31,9 +32,12 @@ class Compaction:
         The native index to replace.
     horizon
         Versions that ended at or before this generation are not copied. Snapshots older than the horizon lose them.
+    placing
+        Held while places of raw vectors are copied, so that nobody replaces them meanwhile.
     """
 
-    def __init__(self, old: _core.Index, horizon: int) -> None:
+    def __init__(self, old: _core.Index, horizon: int, placing: threading.Lock) -> None:
+        self._placing = placing
         self.old = old
         self.new: _core.Index = old.successor()
         self._horizon = horizon
@@ -80,7 +84,8 @@ class Compaction:
             If pages of the old index's mapped checkpoint are lost.
         """
         try:
-            self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
+            with self._placing:
+                self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
+from engram.index.checkpoint_file import Blocks
 from engram.index.compaction import Compaction
+from engram.index.unreadable import UnreadableVersions
 
 _Deletions = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -33,12 +35,21 @@ class CurrentGraph:
         The index in use.
     changing
         The lock that keeps the writer out of a compaction's last step.
+    unreadable
+        The versions that the index lacks, because their vectors could not be read.
     """
 
     def __init__(self, native: _core.Index) -> None:
         self.native: _core.Index = native
         self.changing: Final = threading.Lock()
+        self.unreadable: Final = UnreadableVersions()
         self._compacting = threading.Lock()
+        # Held while places of raw vectors are copied to a fresh index, and while they are replaced.
+        self._placing = threading.Lock()
+        self._successor: _core.Index | None = None
+        self._relocated_meanwhile = False
+        # The index before, if the one in use may refer to what stands there for vectors that were dropped.
+        self._before: _core.Index | None = None
         self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)
         self._indexed_before = 0
 
@@ -52,7 +63,22 @@ class CurrentGraph:
         """
         with self.changing:
             self._deleted_meanwhile.append((versions, ends))
-            return self.native.remove(versions, ends)
+            return self.unreadable.end(versions, ends) + self.native.remove(versions, ends)
+
+    def erase(self, versions: NDArray[np.int64]) -> None:
+        """Hide versions from all snapshots, also in an index that is about to take the place of this one.
+
+        Parameters
+        ----------
+        versions
+            int64, shape ``(n,)``: the versions.
+        """
+        with self._placing:
+            # The successor first: what takes its place in between is this one. Nothing is copied meanwhile.
+            for native in (self._successor, self.native):
+                if native is not None:
+                    native.erase(versions)
+            self.unreadable.drop(versions)
 
     def compact(self, horizon: int | None, threads: int, go_on: Callable[[], bool]) -> int:
         """Move the live versions to a fresh index and use that one; return the number of dropped versions.
@@ -68,7 +94,10 @@ class CurrentGraph:
             with self.changing:
                 self._deleted_meanwhile = deque()
             try:
-                move = Compaction(self.native, self.native.visible_generation if horizon is None else horizon)
+                with self._placing:
+                    dropped = self.native.visible_generation if horizon is None else horizon
+                    move = Compaction(self.native, dropped, self._placing)
+                    self._successor, self._relocated_meanwhile = move.new, False
                 if not move.prepare(threads, go_on):
                     return 0
                 with self.changing:
@@ -78,9 +107,26 @@ class CurrentGraph:
                         move.new.remove(versions, ends)
                     self._indexed_before = self.indexed_generation
                     self.native = move.new
+                    self._before = move.old if self._relocated_meanwhile else None
+                self.unreadable.drop_ended(dropped)
                 return move.old.size - move.new.size
             finally:
                 self._deleted_meanwhile = deque(maxlen=0)
+                self._successor = None
+
+    def relocate(
+        self, first_generation: int, last_generation: int, blocks: Blocks, retired: list[NDArray[np.uint8]]
+    ) -> None:
+        """Use raw vectors at another place, also in an index that is about to take the place of this one.
+
+        The parameters are those of `HnswIndex.relocate`.
+        """
+        with self._placing:
+            self._relocated_meanwhile = True
+            # The successor first: what takes its place in between has its vectors at the new place already.
+            for native in (self._successor, self.native):
+                if native is not None:
+                    native.relocate(first_generation, last_generation, blocks, retired)
 
     @property
     def indexed_generation(self) -> int:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
+from engram.errors import InvalidInput
 from engram.index.checks import (
+    WORD_BITS,
     as_generation,
     as_rows,
     as_threads,
@@ -23,7 +25,7 @@ from engram.index.checks import (
 )
 from engram.index.cues import CueTable
 from engram.index.current_graph import CurrentGraph
-from engram.index.damage import corrupt_checkpoint, report
+from engram.index.damage import corrupt_checkpoint, joined, report
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.model.limits import EF_MAX, RESULTS_MAX
@@ -54,6 +56,7 @@ class GraphReader:
         threads: int = 1,
         allowed: NDArray[np.uint64] | None = None,
         damaged: list[int] | None = None,
+        allowed_begin: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Find the `k` nearest visible vectors of each query.
 
@@ -68,10 +71,12 @@ class GraphReader:
         threads
             Number of threads that share the queries.
         allowed
-            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. The number of set
-            bits decides whether the graph is walked or the allowed vectors are scanned.
+            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``(g - allowed_begin) // 64``.
+            The number of set bits decides whether the graph is walked or the allowed vectors are scanned.
         damaged
             Receives the generations that are left out because their vectors no longer match their checksums.
+        allowed_begin
+            The generation of the first bit of `allowed`, a multiple of 64; none before it may be found.
 
         Returns
         -------
@@ -92,13 +97,14 @@ class GraphReader:
         native = self._native
         rows, is_one = as_rows("queries", queries, native.dim)
         snapshot = check_snapshot(max_generation)
+        words, begin = as_words(allowed), _first_of(allowed_begin)
         try:
-            generations, scores, lost = native.search(rows, k, ef, snapshot, as_words(allowed), threads)
+            generations, scores, lost = native.search(rows, k, ef, snapshot, words, threads, begin)
         except _core.NotFinite:
             raise not_finite("queries") from None
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
-        report(lost, damaged)
+        report(joined(lost, self._unreadable(snapshot, words, begin)), damaged)
         return (generations[0], scores[0]) if is_one else (generations, scores)
 
     def walk(
@@ -106,6 +112,7 @@ class GraphReader:
         query: ArrayLike,
         max_generation: int | None = None,
         allowed: NDArray[np.uint64] | None = None,
+        allowed_begin: int = 0,
     ) -> Walk:
         """Begin a search whose results are taken piece by piece; the parameters are those of `search`.
 
@@ -116,8 +123,9 @@ class GraphReader:
         """
         snapshot = check_snapshot(max_generation)
         vector = as_vector("query", query, self.dim)
+        words, begin = as_words(allowed), _first_of(allowed_begin)
         try:
-            return Walk(self._native.walk(vector, snapshot, as_words(allowed)))
+            return Walk(self._native.walk(vector, snapshot, words, begin), self._unreadable(snapshot, words, begin))
         except _core.NotFinite:
             raise not_finite("query") from None
 
@@ -148,7 +156,7 @@ class GraphReader:
             keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
-        report(lost, damaged)
+        report(joined(lost, self._graph.unreadable.between(first_generation, last_generation)), damaged)
         return keys, generations, scores
 
     def statistics(self) -> GraphStatistics:
@@ -183,6 +191,17 @@ class GraphReader:
         native = self._native
         return native.size - native.live
 
+    def droppable_count(self, horizon: int | None = None) -> int:
+        """Return the number of versions that `compact` would drop. This looks at each version.
+
+        Parameters
+        ----------
+        horizon
+            As for `HnswIndex.compact`.
+        """
+        native = self._native
+        return native.droppable(native.visible_generation if horizon is None else as_generation("horizon", horizon))
+
     @property
     def live_count(self) -> int:
         """Number of published vectors that are not deleted."""
@@ -194,6 +213,20 @@ class GraphReader:
         return self._native.nbytes
 
     @property
+    def remembers_erased(self) -> bool:
+        """Whether the codes, and with them checkpoints, tell something of a vector that was erased or dropped.
+
+        Where the metric allows it, codes are relative to the mean of the first vectors. If these were few, the mean
+        says much about each of them. Only a graph that is built anew forgets it.
+        """
+        return self._native.remembers_erased
+
+    @property
+    def unreadable_count(self) -> int:
+        """Number of versions that the index lacks because their vectors could not be read; `save` refuses with any."""
+        return len(self._graph.unreadable)
+
+    @property
     def lost_pages(self) -> int:
         """Number of unreadable pages of the mapped checkpoint; if not 0, the index is damaged and must be rebuilt."""
         return self._native.lost_pages
@@ -203,3 +236,24 @@ class GraphReader:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(dim={self.dim}, metric={self.metric!r}, count={len(self)})"
+
+    def _unreadable(
+        self, snapshot: int | None, allowed: NDArray[np.uint64] | None, allowed_begin: int
+    ) -> NDArray[np.int64]:
+        """Return the versions that a search might find if their vectors could be read."""
+        seen_at = self.visible_generation if snapshot is None else snapshot
+        return self._graph.unreadable.seen(seen_at, allowed, allowed_begin)
+
+
+def _first_of(begin: object) -> int:
+    """Return the generation of the first bit of a bitmap; raises `InvalidInput` if a bitmap cannot begin with it."""
+    generation = as_generation("allowed_begin", begin)
+    if generation % WORD_BITS:
+        raise InvalidInput(
+            f"allowed_begin is {generation}; a bitmap begins with a whole word",
+            code="out_of_range",
+            field="allowed_begin",
+            limit=f"a multiple of {WORD_BITS}",
+            value=generation,
+        )
+    return generation

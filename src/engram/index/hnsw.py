@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
 
 import numpy as np
@@ -12,29 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
 from engram.index import checkpoint_file
-from engram.index.checkpoint_file import RawBlock, as_blocks
+from engram.index.checkpoint_file import RawBlock, as_blocks, as_memory
 from engram.index.checks import (
-    RawVectors,
     as_descriptor,
     as_generation,
     as_generations,
     as_matrix,
     as_path,
     as_place,
-    as_sums,
     as_switch,
     as_threads,
     check_call,
     check_choice,
     check_finite,
     check_range,
-    check_raw,
     wrong_shape,
 )
 from engram.index.current_graph import CurrentGraph
+from engram.index.damage import check_lacks_nothing
 from engram.index.graph_reader import GraphReader
 from engram.index.link_helpers import LinkHelpers
 from engram.index.quality import Quality, choose_preset
+from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw
 from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
 from engram.model.spaces import METRICS, Metric
 
@@ -107,7 +106,7 @@ class HnswIndex(GraphReader):
             for start in range(0, len(matrix), _ENCODE_BATCH):
                 piece = matrix[start : start + _ENCODE_BATCH]
                 with self._graph.changing:
-                    self._native.append(piece, first + start, None, None)
+                    self._native.append(piece, first + start, None, None, None)
                     self._native.publish(first + start + len(piece) - 1)
         return first
 
@@ -117,6 +116,7 @@ class HnswIndex(GraphReader):
         first_generation: int,
         raw: RawVectors | None = None,
         sums: NDArray[np.uint32] | None = None,
+        generations: NDArray[np.int64] | None = None,
     ) -> None:
         """Encode vectors under the generations from `first_generation` on, without making them visible.
 
@@ -130,6 +130,8 @@ class HnswIndex(GraphReader):
         sums
             uint32, shape ``(n,)``: CRC-32C of each row's bytes in `raw`, which a search verifies before it ranks by the
             row. None: float32 is summed from `vectors`; float16 is summed from `raw`, which is read for this.
+        generations
+            int64, shape ``(n,)``, rising: the generation of each vector. None: there are no gaps.
 
         Raises
         ------
@@ -142,8 +144,45 @@ class HnswIndex(GraphReader):
             check_raw(raw, matrix.shape)
             raw = cast(RawVectors, np.ascontiguousarray(raw))
         sums = as_sums(sums, len(matrix))
+        generations = as_row_generations(generations, len(matrix))
         with self._graph.changing:
-            self._native.append(matrix, first_generation, raw, sums)
+            self._native.append(matrix, first_generation, raw, sums, generations)
+
+    def append_unreadable(self, generations: ArrayLike) -> None:
+        """Note versions whose vectors cannot be read, so that no search passes them over in silence.
+
+        Nobody knows how near they are to anything: every search, walk and match that might find them leaves them out as
+        damaged. They are no part of the graph, count as published, and end and are erased like others.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``: the versions. None of them is in the index.
+        """
+        with self._graph.changing:
+            self._graph.unreadable.add(as_generations(generations))
+
+    def centre_on(self, vectors: NDArray[np.float32], last_generation: int) -> None:
+        """Code vectors relative to the mean of the first ones, if the metric allows it, before any is appended.
+
+        Without this, the vectors of the first `append` make the centre, which may be few. Afterwards it does nothing.
+
+        Parameters
+        ----------
+        vectors
+            float32, shape ``(n, dim)``, C-contiguous: the first vectors that will be appended.
+        last_generation
+            The generation that the last of them will have.
+
+        Raises
+        ------
+        InvalidInput
+            If the shape does not fit, or the generation is none.
+        """
+        matrix = as_matrix("vectors", vectors, self.dim)
+        last_generation = as_generation("last_generation", last_generation, low=1)
+        with self._graph.changing:
+            self._native.centre_on(matrix, last_generation)
 
     def publish(self, generation: int) -> None:
         """Make all versions up to `generation` visible to searches without a snapshot."""
@@ -170,6 +209,18 @@ class HnswIndex(GraphReader):
         if len(ends) not in {1, len(versions)}:
             raise wrong_shape("at", ends.shape, f"({len(versions)},)")
         return self._graph.delete(versions, np.ascontiguousarray(np.broadcast_to(ends, versions.shape)))
+
+    def erase(self, generations: ArrayLike) -> None:
+        """Hide versions from all snapshots, also those that have ended; return when no search finds them any more.
+
+        Checkpoints that are written afterwards have nothing of their vectors.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``: the versions, which are published. Unknown ones are ignored.
+        """
+        self._graph.erase(as_generations(generations))
 
     def link(self, count_max: int, *, background: bool = False) -> int:
         """Link up to `count_max` published vectors into the graph; return how many were linked, 0 if none are left.
@@ -204,6 +255,31 @@ class HnswIndex(GraphReader):
         check_call("go_on", go_on)
         return self._graph.compact(horizon, as_threads(threads), go_on)
 
+    def relocate(
+        self,
+        first_generation: int,
+        last_generation: int,
+        vectors: Iterable[RawBlock],
+        retired: Sequence[NDArray[np.uint8]],
+    ) -> None:
+        """Use the raw vectors of a range of generations at another place.
+
+        When this returns, no search reads them at the old place, unless it is a walk on a graph that was compacted.
+
+        Parameters
+        ----------
+        first_generation, last_generation
+            The range.
+        vectors
+            Where they are now; blocks as for `load`. Versions in the range that are left out must have ended before all
+            snapshots that are still in use. A search that ranks them nevertheless reports them as damaged.
+        retired
+            The memory at the old place, which the index no longer keeps alive.
+        """
+        first = as_generation("first_generation", first_generation)
+        last = as_generation("last_generation", last_generation)
+        self._graph.relocate(first, last, checkpoint_file.given(as_blocks(vectors)), as_memory(retired))
+
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
 
@@ -213,13 +289,16 @@ class HnswIndex(GraphReader):
         Raises
         ------
         CorruptData
-            If a vector to be written is damaged, or pages of the mapped checkpoint are lost. An older file stays.
+            If a vector to be written is damaged or could not be read, or pages of the mapped checkpoint are lost. An
+            older file stays.
         """
+        check_lacks_nothing(self.unreadable_count)
         with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
         return checkpoint_file.replace(self._native, as_path(path), with_vectors, background)
 
     def save_into(self, descriptor: int, *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint as `save` does, replacing the content of a file that the caller has opened and keeps."""
+        check_lacks_nothing(self.unreadable_count)
         with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
         descriptor = as_descriptor("descriptor", descriptor)
         return checkpoint_file.write(self._native, descriptor, with_vectors, background)
@@ -229,6 +308,7 @@ class HnswIndex(GraphReader):
         cls,
         path: str | os.PathLike[str] | int,
         vectors: Iterable[RawBlock] | None = None,
+        dropped: int = 0,
     ) -> HnswIndex:
         """Open a checkpoint by mapping it.
 
@@ -239,7 +319,10 @@ class HnswIndex(GraphReader):
         vectors
             For a checkpoint without raw vectors: blocks in ascending order that cover all its vectors and stay
             unchanged as long as the index lives. A block is (first generation, float32 or float16 array ``(n, dim)``,
-            CRC-32C of each row's bytes). A block without checksums is read completely and taken as correct.
+            CRC-32C of each row's bytes). A block without checksums is read completely and taken as correct. If there
+            are gaps, the generation of each row follows, int64, shape ``(n,)``, rising.
+        dropped
+            Vectors with generations up to this one may be missing from `vectors`. They are hidden from all snapshots.
 
         Raises
         ------
@@ -247,5 +330,6 @@ class HnswIndex(GraphReader):
             If the file is not a checkpoint, is damaged, or `vectors` do not cover it.
         """
         index = cls.__new__(cls)
-        index._begin(checkpoint_file.read(as_place(path), None if vectors is None else as_blocks(vectors)))
+        dropped = as_generation("dropped", dropped)
+        index._begin(checkpoint_file.read(as_place(path), None if vectors is None else as_blocks(vectors), dropped))
         return index

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.index.checks import check_damaged, check_range
-from engram.index.damage import corrupt_checkpoint, report
+from engram.index.damage import corrupt_checkpoint, joined, report
 from engram.model.limits import EF_MAX, RESULTS_MAX
 
 
@@ -18,8 +18,10 @@ class Walk:
     20 bytes for each node it meets. One thread at a time may use it.
     """
 
-    def __init__(self, native: _core.Walk) -> None:
+    def __init__(self, native: _core.Walk, unreadable: NDArray[np.int64] | None = None) -> None:
         self._native = native
+        # What the walk would have looked at, had it been readable. It is reported with the first results.
+        self._unreadable = unreadable
 
     def __repr__(self) -> str:
         return "Walk()"
@@ -58,5 +60,6 @@ class Walk:
             generations, scores, lost = self._native.next(count, ef)
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
+        lost, self._unreadable = joined(lost, self._unreadable), None
         report(lost, damaged)
         return generations, scores

@@ -33,6 +33,7 @@ class Damages:
         self._found: dict[tuple[str, int], Damage] = {}
         self._known: set[tuple[str, int]] = set()
         self._count = 0
+        self._is_over = False
 
     @property
     def count(self) -> int:
@@ -44,11 +45,24 @@ class Damages:
         with self._guard:
             return tuple(self._found.values())
 
+    def renamed(self, space: str) -> Damages:
+        """Return the same damage as found in the space under its new name. This is not logged again."""
+        renamed = Damages(space, self._remembered_max)
+        with self._guard:
+            renamed._found = {place: damage._replace(space=space) for place, damage in self._found.items()}
+            renamed._known, renamed._count = set(self._known), self._count
+        return renamed
+
+    def end(self) -> None:
+        """Record nothing more: the files belong to nobody any more, and may be removed or moved."""
+        with self._guard:
+            self._is_over = True
+
     def report(self, file: str, offset: int, first_generation: int, last_generation: int, what: str) -> Damage:
         """Record a damaged place and return it. A place that is already known is not counted or logged again."""
         damage = Damage(self.space, file, offset, first_generation, last_generation, what)
         with self._guard:
-            if (file, offset) in self._known:
+            if self._is_over or (file, offset) in self._known:
                 return damage
             self._count += 1
             if len(self._known) < _KNOWN_MAX:

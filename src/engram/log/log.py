@@ -21,12 +21,11 @@ from engram.log.records.record_table import RecordTable
 from engram.log.recovered_log import RecoveredLog
 from engram.log.recovery import recover
 from engram.log.segments.segment import Segment
-from engram.log.segments.segment_pool import SegmentPool, least_segment_bytes
+from engram.log.segments.segment_pool import SegmentPool, least_segment_bytes, next_segment_bytes
 from engram.log.shortage import Shortage, Shortages
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
-_SEGMENT_BYTES_FIRST: Final = 1 << 20
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -48,16 +47,13 @@ class Log(RecordTable):
         recovered: RecoveredLog,
         read_only: bool,
     ) -> None:
-        super().__init__(recovered.records)
+        super().__init__(recovered.pages(), recovered.last_generation)
         self.damages: Final = damages
-        self._manifest = manifest
-        self._dim = dim
+        self.manifest: Final = manifest
+        self.dim: Final = dim
         self._segment_bytes = segment_bytes
         self._synced_generation = recovered.last_generation
-        self._nbytes = recovered.nbytes
         self._pool = SegmentPool(storage, manifest, damages, recovered.last_epoch, recovered.blanks)
-        self._segments = list(recovered.segments)
-        # None after a crash: the last segment ends in a torn write, which new records must not be mixed with.
         self._segment = recovered.last
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
@@ -104,8 +100,8 @@ class Log(RecordTable):
         Raises
         ------
         CorruptData
-            If durable records are broken or missing; it names the file and the offset. An unfinished write at the very
-            end, which a crash explains, is dropped instead.
+            If durable records are missing or their headers are broken; it names the file and the offset. An unfinished
+            write at the very end, which a crash explains, is dropped instead.
         NewerFormat
             If a newer version wrote some of it.
         Unavailable
@@ -124,12 +120,17 @@ class Log(RecordTable):
     @property
     def nbytes(self) -> int:
         """Size of all records in bytes."""
-        return self._nbytes
+        return sum(segment.end - segment.begin for segment in self.segments)
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """The segments that were written to, oldest first. The sequence grows while the log is written."""
-        return self._segments
+        """The segments that have been written to, oldest first."""
+        return [page.segment for page in self.pages]
+
+    @property
+    def present(self) -> Segment | None:
+        """The segment that records go to; None if the next record begins a new one, as it does after a torn write."""
+        return self._segment
 
     def shortage(self) -> Shortage | None:
         """Return what the last writes that found the disk full are short of; None if there is room for them now."""
@@ -181,7 +182,7 @@ class Log(RecordTable):
         self.check_usable()
         self._begin_to_write()
         check_order(entries, self._last_generation + 1, gaps=gaps)
-        return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
+        return PreparedWrite(self._place([encode_record(entry, self.dim) for entry in entries]))
 
     def write(self, prepared: PreparedWrite) -> None:
         """Write what `prepare` returned. Raises as `append` does."""
@@ -212,6 +213,12 @@ class Log(RecordTable):
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
+    def end_segment(self) -> None:
+        """Let the next record begin a new segment, so that what is there, which is durable, can be rewritten."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.file.close()
+
     def leave_mark(self, *, closed: bool = False) -> None:
         """Record in the manifest up to where the log is durable. Any thread may call it.
 
@@ -226,9 +233,9 @@ class Log(RecordTable):
             If the mark cannot be written. The previous mark still holds then.
         """
         mark = self._durable_end._replace(closed=closed)
-        if not self.read_only and mark != self._manifest.mark:
+        if not self.read_only and mark != self.manifest.mark and (closed or not self._closed):
             with typed_failures("noting how far the log went"):
-                self._manifest.set_mark(mark)
+                self.manifest.set_mark(mark)
 
     def close(self) -> None:
         """Close the files; mark the end of the log if all is durable. Records stay readable. Idempotent."""
@@ -242,7 +249,7 @@ class Log(RecordTable):
         except EngramError as error:
             logger.warning("%s", error)
         finally:
-            for segment in self._segments:
+            for segment in self.segments:
                 segment.file.close()
 
     def _sync_and_clean(self, storage: Storage, recovered: RecoveredLog) -> None:
@@ -253,11 +260,14 @@ class Log(RecordTable):
                 segment.file.sync()
             if segment is not self._segment:
                 segment.file.close()
+        if recovered.leftovers:
+            # An older list may be all that is durable, and may have them.
+            self.manifest.save()
         for name in recovered.leftovers:
             storage.remove(name)
 
     def _end_now(self) -> Mark:
-        last = self._segments[-1] if self._segments else None
+        last = self.pages[-1].segment if self.pages else None
         return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
@@ -266,18 +276,17 @@ class Log(RecordTable):
                 records,
                 segment=self._segment,
                 pool=self._pool,
-                next_bytes=self._next_segment_bytes(),
+                next_bytes=next_segment_bytes(self.nbytes, self._segment_bytes),
                 previous_generation=self._last_generation,
                 synced_generation=self._synced_generation,
                 # As the clock says, even if it was set back: `CommitTimes` makes the best of it.
                 now_us=now_us(),
             )
         except OSError as error:
-            needed = least_segment_bytes(max(record.nbytes for record in records))
             doing = "adding a segment to the log"
             if not is_disk_full(error):
                 raise cannot_open(error, doing) from error
-            raise self._shortages.error(error, doing, needed) from error
+            raise self._shortages.error(error, doing, least_segment_bytes(max(r.nbytes for r in records))) from error
 
     def _write(self, plan: Sequence[Run]) -> None:
         previous = self._segment
@@ -316,24 +325,17 @@ class Log(RecordTable):
                 if self._segment is not None:
                     self._segment.file.close()
                 self._segment = run.segment
-                self._segments.append(run.segment)
                 self._is_torn = False
-                self._pool.prepare(self._next_segment_bytes())
-            self._nbytes += run.end - run.start
-        self._add(appended)
-        # Whoever reads a segment up to its end must find the records there.
-        for run in prepared.runs:
+                self._pool.prepare(next_segment_bytes(self.nbytes, self._segment_bytes))
+            self._add(run.segment, [record for record in appended if record.segment is run.segment])
+            # Whoever reads a segment up to its end must find the records there.
             run.segment.end = run.end
-
-    def _next_segment_bytes(self) -> int:
-        """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""
-        if self._manifest.mark.closed:
+        if self.manifest.mark.closed:
             try:
-                self._manifest.set_mark(self._manifest.mark._replace(closed=False))
+                self.manifest.set_mark(self.manifest.mark._replace(closed=False))
             except OSError as error:
                 raise self._shortages.error(error, "noting that the log goes on", BLOCK_BYTES) from error
 

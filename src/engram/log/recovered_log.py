@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from engram.log.records.record import Record
+from engram.log.records.record_table import RecordPage
 from engram.log.segments.segment import Segment
 
 
@@ -15,7 +17,9 @@ class RecoveredLog:
     Parameters
     ----------
     records
-        All records, with rising generations.
+        All records that have rows, with rising generations.
+    progress
+        All PROGRESS records, in order.
     segments
         The segments that contain records or the remains of a crash, oldest first.
     last
@@ -34,18 +38,30 @@ class RecoveredLog:
     blanks: list[Segment] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     last_epoch: int = 0
+    progress: list[Record] = field(default_factory=list)
 
     @property
     def last_generation(self) -> int:
-        """The last generation of the last record, or 0 for an empty log."""
-        return self.records[-1].last_generation if self.records else 0
+        """The last generation that was assigned, or 0 for an empty log."""
+        ends = [*self.records[-1:], *self.progress[-1:]]
+        return max((record.last_generation for record in ends), default=0)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all records in bytes."""
-        return sum(segment.end - segment.begin for segment in self.segments)
+    def pages(self) -> list[RecordPage]:
+        """Return the records by segment."""
+        pages: list[RecordPage] = []
+        with_rows, progress = _by_segment(self.records), _by_segment(self.progress)
+        for segment in self.segments:
+            found, other = with_rows.get(segment.epoch, []), progress.get(segment.epoch, [])
+            # Its first rows may have been dropped.
+            after = pages[-1].last_generation + 1 if pages else 1
+            pages.append(RecordPage(segment, after, found, other))
+        return pages
 
     def close(self) -> None:
         """Close the files. Records stay readable."""
         for segment in (*self.segments, *self.blanks):
             segment.file.close()
+
+
+def _by_segment(records: list[Record]) -> dict[int, list[Record]]:
+    return {epoch: list(group) for epoch, group in groupby(records, lambda record: record.segment.epoch)}

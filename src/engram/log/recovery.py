@@ -2,8 +2,9 @@
 
 A crash may leave the last writes torn: each of their sectors is either right or still zero, in any order. Recovery
 drops such writes, because nothing in them was acknowledged. Anything else that is broken is damage. A log that does not
-reach as far as its manifest says is damaged, too. Damage is reported, never repaired: nothing is deleted or overwritten
-here. The rule is our own, see docs/decisions/0013-every-byte-is-checked.md.
+reach as far as its manifest says is damaged, too. A record that provably was durable is part of the log whatever is
+damaged behind its header: that is reported here, and met again by whoever reads it. Nothing is repaired, deleted or
+overwritten. The rule is our own, see docs/decisions/0013-every-byte-is-checked.md.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from engram.log.damage import Damages
 from engram.log.files.storage import Storage
 from engram.log.format1.recovery import open_listed1
 from engram.log.manifest import Manifest, Mark, SegmentEntry
-from engram.log.records.header import Header
+from engram.log.records.header import Header, RecordKind
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.recovered_log import RecoveredLog
-from engram.log.segments.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
+from engram.log.segments.segment import MISFIT, Segment, check_size, segment_of
 from engram.log.segments.segment_header import read_segment_header
 from engram.log.torn_tail import corrupt, drop_unfinished
 
@@ -45,8 +46,8 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     Raises
     ------
     CorruptData
-        If durable records are broken or missing, or if files do not belong to this log. The error names the file and
-        the offset.
+        If durable records are missing or their headers are broken, if anything else is broken that is neither durable
+        nor a crash's, or if files do not belong to this log. The error names the file and the offset.
     NewerFormat
         If a newer version of Engram wrote a part of the log.
     OSError
@@ -54,8 +55,8 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     """
     log = RecoveredLog()
     try:
-        found = {epoch: name for name in storage.names() if (epoch := segment_epoch(name)) is not None}
-        log.last_epoch = max(found, default=0)
+        found = {name: number for name in storage.names() if (number := segment_of(name)) is not None}
+        log.last_epoch = max((epoch for epoch, _ in found.values()), default=0)
         _look_at_strangers(log, storage, manifest, found)
         _open_segments(log, storage, manifest, found, damages)
         _read_segments(log, dim, manifest.mark, trusted_generation)
@@ -67,11 +68,21 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     return log
 
 
-def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str]) -> None:
-    """Refuse segments that the manifest does not list, unless nothing was ever written to them."""
-    listed = {entry.epoch for entry in manifest.segments}
-    for epoch in sorted(found.keys() - listed):
-        segment = Segment(epoch, storage.open(found[epoch]), 0, Damages())
+def _look_at_strangers(
+    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[str, tuple[int, int]]
+) -> None:
+    """Refuse segments that are not listed, unless an interrupted compaction or creation left them.
+
+    Whatever a compaction leaves is in a segment that is listed, too.
+    """
+    listed = {entry.name for entry in manifest.segments}
+    left = set(manifest.left_behind(found.values()))
+    for name in sorted(found.keys() - listed):
+        epoch, revision = found[name]
+        if (epoch, revision) in left:
+            log.leftovers.append(name)
+            continue
+        segment = Segment(epoch, storage.open(name), 0, Damages(), revision=revision)
         segment.file.close()
         header = read_segment_header(segment.memory, segment.name)
         is_blank = segment.nonzero_from(segment.begin if header is not None else 0) < 0
@@ -86,12 +97,12 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
 
 
 def _open_segments(
-    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str], damages: Damages
+    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[str, tuple[int, int]], damages: Damages
 ) -> None:
     for entry in manifest.segments:
-        if entry.epoch not in found:
-            raise corrupt(segment_name(entry.epoch), 0, "the file is missing", code="missing_segment")
-        segment = Segment(entry.epoch, storage.open(found[entry.epoch]), entry.salt, damages, entry.format)
+        if entry.name not in found:
+            raise corrupt(entry.name, 0, "the file is missing", code="missing_segment")
+        segment = Segment(entry.epoch, storage.open(entry.name), entry.salt, damages, entry.format, entry.revision)
         log.blanks.append(segment)
         check_size(segment, entry.nbytes)
         if entry.format == 1:
@@ -127,11 +138,18 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
     fresh = [segment for segment in log.segments if segment.format > 1]
     limits = _limits(fresh)
     for number, (segment, limit) in enumerate(zip(fresh, limits, strict=True)):
+        segment.end = segment.begin
         broken = _scan(log, segment, dim, limit, trusted_generation)
+        while broken is not None and _is_durable(broken[0], segment, fresh[number + 1 :], mark):
+            header, offset = broken
+            segment.report(offset, header.first_generation, header.last_generation)
+            _take(log, segment, header)
+            broken = _scan(log, segment, dim, limit, trusted_generation)
         if limit is None:
             # Besides the last segment, this is one that is followed only by segments with the remains of a crash.
             torn = _judge_tail(log, segment, broken, mark)
-            log.last = segment if number == len(fresh) - 1 and not torn else None
+            is_open = number == len(fresh) - 1 and not torn and not segment.revision
+            log.last = segment if is_open else None
         elif log.last_generation != limit:
             raise corrupt(
                 segment.name,
@@ -160,14 +178,13 @@ def _limits(segments: Sequence[Segment]) -> list[int | None]:
 def _scan(
     log: RecoveredLog, segment: Segment, dim: int, limit: int | None, trusted_generation: int
 ) -> tuple[Header, int] | None:
-    """Read the records that continue the log, and set the segment's `end` behind them.
+    """Read the records that continue the log from the segment's `end` on, and move it behind them.
 
     Returns
     -------
     tuple[Header, int] or None
         If the next record is broken: its header, and the offset of the damage in the file.
     """
-    segment.end = segment.begin
     while (header := segment.header_at(segment.end)) is not None:
         if header.previous_generation != log.last_generation or (limit is not None and header.last_generation > limit):
             return None
@@ -175,9 +192,31 @@ def _scan(
         offset = segment.damage_in(header) if header.last_generation > trusted_generation else -1
         if offset >= 0:
             return header, offset
-        log.records.append(Record(segment, header))
-        segment.end += header.length
+        _take(log, segment, header)
     return None
+
+
+def _take(log: RecoveredLog, segment: Segment, header: Header) -> None:
+    """Make a record the next one of the log, and set the segment's `end` behind it."""
+    records = log.progress if header.kind == RecordKind.PROGRESS else log.records
+    records.append(Record(segment, header))
+    segment.end = header.end
+
+
+def _is_durable(header: Header, segment: Segment, following: Sequence[Segment], mark: Mark) -> bool:
+    """Return whether a record provably was durable, so that no crash explains what is broken behind its header.
+
+    Only what was written to its own segment, or begins the very next one, proves it. Segments further behind may give
+    its generations to other observations, after a crash.
+    """
+    last = header.last_generation
+    if mark.epoch == segment.epoch and mark.generation >= last:
+        return True
+    # A segment is synced before the next one is written.
+    first = following[0].header_at(following[0].begin) if following else None
+    if first is not None and first.previous_generation >= last:
+        return True
+    return any(later.synced_generation >= last for later in segment.later_headers(header.end))
 
 
 def _check_dim(segment: Segment, header: Header, dim: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
 
 import numpy as np
 from crc32c import crc32c
@@ -15,21 +14,48 @@ from engram.log.format1.records import ALIGNMENT
 from engram.log.format1.records import MAGIC as MAGIC1
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
-from engram.log.records.header import MAGIC, Header
+from engram.log.records.header import MAGIC, Header, RecordKind
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment, segment_epoch, segment_name
+from engram.log.segments.segment import LOG_DIRECTORY, Segment, segment_name, segment_of
 from engram.log.segments.segment_header import SegmentHeader, read_segment_header
 from engram.maintenance.repairs.padded_file import PaddedFile
 
-_LOG: Final = "log"
+
+def segments_in(storage: Storage, manifest: Manifest | None) -> list[tuple[int, int]]:
+    """Return number and revision of the segments whose files are in the directory of a log, ascending.
+
+    What a compaction has left behind is left out. Without a manifest, a compacted segment is taken for complete if it
+    ends as one does.
+    """
+    there = sorted(number for name in storage.names() if (number := segment_of(name)) is not None)
+    if manifest is not None:
+        left = set(manifest.left_behind(there))
+        return [one for one in there if one not in left]
+    for epoch, revision in there:
+        first_epoch = _first_epoch_if_whole(storage, epoch, revision) if revision else 0
+        if first_epoch:
+            there = [one for one in there if not first_epoch <= one[0] <= epoch or one == (epoch, revision)]
+        elif revision:
+            there = [one for one in there if one != (epoch, revision)]
+    return there
 
 
-def epochs_in(storage: Storage) -> list[int]:
-    """Return the numbers of the segments whose files are in the directory of a log, ascending."""
-    return sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
+def _first_epoch_if_whole(storage: Storage, epoch: int, revision: int) -> int:
+    """Return the lowest number of the segments that a compacted one replaces; 0 if it was not written to its end."""
+    try:
+        file = mapped(storage, segment_name(epoch, revision))
+    except OSError:
+        return 0
+    header = read_segment_header(file.view().data, segment_name(epoch, revision))
+    if header is None:
+        return 0
+    segment = Segment(epoch, file, header.salt, Damages(), revision=revision)
+    records = headers_in(segment)
+    is_whole = bool(records) and records[-1].kind == RecordKind.PROGRESS and segment.damage_in(records[-1]) < 0
+    return header.first_epoch if is_whole else 0
 
 
-def mapped(storage: Storage, epoch: int) -> StorageFile:
+def mapped(storage: Storage, name: str) -> StorageFile:
     """Return the file of a segment, mapped and closed: no descriptor stays open, whatever happens.
 
     Raises
@@ -37,7 +63,7 @@ def mapped(storage: Storage, epoch: int) -> StorageFile:
     OSError
         If it is not there or cannot be read.
     """
-    file = storage.open(segment_name(epoch))
+    file = storage.open(name)
     file.close()
     return file
 
@@ -49,12 +75,12 @@ def identity_in(storage: Storage) -> Identity | None:
     """
     found: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str], Identity] = {}
-    for epoch in epochs_in(storage):
+    for number in segments_in(storage, None):
         try:
-            file = mapped(storage, epoch)
+            file = mapped(storage, segment_name(*number))
         except OSError:
             continue
-        header = read_segment_header(file.view().data, segment_name(epoch))
+        header = read_segment_header(file.view().data, segment_name(*number))
         if header is not None:
             found[header.identity[:2]] += 1
             newest[header.identity[:2]] = header.identity
@@ -84,29 +110,30 @@ def find_segments(
     NewerFormat
         If a newer version of Engram wrote one of the segments.
     """
-    entries = {entry.epoch: entry for entry in manifest.segments} if manifest is not None else {}
-    there = set(epochs_in(storage))
+    listed = manifest.segments if manifest is not None else ()
+    entries = {(entry.epoch, entry.revision): entry for entry in listed}
+    there = set(segments_in(storage, manifest))
     segments = []
     lost_epoch = 0
-    for epoch in sorted(there | entries.keys()):
-        name = f"{_LOG}/{segment_name(epoch)}"
-        if epoch not in there:
+    for epoch, revision in sorted(there | entries.keys()):
+        name = f"{LOG_DIRECTORY}/{segment_name(epoch, revision)}"
+        if (epoch, revision) not in there:
             damages.report(name, 0, 0, 0, "the file is missing")
             lost_epoch = epoch
             continue
         try:
-            file = mapped(storage, epoch)
+            file = mapped(storage, segment_name(epoch, revision))
         except OSError as error:
             if is_passing(error):
                 raise
             damages.report(name, 0, 0, 0, f"the file cannot be read: {error.strerror or error}")
             lost_epoch = epoch
             continue
-        entry = entries.get(epoch)
+        entry = entries.get((epoch, revision))
         if entry is not None:
             segment = _listed(file, entry, space_id, damages)
         else:
-            segment = _unlisted(file, epoch, manifest, space_id, damages)
+            segment = _unlisted(file, epoch, revision, manifest, space_id, damages)
         if segment is not None:
             segments.append(segment)
         # A first sector of zeros may mean that zeros have replaced the whole content, so the segment may be lost, too.
@@ -117,7 +144,7 @@ def find_segments(
 
 
 def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Damages) -> Segment | None:
-    segment = _sized(file, entry.epoch, entry.nbytes, entry.salt, entry.format, damages)
+    segment = _sized(file, entry, damages)
     if entry.format == 1:
         return segment if _is_listed1(segment, entry) else None
     header = _header_of(segment)
@@ -129,10 +156,11 @@ def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Dama
     return segment
 
 
-def _sized(file: StorageFile, epoch: int, nbytes: int, salt: int, format: int, damages: Damages) -> Segment:
-    """Return the segment in a file that was created with `nbytes` bytes. A file that was cut is padded with zeros."""
-    size = file.size
-    segment = Segment(epoch, PaddedFile(file, nbytes) if size < nbytes else file, salt, damages, format)
+def _sized(file: StorageFile, entry: SegmentEntry, damages: Damages) -> Segment:
+    """Return the segment in a file. A file that was cut is padded with zeros."""
+    size, nbytes = file.size, entry.nbytes
+    content = PaddedFile(file, nbytes) if size < nbytes else file
+    segment = Segment(entry.epoch, content, entry.salt, damages, entry.format, entry.revision)
     if size != nbytes:
         segment.report(min(size, nbytes), 0, 0, f"the file has {size} bytes where it was made with {nbytes}")
     return segment
@@ -157,9 +185,9 @@ def _has_holes(segment: Segment, headers: list[Header]) -> bool:
 
 
 def _unlisted(
-    file: StorageFile, epoch: int, manifest: Manifest | None, space_id: str, damages: Damages
+    file: StorageFile, epoch: int, revision: int, manifest: Manifest | None, space_id: str, damages: Damages
 ) -> Segment | None:
-    segment = Segment(epoch, file, 0, damages)
+    segment = Segment(epoch, file, 0, damages, revision=revision)
     header = _header_of(segment)
     if header is not None:
         if segment.nonzero_from(segment.begin) < 0:
@@ -170,7 +198,8 @@ def _unlisted(
             return None
         if manifest is not None:
             segment.report(0, 0, 0, "the space's manifest does not know it, so the manifest is older or was cut")
-        return _sized(file, epoch, header.nbytes, header.salt, 2, damages)
+        known = SegmentEntry(epoch, header.nbytes, 2, header.salt, first_epoch=header.first_epoch, revision=revision)
+        return _sized(file, known, damages)
     if segment.nonzero_from(0) < 0:
         return None
     old = Segment(epoch, file, 0, damages, format=1)

@@ -18,8 +18,9 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.log.recovery import recover
-from engram.maintenance.source import LOG
-from engram.store.space_catalog import Listed, SpaceCatalog, StoredSpace, write_list
+from engram.log.segments.segment import LOG_DIRECTORY
+from engram.store.naming.space_list import FILE, Listed, ListedSpaces, write_list
+from engram.store.space_catalog import SpaceCatalog, StoredSpace
 
 # Nobody else calls a folder like this.
 UNFINISHED: Final = ".engram-unfinished"
@@ -57,10 +58,19 @@ class NewDirectory:
         """Note that the space `name`, whose log ends with `generation`, is complete."""
         self._listed[name] = Listed(space_id, generation)
 
-    def complete(self, store_id: str) -> None:
-        """Write the list of spaces, which makes the folder a data directory."""
+    def complete(self, store_id: str, aliases: Mapping[str, str] | None = None) -> None:
+        """Write the list of spaces, which makes the folder a data directory.
+
+        Parameters
+        ----------
+        aliases
+            The space that each alias means; None: there are none. One whose space is not complete is left out, and so
+            is one that has the name of a space.
+        """
         self.storage.directory("spaces")
-        write_list(self.storage, store_id, self._listed)
+        listed = self._listed
+        kept = {alias: to for alias, to in (aliases or {}).items() if to in listed and alias not in listed}
+        write_list(self.storage, ListedSpaces(store_id, listed, kept))
 
     def publish(self) -> None:
         """Move everything to its final place, durably.
@@ -70,7 +80,7 @@ class NewDirectory:
         """
         names = self.storage.names()
         # Move the list of spaces last, because it makes the directory a complete data directory.
-        for name in sorted(names, key="store.json".__eq__):
+        for name in sorted(names, key=FILE.__eq__):
             self._storage.rename(f"{UNFINISHED}/{name}", name)
         (self.path / UNFINISHED).rmdir()
 
@@ -213,7 +223,7 @@ def _generation_of(space: StoredSpace, manifest: Manifest) -> int:
     """
     covered = max((entry.generation for entry in manifest.checkpoints), default=0)
     try:
-        log = recover(space.storage.directory(LOG), manifest, space.config.dim, covered, Damages())
+        log = recover(space.storage.directory(LOG_DIRECTORY), manifest, space.config.dim, covered, Damages())
     except (EngramError, OSError):
         return manifest.mark.generation
     log.close()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.files.checked_json import format_of
@@ -16,11 +16,9 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
-from engram.store.directory import check_path
-from engram.store.space_catalog import SpaceCatalog, check_is_store
-from engram.store.space_settings import decode_settings, read_settings1
-
-LOG: Final = "log"
+from engram.store.directory import check_is_store, check_path
+from engram.store.space_catalog import SpaceCatalog
+from engram.store.space_settings import decode_listed, read_settings1
 
 
 class Described(NamedTuple):
@@ -71,6 +69,8 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
     ------
     InvalidInput
         If `path` is no path.
+    FailedPrecondition
+        If it is a backup.
     NotFound
         If there is no data directory.
     StoreLocked
@@ -85,8 +85,12 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
         if not Path(path).is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=path)
         storage = FileStorage(path, read_only=True)
-        check_is_store(storage)
-        held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
+        try:
+            check_is_store(storage)
+            held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
+        except BaseException:
+            storage.close()
+            raise
     try:
         yield SpaceCatalog(storage)
     finally:
@@ -132,7 +136,7 @@ def _described(catalogue: SpaceCatalog, known: Described, storage: Storage) -> D
     if format_of(data) == 1 and not known.space_id:
         return known._replace(config=read_settings1(name, data, file), format=1)
     manifest = Manifest.read(storage, name)
-    config = decode_settings(name, manifest.settings, file)
+    config = decode_listed(name, manifest, known.space_id, file)
     identity = manifest.identity
     if identity.store != catalogue.store_id or known.space_id not in ("", identity.space):
         what = "it belongs to another store, or to another time of this one"

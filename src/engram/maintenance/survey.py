@@ -113,7 +113,8 @@ def survey(
     ends1 = {e.epoch: e.last_generation for e in manifest.segments if e.format == 1} if manifest is not None else {}
     reading = _Reading(mark, dim, on_bytes)
     headers = [headers_in(segment) for segment in segments]
-    limits = _limits(segments, headers, ends1, lost_epoch)
+    listed = manifest.segments if manifest is not None else ()
+    limits = _limits(segments, headers, ends1, lost_epoch, {entry.epoch: entry.first_epoch for entry in listed})
     for segment, its_headers, limit in zip(segments, headers, limits, strict=True):
         reading.read(segment, its_headers, limit)
     # A lost segment may have held more than the mark says, unless a clean stop left the mark.
@@ -122,7 +123,11 @@ def survey(
 
 
 def _limits(
-    segments: list[Segment], headers: list[list[Header]], ends1: dict[int, int], lost_epoch: int
+    segments: list[Segment],
+    headers: list[list[Header]],
+    ends1: dict[int, int],
+    lost_epoch: int,
+    first_epochs: dict[int, int],
 ) -> list[int | None]:
     """Return the last generation of each segment that belongs to the log.
 
@@ -140,7 +145,7 @@ def _limits(
         if its_headers:
             first = its_headers[0]
             following = first.previous_generation if first.position == segment.begin else _UNKNOWN
-            next_epoch = segment.epoch
+            next_epoch = first_epochs.get(segment.epoch) or segment.epoch
     return limits[::-1]
 
 

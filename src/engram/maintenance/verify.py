@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Final
 
-from engram.errors import EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
+from engram.log.segments.segment import LOG_DIRECTORY
+from engram.maintenance.erased import Trace, set_aside_names, set_aside_of, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub
@@ -62,11 +66,17 @@ class Verdict:
         The spaces that do not open, by name, each with the reason.
     damages
         All damage that was found; for each record its first damaged place.
+    traces
+        What is left of ids that should be erased.
+    receipts
+        The receipts that were compared, each with the number of traces that are left of it.
     """
 
     spaces: list[CheckedSpace] = field(default_factory=list)
     unsound: dict[str, EngramError] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+    receipts: dict[ErasureReceipt, int] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
@@ -88,10 +98,22 @@ class Verdict:
                 {"space": name, "code": error.code, "message": error.message} for name, error in self.unsound.items()
             ],
             "damages": [damage._asdict() for damage in self.damages],
+            "traces": [trace._asdict() for trace in self.traces],
+            "receipts": [
+                {"space": receipt.space, "generation": receipt.generation, "traces": count}
+                for receipt, count in self.receipts.items()
+            ],
         }
 
 
-def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progress: OnProgress = unseen) -> Verdict:
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    spaces: Sequence[str] = (),
+    erased: Sequence[str] = (),
+    receipts: Sequence[ErasureReceipt] = (),
+    on_progress: OnProgress = unseen,
+) -> Verdict:
     """Check every byte of a data directory: logs, checkpoints and their graphs, descriptions, the list of spaces.
 
     Nothing is changed, so a read-only file system is sufficient. Writers are kept away meanwhile.
@@ -102,6 +124,10 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
         The data directory.
     spaces
         Names of the spaces to check; empty for all.
+    erased
+        Ids of which nothing must be left.
+    receipts
+        Receipts of erasures: nothing must be left of what they name, up to the generations that they name.
     on_progress
         Function that receives the progress.
 
@@ -110,7 +136,7 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
     InvalidInput
         If `path` is no path.
     NotFound
-        If there is no such directory or space.
+        If there is no such directory or space, or a receipt is of none of the spaces.
     StoreLocked
         If a process has the directory open for writing.
     NewerFormat
@@ -123,12 +149,32 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
         wanted = _wanted(catalogue, spaces)
         verdict.damages += catalogue.damages.all()
         sound, unsound = catalogue.load()
+        _check_spaces_of(receipts, [stored for stored in sound if stored.config.name in wanted], unsound)
         for name in sorted(wanted & unsound.keys()):
             _look_into(catalogue, name, unsound[name], verdict, on_progress)
         for stored in sound:
             if stored.config.name in wanted:
-                _check(catalogue, stored, verdict, on_progress)
+                _check(catalogue, stored, erased, receipts, verdict, on_progress)
+        with typed_failures("reading what a repair has set aside"):
+            for name in sorted(wanted) if spaces else set_aside_names(Path(path)):
+                verdict.traces += set_aside_of(Path(path), name, erased)
     return verdict
+
+
+def _check_spaces_of(
+    receipts: Iterable[ErasureReceipt], sound: Iterable[StoredSpace], unsound: dict[str, EngramError]
+) -> None:
+    """Refuse receipts that nothing could be compared with. What the id of an unsound space is may not be known."""
+    known = {stored.manifest.identity.space for stored in sound if stored.manifest is not None}
+    for receipt in receipts:
+        if receipt.space_id not in known and receipt.space not in unsound:
+            raise NotFound(
+                f"the receipt is of a space {receipt.space} with the id {receipt.space_id}, which is not among those "
+                "that are checked",
+                code="unknown_space",
+                field="receipts",
+                value=receipt.space,
+            )
 
 
 def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
@@ -138,7 +184,14 @@ def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
     return set(spaces or catalogue.names)
 
 
-def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_progress: OnProgress) -> None:
+def _check(
+    catalogue: SpaceCatalog,
+    stored: StoredSpace,
+    erased: Sequence[str],
+    receipts: Sequence[ErasureReceipt],
+    verdict: Verdict,
+    on_progress: OnProgress,
+) -> None:
     name = stored.config.name
     on_progress_of = Counter(on_progress, "opening", name)
     try:
@@ -152,6 +205,11 @@ def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_pr
         for nbytes in scrub(state):
             on_progress_of.add(nbytes)
         _check_graph(state, name)
+        try:
+            _look_for_traces(state, name, erased, receipts, verdict)
+        except CorruptData as error:
+            # What cannot be read may be anything.
+            verdict.unsound[name] = error
         linked = state.index.statistics().linked
         verdict.spaces.append(
             CheckedSpace(name, state.log.last_generation, len(state.versions), state.log.nbytes, linked)
@@ -161,10 +219,21 @@ def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_pr
     found = state.log.damages
     remembered = found.all()
     if found.count > len(remembered):
-        verdict.damages += [one for one in remembered if not one.file.startswith(LOG)]
+        verdict.damages += [one for one in remembered if not one.file.startswith(LOG_DIRECTORY)]
         _survey(catalogue, name, verdict, on_progress)
     else:
         verdict.damages += remembered
+
+
+def _look_for_traces(
+    state: SpaceState, name: str, erased: Sequence[str], receipts: Sequence[ErasureReceipt], verdict: Verdict
+) -> None:
+    verdict.traces += traces_of(state, name, erased)
+    for receipt in receipts:
+        if receipt.space_id == state.manifest.identity.space:
+            found, known = list(traces_of_receipt(state, name, receipt)), set(verdict.traces)
+            verdict.receipts[receipt] = len(found)
+            verdict.traces += [trace for trace in found if trace not in known]
 
 
 def _check_graph(state: SpaceState, name: str) -> None:
@@ -199,9 +268,9 @@ def _survey(catalogue: SpaceCatalog, name: str, verdict: Verdict, on_progress: O
 
 
 def _survey_log(known: Described, damages: Damages, counter: Counter) -> None:
-    if known.storage is None or not known.storage.is_directory(LOG):
+    if known.storage is None or not known.storage.is_directory(LOG_DIRECTORY):
         return
-    log = known.storage.directory(LOG)
+    log = known.storage.directory(LOG_DIRECTORY)
     identity = identity_in(log)
     space_id = known.space_id or (identity.space if identity is not None else "")
     dim = known.config.dim if known.config is not None else 0

@@ -76,6 +76,15 @@ RECALLS_WAITING: Final = _SERVER.gauge(
 UNSOUND_SPACES: Final = _SERVER.gauge(
     "unsound_spaces", "spaces", "unsound spaces", "Spaces that could not be opened and are not served."
 )
+OPEN_SPACES: Final = _SERVER.gauge(
+    "open_spaces", "spaces", "open spaces", "Spaces that are open: they were used not long ago, or are in use."
+)
+RESTING_SPACES: Final = _SERVER.gauge(
+    "resting_spaces", "spaces", "resting spaces", "Spaces that are closed until they are used."
+)
+SPACES_RESTED: Final = _SERVER.counter(
+    "spaces_rested_total", "spaces", "came to rest", "Spaces that were closed to make room for others."
+)
 DISK_FREE: Final = _SERVER.gauge(
     "disk_free_bytes", "bytes", "disk free", "Free space on the disk of the store. Without a value for one in memory."
 )
@@ -144,6 +153,21 @@ INDEX_LAG_LIMIT: Final = _SPACES.gauge(
     "index_lag_limit_observations", "observations", "", "Observations that may wait to be linked into the graph."
 )
 LOG_BYTES: Final = _SPACES.gauge("log_bytes", "bytes", "log", "Size of the log.")
+LOG_COMPACTIONS: Final = _SPACES.counter(
+    "log_compactions_total",
+    "compactions",
+    "log compactions",
+    "Times that segments of the log were replaced by one that has less.",
+)
+LOG_FREED_BYTES: Final = _SPACES.counter(
+    "log_freed_bytes_total", "bytes", "log freed", "Bytes of the log that compactions have given back to the disk."
+)
+LOG_COMPACTION_FAILURES: Final = _SPACES.counter(
+    "log_compaction_failures_total", "failures", "log failures", "Compactions of the log that failed."
+)
+OLDEST_GENERATION: Final = _SPACES.gauge(
+    "oldest_generation", "generations", "", "Oldest generation that can be recalled."
+)
 INDEX_BYTES: Final = _SPACES.gauge("index_bytes", "bytes", "index", "Memory of the index and of the data for filters.")
 GENERATION: Final = _SPACES.gauge(
     "generation",

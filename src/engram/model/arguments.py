@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.columns import (
     COLUMNS,
+    EMBED,
     IDS,
     MANY_KEYWORDS,
     ONE_KEYWORDS,
@@ -22,13 +23,17 @@ from engram.model.columns import (
 from engram.model.observation_row import ObservationRow, batch_of, convert_row
 from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
+from engram.model.values.expiry import arguments_of_expiries
 from engram.model.values.keywords import warn_deprecated
 from engram.model.values.sequences import as_list
+from engram.model.values.vector_rows import VectorsLike
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Ids, vectors and contents may be given by place.
 _PLACED: Final = 3
+# In older versions also timestamps, confidences, importances, metadata and tags.
+_ONCE_PLACED: Final = 8
 _FIELDS: Final = frozenset(ObservationFields.__annotations__)
 
 
@@ -65,8 +70,8 @@ class ManyObservations(NamedTuple):
     """Columns of observations as a caller passes them; None stands for what is not given."""
 
     ids: Sequence[str]
-    vectors: ArrayLike | None
-    contents: Sequence[str] | None
+    vectors: VectorsLike | None
+    contents: Sequence[str | None] | None
     columns: ObservationColumns
 
     def batch(self, config: SpaceConfig) -> ObservationBatch:
@@ -87,8 +92,12 @@ class ManyObservations(NamedTuple):
         return make_batch(ids, np.empty((len(ids), 0), np.float32), contents, **columns)
 
 
-def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> OneObservation | ManyObservations:
+def take_observations(
+    arguments: Sequence[Any], keywords: Mapping[str, Any], *, blank: str | None = ""
+) -> OneObservation | ManyObservations:
     """Sort the arguments of ``observe``: an id that is a text means one observation, a list of ids many.
+
+    `blank` stands for the text of one observation if none is given. None, if that is given, says that it has no text.
 
     Raises
     ------
@@ -102,8 +111,8 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
     is_one = isinstance(arguments[0] if arguments else keywords.get("ids"), str) or "id" in keywords
     names = ONE_KEYWORDS if is_one else MANY_KEYWORDS
     given = dict(zip(names, arguments, strict=False))
-    if len(arguments) > len(names) or given.keys() & keywords.keys():
-        raise _refused(f"an argument is given twice, or there are more than {len(names)}", names, len(arguments))
+    if len(arguments) > _ONCE_PLACED or given.keys() & keywords.keys():
+        raise _refused(f"an argument is given twice, or more than {_ONCE_PLACED} by place", names, len(arguments))
     if len(arguments) > _PLACED:
         late = ", ".join(names[_PLACED : len(arguments)])
         warn_deprecated(f"{late} by place is deprecated; pass by keyword")
@@ -115,7 +124,7 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
         raise _refused("there are both id and ids; pass one of them", names, len(ids))
     if not ids or ids[0] is None:
         raise _refused("there are no ids", names, None)
-    first, vector, content = ids[0], given.pop(names[1], None), given.pop(names[2], None)
+    first, vector, content = ids[0], given.pop(names[1], None), given.pop(names[2], blank if is_one else None)
     if is_one:
         return OneObservation(first, vector, content, cast("ObservationFields", given))
     return ManyObservations(first, vector, content, cast("ObservationColumns", given))
@@ -124,9 +133,16 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
 def arguments_of(batch: ObservationBatch) -> dict[str, Any]:
     """Return a batch as the arguments of a call that takes many observations, such as `make_batch`."""
     given = {spec.plural: getattr(batch, spec.name) for spec in COLUMNS}
-    vectors = batch.vectors if has_vectors(batch) else None
+    if batch.text_presence is not None:
+        has_text = batch.text_presence.tolist()
+        given["contents"] = [text if has else None for text, has in zip(batch.contents, has_text, strict=True)]
+    if not batch.embeds:
+        given[EMBED] = False
     # A call takes integers for seconds.
-    return {"ids": batch.ids, "vectors": vectors, **given, "timestamps": batch.times_us.view("datetime64[us]")}
+    given["timestamps"] = batch.times_us.view("datetime64[us]")
+    if batch.expires_us is not None:
+        given |= arguments_of_expiries(batch.expires_us)
+    return {"ids": batch.ids, "vectors": _vectors_of(batch), **given}
 
 
 def one_or_many(function: F) -> F:
@@ -136,9 +152,16 @@ def one_or_many(function: F) -> F:
     contents = ids.replace(name="contents", default=None, annotation="str | Sequence[str] | None")
     columns = inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD, annotation="Unpack[ObservationColumns]")
     signature = inspect.signature(function)
-    own = [signature.parameters["self"], ids, vectors, contents, columns]
+    beside = [one for one in signature.parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    own = [signature.parameters["self"], ids, vectors, contents, *beside, columns]
     function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]  # `inspect` reads it.
     return function
+
+
+def _vectors_of(batch: ObservationBatch) -> NDArray[np.float32] | list[NDArray[np.float32] | None] | None:
+    if batch.vector_presence is None:
+        return batch.vectors if has_vectors(batch) else None
+    return [vector if has else None for vector, has in zip(batch.vectors, batch.vector_presence.tolist(), strict=True)]
 
 
 def _refused(message: str, names: Sequence[str], value: object) -> InvalidInput:

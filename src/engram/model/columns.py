@@ -7,12 +7,11 @@ the log, the files of ``engram ingest``. Only ids and vectors are not in it. CON
 from __future__ import annotations
 
 import difflib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, ClassVar, Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,19 +19,29 @@ from numpy.typing import ArrayLike, NDArray
 from engram.errors import InvalidInput
 from engram.model.limits import CONTENT_BYTES_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX
 from engram.model.times import Moment, Moments, as_time_us, as_times_us, check_times_us, now_us
+from engram.model.values.column_spec import ColumnSpec
+from engram.model.values.expiry import NOT_SAID_US, Ttl, check_expiries, moment_column
 from engram.model.values.metadata import encode_metadata
 from engram.model.values.scalars import as_real, as_text
-from engram.model.values.sequences import (
-    as_column,
-    as_list,
-    as_lists,
-    check_array,
-    check_list,
-    check_shares,
-    check_tags,
-    check_texts,
-    wrong_length,
-)
+from engram.model.values.sequences import as_column, as_list, as_lists, check_shares, check_tags, check_texts
+
+__all__ = [
+    "COLUMNS",
+    "EMBED",
+    "IDS",
+    "MANY_KEYWORDS",
+    "ONE_KEYWORDS",
+    "ColumnSpec",
+    "ExpirySpec",
+    "MetadataSpec",
+    "ObservationColumns",
+    "ObservationFields",
+    "ShareSpec",
+    "TagsSpec",
+    "TextSpec",
+    "TimeSpec",
+    "check_keywords",
+]
 
 
 class ObservationColumns(TypedDict, total=False):
@@ -49,6 +58,13 @@ class ObservationColumns(TypedDict, total=False):
         A mapping, a JSON object as text, or None each.
     tags
         Up to 64 short texts each.
+    expires_at
+        When each expires: a `Moment` each, or one for all; a time that has passed is one at once. None: not said.
+    ttl
+        In place of `expires_at`: after how many seconds, or which `timedelta`, each expires; one each, or one for all.
+        It counts from the moment in which the engine takes the observation; infinity: never.
+    embed
+        Whether the space's embedder makes the vectors of those that have none; default True.
     """
 
     timestamps: Moments | None
@@ -56,6 +72,9 @@ class ObservationColumns(TypedDict, total=False):
     importances: ArrayLike | None
     metadata: Sequence[Mapping[str, object] | str | None] | None
     tags: Sequence[Sequence[str]] | None
+    expires_at: Moments | Moment | None
+    ttl: ArrayLike | Iterable[Ttl | None] | Ttl | None
+    embed: bool | None
 
 
 class ObservationFields(TypedDict, total=False):
@@ -66,108 +85,9 @@ class ObservationFields(TypedDict, total=False):
     importance: float | None
     metadata: Mapping[str, object] | str | None
     tags: Sequence[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnSpec(ABC):
-    """What is known of one column.
-
-    Parameters
-    ----------
-    name
-        Name of the column in an `ObservationBatch`.
-    plural, singular
-        The keywords that it is passed by, for many observations and for one.
-    attribute
-        Name of the attribute of a `Hit` that holds it; default `singular`.
-    field
-        Name of the field in JSON Lines and Parquet files, and in the output of the command line; default `singular`.
-    array
-        Name of the array in NumPy archives; default `plural`.
-    """
-
-    name: str
-    plural: str
-    singular: str
-    attribute: str = ""
-    field: str = ""
-    array: str = ""
-
-    dtype: ClassVar[type[np.generic] | None] = None
-    """Type of the elements if the column is an array of shape ``(n,)``; None if it is a list."""
-
-    optional: ClassVar[bool] = False
-    """Whether a batch has None in place of the column if no observation has anything in it."""
-
-    def __post_init__(self) -> None:
-        for name, default in (("attribute", self.singular), ("field", self.singular), ("array", self.plural)):
-            if not getattr(self, name):
-                object.__setattr__(self, name, default)
-
-    @abstractmethod
-    def blank(self) -> Any:
-        """Return the value of one observation for which nothing was passed, as a converter returns it."""
-
-    def blanks(self, count: int) -> Any:
-        """Return the column of `count` observations for which nothing was passed."""
-        if self.optional:
-            return None
-        blank = self.blank()
-        return [blank] * count if self.dtype is None else np.full(count, blank, self.dtype)
-
-    @abstractmethod
-    def converter(self, field: str = "") -> Callable[[Any], Any]:
-        """Return the function that turns what a caller passed for one observation into an element of the column.
-
-        It raises `InvalidInput` if the value cannot be converted; the error names `field`, or else the keyword.
-        """
-
-    @abstractmethod
-    def column(self, values: Any, count: int) -> Any:
-        """Return what a caller passed for `count` observations as a column that shares no memory with it.
-
-        Raises
-        ------
-        InvalidInput
-            If the values cannot be converted; the error names the keyword and the row.
-        """
-
-    def gather(self, values: Sequence[Any]) -> Any:
-        """Return the elements of all observations, as a converter returns them, as a column."""
-        if self.dtype is not None:
-            return np.fromiter(values, self.dtype, len(values))
-        return values if not self.optional or any(values) else None
-
-    def check_shape(self, column: Any, count: int) -> None:
-        """Check that a column has the type and the length that `count` observations need.
-
-        Raises
-        ------
-        InvalidInput
-            Naming the column.
-        """
-        if column is None and self.optional:
-            return
-        if self.dtype is None:
-            check_list(self.name, column)
-        else:
-            check_array(self.name, column, self.dtype, 1)
-        if len(column) != count:
-            raise wrong_length(self.name, len(column), count)
-
-    @abstractmethod
-    def check_values(self, column: Any) -> None:
-        """Check the elements of a column that has the right type.
-
-        Raises
-        ------
-        InvalidInput
-            Naming the column, the row, the limit and the value.
-        """
-
-    def character_count(self, column: Any) -> int:
-        """Return the number of characters in a column of texts; 0 for an array."""
-        return len("".join(column or ())) if self.dtype is None else 0
+    expires_at: Moment | None
+    ttl: Ttl | None
+    embed: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +217,40 @@ class TagsSpec(ColumnSpec):
         return len("".join(chain.from_iterable(column or ())))
 
 
+class ExpirySpec(ColumnSpec):
+    """A column of times at which observations expire: int64, microseconds since 1970 UTC.
+
+    `engram.model.values.expiry` has the numbers that stand for never, for a time to live, and for what is not said. A
+    batch has None in place of the column if nothing is said of any observation; once the engine has taken the batch,
+    also if none expires.
+    """
+
+    dtype = np.int64
+    optional = True
+
+    def blank(self) -> int:
+        """Return the number that stands for an observation of which nothing is said."""
+        return NOT_SAID_US
+
+    def converter(self, field: str = "") -> Callable[[Any], int]:
+        """Return a function that turns a moment into microseconds, and None into what stands for nothing said."""
+        name = field or self.singular
+        return lambda moment: NOT_SAID_US if moment is None else as_time_us(moment, name)
+
+    def column(self, values: Any, count: int) -> NDArray[np.int64]:
+        """Return moments as microseconds; one counts for all rows."""
+        return moment_column(values, count, self.plural)
+
+    def gather(self, values: Sequence[Any]) -> NDArray[np.int64] | None:
+        """Return the elements of all observations as a column; None if nothing is said of any."""
+        column: NDArray[np.int64] = np.array(values, dtype=np.int64)
+        return None if (column == NOT_SAID_US).all() else column
+
+    def check_values(self, column: Any) -> None:
+        """Check that all are within the years 1 to 9999, or stand for something else."""
+        check_expiries(column, self.name)
+
+
 IDS: Final = TextSpec("ids", "ids", "id", bytes_min=1, bytes_max=ID_BYTES_MAX)
 """The ids of the observations, which every call has to pass."""
 
@@ -307,13 +261,17 @@ COLUMNS: Final[tuple[ColumnSpec, ...]] = (
     ShareSpec("importances", "importances", "importance", default=0.5),
     MetadataSpec("metadata", "metadata", "metadata"),
     TagsSpec("tags", "tags", "tags"),
+    ExpirySpec("expires_us", "expires_at", "expires_at", attribute="expires_us"),
 )
 """All columns beside ids and vectors, in the order in which calls and batches have them."""
 
-MANY_KEYWORDS: Final = ("ids", "vectors", *(spec.plural for spec in COLUMNS))
+# Whether an embedder makes the vectors that are missing.
+EMBED: Final = "embed"
+# The time to live, "ttl", is another way to say when an observation expires.
+MANY_KEYWORDS: Final = ("ids", "vectors", *(spec.plural for spec in COLUMNS), "ttl", EMBED)
 """The arguments of a call that takes many observations."""
 
-ONE_KEYWORDS: Final = ("id", "vector", *(spec.singular for spec in COLUMNS))
+ONE_KEYWORDS: Final = ("id", "vector", *(spec.singular for spec in COLUMNS), "ttl", EMBED)
 """The arguments of a call that takes one observation."""
 
 

@@ -23,7 +23,7 @@ _REPR_CHARACTERS_MAX: Final = 60
 
 
 class StoredRow(NamedTuple):
-    """One observation as stored, without its vector: the numbers, then the texts, in the order of a record.
+    """One observation as stored, without its vector: the numbers, then the texts, then when it expires.
 
     What a `Hit` has unchanged has the same name in both.
     """
@@ -35,6 +35,8 @@ class StoredRow(NamedTuple):
     content: str
     metadata_json: str
     tags_json: str
+    has_content: bool = True
+    expires_us: int | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -65,8 +67,8 @@ class RowSource(HitSource, Protocol):
         """Return one row without its vector."""
         ...
 
-    def vector(self, row: int) -> NDArray[np.float32]:
-        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
+    def vector(self, row: int) -> NDArray[np.float32] | None:
+        """Return the vector of one row: float32, shape ``(dim,)``, read-only; None if it has none."""
         ...
 
 
@@ -96,7 +98,7 @@ class Hit(LazyHit):
     generation
         Generation of this version of the observation.
     content
-        Text of the observation.
+        Text of the observation; empty, too, if it has none, which `has_content` tells apart.
     metadata
         Metadata of the observation, the decoded JSON object.
     tags
@@ -108,13 +110,17 @@ class Hit(LazyHit):
     indexed
         Whether the observation was linked into the graph at the time of the recall; False if it was in the tail.
     vector
-        Vector of the observation: float32, shape ``(dim,)``, read-only; None if it was not requested.
+        Vector of the observation: float32, shape ``(dim,)``, read-only; None if it was not requested, or there is none.
     recent
         Whether the observation was committed after the snapshot of the recall.
     strength
         Memory strength that the results were ranked by; None if they were ranked by score.
     recalled_us
         Time of the recall, in microseconds since 1970 UTC.
+    has_content
+        Whether the observation has a text, be it empty.
+    expires_us
+        When the observation expires, in microseconds since 1970 UTC; None: never.
     """
 
     id: str
@@ -131,6 +137,8 @@ class Hit(LazyHit):
     recent: bool = False
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
+    has_content: bool = True
+    expires_us: int | None = None
 
     def __post_init__(self) -> None:
         _set_source(self, None)
@@ -147,6 +155,11 @@ class Hit(LazyHit):
     def time(self) -> datetime:
         """Time of the observation, in UTC."""
         return _EPOCH + timedelta(microseconds=self.time_us)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the observation expires, in UTC; None: never."""
+        return None if self.expires_us is None else _EPOCH + timedelta(microseconds=self.expires_us)
 
     @property
     def age_s(self) -> float:
@@ -273,7 +286,10 @@ class _ReadRow:
     def tags(self, _: int) -> list[str]:
         return self._values.tags
 
-    def vector(self, row: int) -> NDArray[np.float32]:
+    def has_content(self, _: int) -> bool:
+        return self._values.has_content
+
+    def vector(self, row: int) -> NDArray[np.float32] | None:
         return self._source.vector(row)
 
 

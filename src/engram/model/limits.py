@@ -20,6 +20,9 @@ MESSAGE_BYTES_MAX: Final = BATCH_BYTES_MAX + 8 * 1024 * 1024
 # Reading the digits of so many numbers takes the event loop a good part of a second.
 JSON_BYTES_MAX: Final = 4 * 1024 * 1024
 RESULTS_MAX: Final = 10_000
+CUES_MAX: Final = 10_000
+# So many hits are held while an answer to many cues is made of them, whose size in bytes is not known before.
+ANSWER_HITS_MAX: Final = 100_000
 RECALL_BATCH_MAX: Final = 100
 EF_MAX: Final = 10_000
 FOLLOWERS_MAX: Final = 10_000
@@ -31,3 +34,4 @@ FILTER_DEPTH_MAX: Final = 32
 FILTER_VALUES_MAX: Final = 10_000
 FILTER_BYTES_MAX: Final = 1024 * 1024
 SESSION_ID_BYTES_MAX: Final = 64
+ALIASES_MAX: Final = 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from engram.errors import InvalidInput
+from engram.model.values.scalars import shown
 
 
 class Priority(IntEnum):
@@ -24,9 +25,10 @@ def priority_named(name: str) -> Priority:
         If there is no such priority.
     """
     names = [priority.name.lower() for priority in Priority]
-    if name in names:
+    # What has a comparison of its own, such as an array, is no name.
+    if isinstance(name, str) and name in names:
         return Priority[name.upper()]
-    known = ", ".join(names)
+    known, came = ", ".join(names), shown(name, with_type=not isinstance(name, str))
     raise InvalidInput(
-        f"priority {name!r} is not one of {known}", code="invalid_priority", field="priority", limit=known, value=name
+        f"priority {came} is not one of {known}", code="invalid_priority", field="priority", limit=known, value=came
     )

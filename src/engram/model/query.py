@@ -11,6 +11,7 @@ from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
 from engram.model.strength import Strength
+from engram.model.times import TIME_MAX_US, TIME_MIN_US
 from engram.model.values.scalars import as_flag, as_whole, shown
 
 RESULTS_DEFAULT: Final = 10
@@ -83,6 +84,9 @@ class RecallQuery:
         if self.ef is not None:
             self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))
         object.__setattr__(self, "max_generation", as_generation(self.max_generation))
+        if self.snapshot_us is not None:
+            moment_us = as_whole("snapshot_us", self.snapshot_us, TIME_MIN_US, TIME_MAX_US, code="invalid_time")
+            self._keep("snapshot_us", moment_us)
         if self.timeout_ms is not None:
             self._keep("timeout_ms", as_whole("timeout_ms", self.timeout_ms, 1, _TIMEOUT_MS_MAX, code="invalid_recall"))
         for name in _FLAGS:

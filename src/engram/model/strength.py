@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from engram.errors import InvalidInput
-from engram.model.values.scalars import as_real
+from engram.model.values.scalars import as_flag, as_real, shown
 
 Forgetting = Literal["exponential", "power"]
 FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)
@@ -37,7 +37,8 @@ class Strength:
     Raises
     ------
     InvalidInput
-        If the half-life is not a positive, finite number, or the kind of forgetting is unknown.
+        If the half-life is not a positive, finite number, the kind of forgetting is unknown, or `reinforce` is no truth
+        value.
     """
 
     half_life_s: float | None = None
@@ -51,9 +52,11 @@ class Strength:
                 raise _refused("half_life_s", "> 0", self.half_life_s)
         if not isinstance(self.forgetting, str) or self.forgetting not in FORGETTINGS:
             raise _refused("forgetting", ", ".join(FORGETTINGS), self.forgetting)
+        object.__setattr__(self, "reinforce", as_flag("reinforce", self.reinforce))
 
 
 def _refused(field: str, limit: object, value: object) -> InvalidInput:
+    came = shown(value)
     return InvalidInput(
-        f"{field} is {value!r}; it must be {limit}", code="invalid_strength", field=field, limit=limit, value=value
+        f"{field} is {came}; it must be {limit}", code="invalid_strength", field=field, limit=limit, value=came
     )

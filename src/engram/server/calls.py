@@ -8,7 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    aclosing,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -16,9 +23,11 @@ from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
+from engram.model.operations.naming import DropSpace, RenameSpace
 from engram.model.operations.operation import Operation, Request
-from engram.model.operations.requests import Delete, Observe
-from engram.model.operations.scans import Clear
+from engram.model.operations.requests import CreateSpace, Delete, Observe
+from engram.model.operations.scans import Clear, ReadPage
+from engram.model.operations.updates import Update
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
 from engram.server.clients.client_shares import ClientShares
@@ -112,13 +121,13 @@ class ServerCalls:
                 with _span(operation, incoming, request, caller):
                     if key is not None:
                         return encode(await self._once(operation, incoming, request, key, caller))
-                    with self._share(operation, request, caller):
-                        answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+                    return await self._behave(operation, request, encode, caller)
             except Exception as error:
-                if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
-                    self.engine.count_rejected(request.space, error, len(request.batch))
+                counts = isinstance(incoming, Incoming) and incoming.counts_rejected
+                if counts and isinstance(request, Observe | Update):
+                    count = len(request.batch) if isinstance(request, Observe) else len(request.changes)
+                    self.engine.count_rejected(request.space, error, count)
                 raise
-            return answer
 
     async def stream(
         self,
@@ -140,9 +149,14 @@ class ServerCalls:
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
             with self._streams.one_more(caller.peer), _span(operation, incoming, request, caller):
-                async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
-                    async for answer in answers:
-                        await write(answer)
+                async with AsyncExitStack() as held:
+                    await held.enter_async_context(self._held(request))
+                    async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
+                        async for answer in answers:
+                            # What a stream has begun to read it reads to its end, and what it follows keeps the space
+                            # open. Whoever reads slowly does not.
+                            await held.aclose()
+                            await write(answer)
 
     async def serve(self, session: Callable[[], Awaitable[None]]) -> None:
         """Run a call that is no operation, such as the stream of a session.
@@ -175,29 +189,63 @@ class ServerCalls:
 
         async def write() -> R:
             # By itself a call under way, because it goes on when nobody waits for it any more.
-            with self._under_way(), self._share(operation, request, caller):
-                written: R = await BEHAVIOURS[operation.name](self.engine, request, _as_it_is)
-                return written
+            with self._under_way():
+                return await self._behave(operation, request, _as_it_is, caller)
 
         result, is_old = await self._keys.once(request.space_name or "", key, request_digest(request), write)
         if is_old and isinstance(incoming, Incoming) and incoming.replayed is not None:
             incoming.replayed()
         return result
 
+    async def _behave(
+        self, operation: Operation[R], request: Request[Any], encode: Callable[[R], T], caller: Caller
+    ) -> T:
+        """Answer a request, once the caller has its share of the calls and the space is open."""
+        with self._share(operation, request, caller):
+            async with self._held(request):
+                answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+        if isinstance(request, DropSpace | RenameSpace):
+            # A space that gets the name later answers nothing in the place of this one.
+            self._keys.forget(request.space)
+        return answer
+
     def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
-        """Return the request, if the caller may make it."""
+        """Return the request, if the caller may make it; one about an alias becomes one about its space."""
         if isinstance(incoming, Malformed):
             self.engine.counters.add(table.MALFORMED)
             raise incoming.error
-        self.engine.authorize(caller, incoming.space, operation.action, *operation.or_actions)
+        actions = operation.action, *operation.or_actions
+        # Rights are in spaces, whatever they are called.
+        space = None if incoming.space is None else self.engine.meant(incoming.space)
+        self.engine.authorize(caller, space, *actions)
         request = incoming.decode()
         if request.space_name != incoming.space:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
-        return request
+        for further in request.further_spaces:
+            self.engine.authorize(caller, self.engine.meant(further), *actions)
+        if space is None or space == incoming.space or not request.by_alias:
+            return request
+        if isinstance(request, ReadPage):
+            # A scan stays in its space, whatever the alias means by now.
+            begun_in = self.engine.store.naming.begun_in(request.cursor, space)
+            if begun_in != space:
+                self.engine.authorize(caller, begun_in, *actions)
+                space = begun_in
+        return request.for_space(space)
 
     def _share(self, operation: Operation[Any], request: Request[Any], caller: Caller) -> AbstractContextManager[None]:
         """Return what counts a call that may wait for a thread; other writes wait in lanes, which have shares, too."""
         return self._recalls.one_more(caller.peer) if _looks_up(operation, request) else nullcontext()
+
+    def _held(self, request: Request[Any]) -> AbstractAsyncContextManager[object]:
+        """Return what keeps the space of a request open, if it is about one; what creates one does so itself.
+
+        A request about the name itself opens nothing: it may be that of a space that cannot be opened.
+        """
+        name = request.space_name
+        if name is None or not request.by_alias or isinstance(request, CreateSpace):
+            return nullcontext()
+        return self.engine.held(name)
 
     @contextmanager
     def _under_way(self, space: str | None = None) -> Iterator[None]:
@@ -223,10 +271,10 @@ class ServerCalls:
 
 
 def _looks_up(operation: Operation[Any], request: Request[Any]) -> bool:
-    """Return whether a request reads like a recall, if only to find what it deletes."""
+    """Return whether a request reads like a recall, if only to find what it deletes or changes."""
     if isinstance(request, Delete):
         return request.filter is not None or request.dry_run
-    return isinstance(request, Clear) or operation.action is Action.RECALL
+    return isinstance(request, Clear | Update) or operation.action is Action.RECALL
 
 
 def _space_of(incoming: Incoming[Any] | Malformed) -> str | None:

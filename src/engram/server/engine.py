@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
-from engram.server.authorization import Caller
+from engram.server.authorization import Caller, allow_everyone
 from engram.server.gatekeeper import Gatekeeper
 from engram.server.options import ServerOptions
 from engram.store.health.problem_kinds import DISK_FULL
@@ -31,6 +31,7 @@ from engram.streaming.pressure.receiving import ReceiveBudget
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.registry import SETTLE_TIMEOUT_S, Sessions
+from engram.streaming.space_holds import SpaceHolds
 
 T = TypeVar("T")
 # The part of the memory budget that messages and bodies may have before they are whole.
@@ -75,6 +76,9 @@ class Engine:
         self.store: Final = store
         self.stopping: Final = asyncio.Event()
         self._threads = threads
+        # It begins with the first work.
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="engram-erasure")
+        self._holds = SpaceHolds(store)
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
         self._disk_level = Hysteresis(options.thresholds)
         self._gatekeeper = Gatekeeper(options.authorizer)
@@ -137,8 +141,17 @@ class Engine:
         """
         self._gatekeeper.check(caller, (action, *or_actions), space)
 
+    def meant(self, name: str) -> str:
+        """Return the name of the space that `name` means: itself, unless it is an alias. Rights are in spaces."""
+        return self.store.table.resolved(name)
+
+    @property
+    def tells_names(self) -> bool:
+        """Whether a caller may be told names of spaces that it did not ask for: where everybody may do everything."""
+        return self.options.authorizer is allow_everyone
+
     def space(self, name: str) -> SpaceEngine:
-        """Return the space called `name`, for a caller who is authorized.
+        """Return the space called `name`, which the caller has `held`. The event loop opens none.
 
         Raises
         ------
@@ -150,14 +163,21 @@ class Engine:
             If the space is being created, which the event loop must not wait for.
         EngramError
             If the space cannot be served.
+        SpaceRests
+            If it is not open.
         """
         return self.store.space(name, create=False, wait=False)
 
+    def held(self, name: str, new: SpaceConfig | None = None) -> AbstractAsyncContextManager[SpaceEngine]:
+        """Return the space called `name`, which does not come to rest during the body; see `SpaceHolds.held`.
+
+        Every call on a space is made within one. The caller is authorized, and has its share of what is limited.
+        """
+        return self._holds.held(name, new)
+
     def count_rejected(self, space: str, error: Exception, count: int) -> None:
         """Count observations for `space` that were refused outside of a session because of `error`."""
-        try:
-            self.space(space)
-        except EngramError:
+        if not self.store.table.has(space):
             space = NO_SPACE
         reason = error.code if isinstance(error, EngramError) else EngramError.default_code
         self.counters.observations.reject(space, reason, count)
@@ -190,14 +210,26 @@ class Engine:
         """Run `work`, which would block the event loop for too long, on a recall thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Run `work`, which may take minutes, after other such work, so that it takes no thread from anything else."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
     async def close(self) -> None:
         """Close the store, which writes checkpoints. The event loop runs meanwhile and delivers the last results."""
         try:
             await self.in_thread(self.store.close)
         finally:
             self._threads.shutdown()
+            self._slow.shutdown()
+            self._holds.close()
             if self._disk is not None:
                 self._disk.close()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of requests and messages that are under way: in the lanes, of paused sessions, and arriving."""
+        queued = sum(lane.nbytes for lane in self.lanes.statistics().lanes)
+        return queued + self.sessions.backlogs.nbytes + self.receiving.nbytes
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""
@@ -232,11 +264,9 @@ class Engine:
 
 
 def _make_default_space(store: StoreEngine, config: SpaceConfig) -> None:
-    if config.name in store.unsound:
-        # The default space exists but cannot be served, which the store has reported. Other spaces can be served.
-        return
-    if all(space.config.name != config.name for space in store.spaces()):
-        store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
+    # If the default space exists but cannot be served, the store has reported it. Other spaces can be served.
+    if not store.table.has(config.name):
+        store.space(config.name, config.dim, config.metric, config.embedder, vectors=config.vectors, ttl_s=config.ttl_s)
 
 
 def stopping_error() -> Unavailable:

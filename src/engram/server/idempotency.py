@@ -109,6 +109,17 @@ class IdempotencyKeys:
         await asyncio.wait({first})
         return first.result(), False
 
+    def forget(self, space: str) -> None:
+        """Forget the results of the writes to a space that is no more, and of no other that gets its name.
+
+        Writes that are under way go on.
+        """
+        writes = self._spaces.get(space, OrderedDict())
+        for key in [key for key, write in writes.items() if write.result.done()]:
+            del writes[key]
+        if not writes:
+            self._spaces.pop(space, None)
+
     def _begin(
         self, space: str, key: str, digest: bytes, work: Callable[[], Coroutine[Any, Any, R]]
     ) -> asyncio.Task[R]:
@@ -121,7 +132,10 @@ class IdempotencyKeys:
         return task
 
     def _settle(self, space: str, key: str, done: asyncio.Future[Any]) -> None:
-        writes = self._spaces[space]
+        writes = self._spaces.get(space, OrderedDict())
+        if key not in writes or writes[key].result is not done:
+            # It has been forgotten.
+            return
         if _is_good(done):
             # Without the task, which holds more than its result.
             writes[key].result = asyncio.get_running_loop().create_future()
@@ -138,21 +152,27 @@ class IdempotencyKeys:
         return None if is_over else found
 
     def _make_room(self, writes: OrderedDict[str, _Write]) -> None:
-        """Forget what is over, and the oldest result if there are too many."""
+        """Forget what is over, and the oldest results if there are too many; what is under way stays."""
         now_s = self._clock()
-        while writes:
-            key, oldest = next(iter(writes.items()))
-            if len(writes) < self._keys_max and (oldest.expires_s > now_s or not oldest.result.done()):
-                return
-            if not oldest.result.done():
-                raise OverCapacity(
-                    f"{self._keys_max} writes with keys wait for the first of them",
-                    code="idempotency_keys",
-                    field=_FIELD,
-                    limit=self._keys_max,
-                    retry_after_ms=_RETRY_AFTER_MS,
-                )
+        forgotten: list[str] = []
+        for key, write in writes.items():
+            is_full = len(writes) - len(forgotten) >= self._keys_max
+            # An erasure may be under way for long, and many others that came after it done.
+            if not write.result.done():
+                continue
+            if not is_full and write.expires_s > now_s:
+                break
+            forgotten.append(key)
+        for key in forgotten:
             del writes[key]
+        if len(writes) >= self._keys_max:
+            raise OverCapacity(
+                f"{self._keys_max} writes with keys are under way",
+                code="idempotency_keys",
+                field=_FIELD,
+                limit=self._keys_max,
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
 
 
 def _is_good(done: asyncio.Future[Any]) -> bool:

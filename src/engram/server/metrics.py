@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain
 from typing import Final
 
 from engram import __version__
 from engram.metrics import table
+from engram.metrics.family import MetricKind
+from engram.metrics.folding import OTHER
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided
@@ -19,12 +21,13 @@ from engram.streaming.observation_counts import NO_SPACE
 
 # This takes the event loop a millisecond or two.
 _SPACES_AT_ONCE: Final = 50
+_SPACE: Final = "memory_space"
+_COUNTERS: Final = frozenset(family.name for family in table.TABLE if family.kind is MetricKind.COUNTER)
 
 
 def server_metrics(engine: Engine) -> MetricSamples:
     """Return all metrics of the server and of its spaces. Belongs to the event loop's thread."""
-    spaces = (_traffic_of(engine, space) for space in engine.store.spaces())
-    return MetricSamples(chain(_own(engine), *spaces, engine.store.metrics()))
+    return MetricSamples(chain(_own(engine), *_traffic(engine), engine.store.metrics()))
 
 
 async def traffic_metrics(engine: Engine) -> MetricSamples:
@@ -33,8 +36,8 @@ async def traffic_metrics(engine: Engine) -> MetricSamples:
     However many spaces there are, other work of the event loop goes on in between.
     """
     samples = list(_own(engine))
-    for number, space in enumerate(engine.store.spaces(), start=1):
-        samples.extend(_traffic_of(engine, space))
+    for number, of_space in enumerate(_traffic(engine), start=1):
+        samples.extend(of_space)
         if number % _SPACES_AT_ONCE == 0:
             await asyncio.sleep(0)
     return MetricSamples(samples)
@@ -43,6 +46,40 @@ async def traffic_metrics(engine: Engine) -> MetricSamples:
 def space_metrics(engine: Engine, space: SpaceEngine) -> MetricSamples:
     """Return the metrics of one space. Belongs to the event loop's thread."""
     return MetricSamples(chain(_traffic_of(engine, space), space.stats().metrics))
+
+
+def at_rest_together(metrics: MetricSamples, open_names: Container[str]) -> MetricSamples:
+    """Return `metrics` with the counters of all spaces but the open ones added up, as if these were one space.
+
+    Whoever asks for the status of a server every second is not sent thousands of spaces that rest.
+    """
+    kept: list[MetricSample] = []
+    together: dict[tuple[str, ...], MetricSample] = {}
+    for sample in metrics:
+        space = sample.labels.get(_SPACE, "")
+        if not space or space in open_names or sample.name not in _COUNTERS:
+            kept.append(sample)
+            continue
+        labels = {**sample.labels, _SPACE: OTHER}
+        key = (sample.name, *labels.values())
+        before = together[key].value if key in together else 0
+        together[key] = MetricSample(sample.name, before + sample.value, labels)
+    return MetricSamples([*kept, *together.values()])
+
+
+def _traffic(engine: Engine) -> Iterator[Iterator[MetricSample]]:
+    """Yield the metrics of the traffic of one space after the other.
+
+    What was counted of a space is told as long as the server runs, also while the space rests: no counter goes down.
+    """
+    spaces = engine.store.spaces()
+    for space in spaces:
+        yield _traffic_of(engine, space)
+    counts = engine.counters.observations
+    told = {NO_SPACE, *(space.config.name for space in spaces)}
+    for name in counts.names():
+        if name not in told:
+            yield counts.samples(name)
 
 
 def _own(engine: Engine) -> Iterator[MetricSample]:

@@ -19,7 +19,7 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.http_start import start_http
 from engram.server.options import ServerOptions
-from engram.server.process_tuning import settled_objects, tune_interpreter
+from engram.server.process_tuning import MemoryReturn, settled_objects, tune_interpreter
 
 _TICK_S: Final = 1.0
 _logger = logging.getLogger(__name__)
@@ -153,17 +153,26 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _ticking(engine: Engine) -> AsyncIterator[None]:
+    memory = MemoryReturn()
+
     async def tick() -> None:
         failed = False
+        looking: asyncio.Future[None] | None = None
         while True:
             await asyncio.sleep(_TICK_S)
             try:
                 engine.tick()
+                if looking is None or looking.done():
+                    # On a thread, because giving back much memory takes a while, for which no tick waits.
+                    look = asyncio.get_running_loop().run_in_executor(None, memory.look, engine.held_bytes)
+                    before, looking = looking, look
+                    if before is not None:
+                        before.result()
                 failed = False
             except Exception:
                 # Without ticks, no session would expire and no gauge move. A failure that lasts is told once.
                 if not failed:
-                    _logger.exception("a look at the sessions and gauges failed")
+                    _logger.exception("a look at the sessions, gauges and memory failed")
                 failed = True
 
     task = asyncio.create_task(tick())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput, NotFound
 from engram.log.files.directory_lock import DirectoryLock
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.files.storage import Storage
 from engram.model.values.scalars import shown
-from engram.store.space_catalog import check_is_store
+
+SPACES: Final = "spaces"
+"""The directory of the spaces in a data directory."""
+BACKUP: Final = "backup.json"
+"""The file that makes a directory a backup."""
 
 
 def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
@@ -30,6 +35,8 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
         If `path` is empty or is not a path.
     NotFound
         If `read_only` is set and the directory is not a data directory.
+    FailedPrecondition
+        If the directory is a backup, which would be taken for an empty store, and changed.
     StoreLocked
         If another process, or this one, holds the directory; the message names its process id.
     Unavailable
@@ -41,8 +48,7 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
         try:
-            if read_only:
-                check_is_store(storage)
+            (check_is_store if read_only else check_is_no_backup)(storage)
             return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
         except BaseException:
             storage.close()
@@ -90,3 +96,37 @@ def _is_path(path: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_is_store(storage: Storage) -> None:
+    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
+
+    Raises
+    ------
+    FailedPrecondition
+        If it is a backup.
+    NotFound
+        If it has no directory of spaces.
+    """
+    check_is_no_backup(storage)
+    if not storage.is_directory(SPACES):
+        raise NotFound(
+            f"{storage.path} is no data directory: it has no directory {SPACES!r}", code="no_data", field="path"
+        )
+
+
+def check_is_no_backup(storage: Storage) -> None:
+    """Check that a directory is not a backup, which would be taken for an empty store, and changed.
+
+    Raises
+    ------
+    FailedPrecondition
+        If it is one.
+    """
+    # With a directory of spaces it is a store as well, whose data must stay within reach.
+    if BACKUP in storage.names() and not storage.is_directory(SPACES):
+        raise FailedPrecondition(
+            f"{storage.path} is a backup, no data directory; 'engram restore' makes a data directory of it",
+            code="is_backup",
+            field="path",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from dataclasses import fields
 from pathlib import Path
@@ -15,11 +16,15 @@ from engram.lifecycle.opened_directories import Holding, OpenedDirectories
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig, Vectors
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.scalars import as_flag
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
+from engram.store.naming.space_names import SpaceNames
+from engram.store.naming.space_naming import SpaceNaming
 from engram.store.options import StoreOptions, check_options
+from engram.store.resting.space_access import SpaceAccess
 from engram.store.space import Space
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -28,7 +33,7 @@ _DEFAULT_OPTIONS: Final = StoreOptions()
 _opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()
 
 
-class MemoryStore:
+class MemoryStore(SpaceNames):
     """A store of memory spaces in one directory, which belongs to this process while the store is open.
 
     Opening a directory again in the same process gives the same store, whatever path leads to it, so that a cell of a
@@ -78,7 +83,8 @@ class MemoryStore:
         self._holding = holding
         self._engine = holding.what
         # One object for each space, so that the same name gives the same object. A space keeps its store open.
-        self._spaces: weakref.WeakValueDictionary[SpaceEngine, Space] = weakref.WeakValueDictionary()
+        self._spaces: weakref.WeakValueDictionary[str, Space] = weakref.WeakValueDictionary()
+        self._guard = threading.Lock()
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"
@@ -94,7 +100,10 @@ class MemoryStore:
         return self._engine.commits
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces, which `engram.metrics.table` describes.
+
+        Of spaces that rest, these are the counters, and the health of those that have problems.
+        """
         return self._engine.metrics()
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
@@ -108,17 +117,26 @@ class MemoryStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        *,
+        vectors: Vectors | None = None,
+        ttl: Ttl | None = None,
     ) -> Space:
         """Return the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
         ----------
         name
-            ``[a-z0-9_-]{3,64}``.
+            ``[a-z0-9_-]{3,64}``, or an alias, which stands for its space.
         dim, metric, embedder
             Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
             Whether to create the space if it does not exist.
+        vectors
+            A setting, too: whether observations have vectors, ``"required"`` by default, ``"optional"`` or ``"none"``.
+            A space without vectors has no dimension.
+        ttl
+            A setting, too: after how many seconds, or which `timedelta`, an observation expires that does not say when
+            it does; None: never, or whatever an existing space has. `Space.set_ttl` changes it.
 
         Raises
         ------
@@ -134,11 +152,16 @@ class MemoryStore:
             The error in `unsound`, if the space could not be opened.
         """
         self._check_open()
-        return self._face(self._engine.space(name, dim, metric, embedder, create))
+        ttl_s = checked_ttl_s(ttl)
+        engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors, ttl_s=ttl_s)
+        return self._face(engine.config, engine)
 
     def spaces(self) -> list[Space]:
-        """Return all open spaces in the order of their names."""
-        return [self._face(engine) for engine in self._engine.spaces()]
+        """Return all spaces that can be used, in the order of their names, without opening those that rest."""
+        faces = {engine.config.name: self._face(engine.config, engine) for engine in self._engine.spaces()}
+        for summary in self._engine.table.resting():
+            faces.setdefault(summary.config.name, self._face(summary.config))
+        return [faces[name] for name in sorted(faces)]
 
     @property
     def unsound(self) -> dict[str, EngramError]:
@@ -172,6 +195,8 @@ class MemoryStore:
 
         Raises
         ------
+        OverCapacity
+            If some spaces could not be opened beside those that are in use. All others have been checked.
         FailedPrecondition
             If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
         Unavailable
@@ -208,9 +233,20 @@ class MemoryStore:
     ) -> None:
         self.close()
 
-    def _face(self, engine: SpaceEngine) -> Space:
-        # `setdefault` makes one of two threads that come at the same time use the object of the other.
-        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine, self))
+    @property
+    def _naming(self) -> SpaceNaming:
+        self._check_open()
+        return self._engine.naming
+
+    def _face(self, config: SpaceConfig, engine: SpaceEngine | None = None) -> Space:
+        life = self._engine.table.life(config.name) if engine is None else engine.life
+        with self._guard:
+            known = self._spaces.get(config.name)
+            # A space that was dropped or renamed has left its name to another one.
+            if known is None or known._is_over:
+                known = Space(SpaceAccess(config, self._engine.reopened, life, engine), self)
+                self._spaces[config.name] = known
+            return known
 
     def _check_open(self) -> None:
         check_process(self._process, "store")

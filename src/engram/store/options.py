@@ -15,6 +15,7 @@ from engram.settings.checks import check_settings
 from engram.settings.setting import setting
 
 WORKERS_MAX: Final = 16
+SEARCH_THREADS_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,17 @@ class StoreOptions:
     ef
         Default breadth of a recall's graph search.
     checkpoint_count_min, checkpoint_percent
-        Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
-        indexed since the last one. The cost per observation thus stays constant as a space grows.
+        Write a checkpoint of the graph once at least this many observations, and at least this percentage of those in
+        the graph, were indexed since the last one. The cost per observation thus stays constant as a space grows.
+    checkpoint_rest_count_min
+        When a space is closed, write a checkpoint only if at least this many observations were indexed since the last
+        one; fewer are linked again when it is opened.
+    open_spaces_max
+        Maximum number of spaces that are open at the same time, and never more than a fifth of the descriptors that a
+        process keeps for its files, which are 256, or a quarter of those that it may have (`ulimit -n`). A space is
+        opened when it is used; the one that was not used for longest rests in exchange.
+    spaces_at_start_max
+        A store with at most this many spaces opens all of them at its start, so that their damage is known at once.
     retained_count
         Number of generations that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that
         were superseded or deleted earlier leave the index.
@@ -49,8 +59,11 @@ class StoreOptions:
     recall_meter_share
         Share of one core that may be used to answer some of the recalls once more, exactly, so that the metrics say how
         much of the best the recalls find; 0: nothing is measured.
+    search_threads
+        Number of threads that share the cues of one `recall_many`; 0: one per core.
     compaction_count_min
-        Compact once at least this many versions are dead and at least as many are dead as alive.
+        Compact a graph only if at least this many versions can be dropped from it: at once if no more than these stay,
+        and after half a minute if no more than twice as many stay.
     recent_penalty, recent_tau_s
         If a recall includes recent observations, the confidence of an observation committed while the recall runs is
         multiplied by ``1 - recent_penalty * exp(-age / recent_tau_s)``, with the age counted from its commit, in
@@ -70,6 +83,9 @@ class StoreOptions:
     mark_interval_s
         Seconds between the marks that record, outside the log, how far the log went; they are written while there are
         commits. A loss at the very end of the log can look like a power cut only behind the last mark.
+    log_compaction_bytes_per_s
+        Bytes a second that compactions of the log may read and write. They free the disk of what is no longer retained;
+        0: never.
     scrub_bytes_per_s, scrub_interval_s
         Everything stored is read and checked after the store is opened, and again `scrub_interval_s` seconds after each
         pass, at `scrub_bytes_per_s` bytes a second; 0 bytes a second: never.
@@ -91,9 +107,13 @@ class StoreOptions:
     ef: int = setting(64, low=1)
     checkpoint_count_min: int = setting(50_000, low=1)
     checkpoint_percent: int = setting(25, low=1)
+    checkpoint_rest_count_min: int = setting(256, low=1)
+    open_spaces_max: int = setting(256, group="Limits", low=1)
+    spaces_at_start_max: int = setting(32, low=0)
     retained_count: int = setting(0, group="Recall", low=0)
     retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
     recall_meter_share: float = setting(0.005, group="Recall", low=0, high=1)
+    search_threads: int = setting(0, group="Recall", low=0, high=SEARCH_THREADS_MAX)
     compaction_count_min: int = setting(10_000, low=1)
     recent_penalty: float = setting(0.1, low=0, high=1)
     recent_tau_s: float = setting(1.0, unit="seconds", above=0)
@@ -106,6 +126,7 @@ class StoreOptions:
     tail_count_max: int = setting(250_000, group="Limits", low=1)
     tail_bytes_max: int = setting(1 << 30, group="Limits", unit="bytes", low=1)
     mark_interval_s: float = setting(1.0, unit="seconds", above=0)
+    log_compaction_bytes_per_s: int = setting(64 << 20, group="Limits", unit="bytes per second", low=0)
     scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
     scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
     room_timeout_s: float = setting(60.0, unit="seconds", above=0)
@@ -120,6 +141,11 @@ class StoreOptions:
     def worker_count(self) -> int:
         """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
+
+    @property
+    def search_thread_count(self) -> int:
+        """Number of threads that share the cues of one `recall_many`."""
+        return min(self.search_threads or os.cpu_count() or 1, SEARCH_THREADS_MAX)
 
 
 def check_options(options: object) -> StoreOptions:

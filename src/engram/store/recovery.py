@@ -6,8 +6,8 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import chain
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,34 +24,54 @@ from engram.log.log import Log
 from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.log.records.record_vectors import VectorBlock
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
+from engram.store.indexing.readable_vectors import append_readable, are_readable
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import StoredSpace
+from engram.store.space_settings import has_policy
 from engram.store.space_state import SpaceState
 
 logger: logging.Logger = logging.getLogger(__name__)
-LOG_DIRECTORY = "log"
+# The centre of the codes is the mean of so many vectors.
+_CENTRE_ROWS: Final = 256
 
 
-def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> SpaceState:
+def recover_space(
+    stored: StoredSpace, store_id: str, options: StoreOptions, damages: Damages | None = None
+) -> SpaceState:
     """Open a stored space and return its state.
+
+    Parameters
+    ----------
+    damages
+        The damage that was found before the space rested, to which more is added; None: nothing.
 
     Raises
     ------
     CorruptData
-        If the space is damaged in a way that no crash explains.
+        If the space is damaged in a way that no crash explains, and what it holds cannot be proven without that.
     NewerFormat
         If a newer version wrote some of it.
     Unavailable
         If the storage cannot be read or written.
     """
-    damages = Damages(stored.config.name)
+    damages = damages or Damages(stored.config.name)
     with typed_failures(f"opening space {stored.config.name}"):
         manifest = stored.manifest or _adopt_format_1(stored.config, stored.storage, store_id, damages)
         space = _open_graph(stored, manifest, damages, options)
+    if not has_policy(manifest.settings) and not stored.storage.read_only:
+        logger.info(
+            "space %s is from before spaces had a retention, so it retains its whole history until one is set",
+            stored.config.name,
+            extra={"space": stored.config.name},
+        )
     try:
+        if not space.checkpoint_generation:
+            _centre(space.index, space.log)
         _append_uncovered(space)
         _replay(space)
         space.index.publish(space.log.last_generation)
@@ -78,7 +98,7 @@ def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damage
     manifest = Manifest(
         storage,
         Identity.new(store_id),
-        asdict(config),
+        config.settings(),
         entries_of(log.segments, log.records),
         [entry for entry in checkpoints if entry.generation <= log.last_generation],
         Mark(log.last_generation),
@@ -112,7 +132,7 @@ def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, optio
             log.close()
             raise
     log = _open_log(stored, manifest, damages, options, 0)
-    index = HnswIndex(stored.config.dim, stored.config.metric, options.quality)
+    index = HnswIndex(stored.config.index_dim, stored.config.metric, options.quality)
     return SpaceState(log, index, manifest, checkpoints)
 
 
@@ -167,18 +187,43 @@ def _opened(checkpoints: Checkpoints | None, entry: CheckpointEntry) -> Iterator
 
 def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> HnswIndex:
     """Load the graph of an open checkpoint that covers everything up to `generation`."""
-    blocks = []
+    blocks: list[VectorBlock] = []
     for record in _observed(log.records()):
-        rows = generation + 1 - record.first_generation
-        if rows > 0:
-            sums = record.vector_sums()
-            blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
-    index = HnswIndex.load(descriptor, blocks)
-    if (index.dim, index.metric) != (config.dim, config.metric):
+        rows = record.rows_until(generation)
+        if rows > 0 and (block := record.vector_block(stop=rows)) is not None:
+            blocks.append(block)
+    # While something is being erased, the checkpoint may still have it.
+    dropped = max(log.horizon.generation, *log.manifest.erasing.values(), 0)
+    index = HnswIndex.load(descriptor, blocks, dropped)
+    if (index.dim, index.metric) != (config.index_dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
         )
     return index
+
+
+def _centre(index: HnswIndex, log: Log) -> None:
+    """Have the codes of a graph that is built anew be relative to many vectors, and not to those of the first record.
+
+    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them. Vectors that
+    are damaged would make a mean of anything.
+    """
+    first: list[NDArray[np.float32]] = []
+    missing, last = _CENTRE_ROWS, 0
+    for record in _observed(log.records()):
+        block = record.vector_block()
+        if block is None:
+            continue
+        readable = np.flatnonzero(are_readable(block.vectors[:missing], block.sums[:missing]))
+        if not len(readable):
+            continue
+        first.append(block.vectors[readable])
+        missing -= len(readable)
+        last = int(block.every_generation[readable[-1]])
+        if not missing:
+            break
+    if first:
+        index.centre_on(np.concatenate(first), last)
 
 
 def _append_uncovered(space: SpaceState) -> None:
@@ -186,26 +231,26 @@ def _append_uncovered(space: SpaceState) -> None:
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
-            known = max(0, covered + 1 - record.first_generation)
-            vectors = record.raw_vectors[known:]
-            # The checksums of the log, since what is read here may not be what was checked when the log was opened.
-            sums = record.vector_sums()[known:]
-            space.index.append(vectors, record.first_generation + known, raw=vectors, sums=sums)
+            append_readable(space.index, record, record.rows_until(covered))
 
 
 def _replay(space: SpaceState) -> None:
     """Rebuild from the log what filters use, which versions are live or ended when, and how far each session got."""
     ended: list[list[int]] = []
     ended_at: list[list[int]] = []
-    for record in space.log.records():
-        space.attributes.add(record)
-        old, at = space.versions.replay(record)
-        if old:
-            ended.append(old)
-            ended_at.append(at)
-        if record.session:
-            stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
-            space.sessions.store(record.session, stored, record.writer)
+    for page in space.log.pages:
+        for record in page.in_order():
+            if record.kind is RecordKind.PROGRESS:
+                space.sessions.take_over(record.progress())
+                continue
+            space.attributes.add(record)
+            old, at = space.versions.replay(record)
+            if old:
+                ended.append(old)
+                ended_at.append(at)
+            if record.session:
+                stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
+                space.sessions.store(record.session, stored, record.writer)
     versions, ends = _joined(ended), _joined(ended_at)
     space.index.delete(versions, ends)
     space.attributes.end(versions, ends)

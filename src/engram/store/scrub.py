@@ -14,10 +14,9 @@ from engram.log.files.os_errors import is_passing, typed_failures
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment, segment_name
+from engram.log.segments.segment import LOG_DIRECTORY, Segment
 from engram.log.segments.segment_header import read_segment_header
 from engram.store.indexing.checkpoints import DIRECTORY
-from engram.store.recovery import LOG_DIRECTORY
 from engram.store.space_state import SpaceState
 
 # Checked in one call without the interpreter lock; takes about a millisecond.
@@ -38,9 +37,11 @@ def scrub(state: SpaceState) -> Iterator[int]:
         If descriptors or memory are short, which says nothing about the files.
     """
     for segment in list(state.log.segments):
-        yield from _scrub_segment(state, segment)
+        if not state.life.is_over:
+            yield from _scrub_segment(state, segment)
     storage = state.manifest.storage
-    if isinstance(storage, FileStorage):
+    # The files of a space that was dropped or renamed are removed or moved.
+    if isinstance(storage, FileStorage) and not state.life.is_over:
         with typed_failures("checking the files of a space"):
             yield from _scrub_files(state, storage)
 
@@ -58,7 +59,10 @@ def _scrub_segment(state: SpaceState, segment: Segment) -> Iterator[int]:
     while position < segment.end:
         reached, wrong = segment.check_records(position, _PIECE_BYTES)
         if wrong >= 0:
-            damaged = next(record for record in _records_of(state, segment) if record.position == reached)
+            damaged = next((one for one in _records_of(state, segment) if one.position == reached), None)
+            if damaged is None:
+                # A compaction has replaced the segment meanwhile.
+                return
             segment.report(wrong, damaged.first_generation, damaged.last_generation)
             reached += damaged.nbytes
         yield reached - position
@@ -66,7 +70,9 @@ def _scrub_segment(state: SpaceState, segment: Segment) -> Iterator[int]:
 
 
 def _records_of(state: SpaceState, segment: Segment) -> Iterator[Record]:
-    return (record for record in list(state.log.records()) if record.segment is segment)
+    for page in state.log.pages:
+        if page.segment is segment:
+            yield from page.in_order()
 
 
 def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
@@ -77,7 +83,7 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         yield SECTOR_BYTES
         what = _wrong_with(log, entry, state.manifest)
         if what and entry in state.manifest.segments:
-            damages.report(f"{LOG_DIRECTORY}/{segment_name(entry.epoch)}", 0, 0, 0, what)
+            damages.report(f"{LOG_DIRECTORY}/{entry.name}", 0, 0, 0, what)
     for checkpoint in state.manifest.checkpoints:
         if state.checkpoints is not None:
             yield from state.checkpoints.check(checkpoint)
@@ -101,7 +107,7 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
 def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> str:
     """Return what is wrong with the file that has a segment's name; an empty text if nothing is wrong."""
     try:
-        descriptor = log.descriptor(segment_name(entry.epoch), os.O_RDONLY)
+        descriptor = log.descriptor(entry.name, os.O_RDONLY)
         try:
             nbytes = os.fstat(descriptor).st_size
             begin = os.pread(descriptor, SECTOR_BYTES, 0)
@@ -119,7 +125,7 @@ def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> st
 
 
 def _wrong_with_header(begin: bytes, entry: SegmentEntry, manifest: Manifest) -> str:
-    header = read_segment_header(memoryview(begin), segment_name(entry.epoch))
+    header = read_segment_header(memoryview(begin), entry.name)
     if header is None:
         return "its first sector does not fit its checksum"
     same = (header.salt, header.epoch, header.identity.space) == (entry.salt, entry.epoch, manifest.identity.space)

@@ -16,6 +16,7 @@ from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected, expected_of
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -25,50 +26,60 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.retention_policy import RetentionPolicy, checked_policy
+from engram.model.values.vector_rows import VectorsLike
+from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
-from engram.store.space_collection import SpaceCollection
-from engram.store.space_engine import SpaceEngine
+from engram.store.resting.space_access import SpaceAccess
 
 
-class Space(SpaceCollection):
+class Space(ExpiringSpace):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
     locks. A space is not usable in a forked child (code ``forked``). ``id in space``, ``len(space)`` and ``for hit in
     space`` are about what is alive now.
+
+    In a store of many spaces, one that is not used rests; the next call opens it again, takes longer, and may raise why
+    that failed.
     """
 
-    def __init__(self, engine: SpaceEngine, store: object = None) -> None:
-        super().__init__(engine)
+    def __init__(self, access: SpaceAccess, store: object = None) -> None:
+        super().__init__(access)
         # Whoever has a space has its store open.
         self._store = store
 
     def __repr__(self) -> str:
-        config = self.config
-        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, generation={self.generation})"
+        config, engine = self.config, self._access.open_engine
+        # Whoever looks at a space, such as a debugger, does not open it.
+        state = "at rest" if engine is None else f"generation={engine.generation}"
+        if self._is_over:
+            state = "dropped or renamed"
+        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, {state})"
 
     # ---- writing ------------------------------------------------------------------------------------------------
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
         With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
@@ -79,13 +90,15 @@ class Space(SpaceCollection):
         ids
             The id of one observation, or up to 10 000 ids. An id that exists is superseded.
         vectors
-            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
-            vectors from `contents`.
+            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
+            makes it of the text, or there is none, if the space does not require vectors.
         contents
-            The text of one observation, or one text each.
+            The text of one observation, or one text each; None, also in a list: no text, as against an empty one.
         **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+            ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
+        if_absent, expected_generations
+            Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
+            one each; 0: only if the id is not alive. With either, each id is named once.
 
         Returns
         -------
@@ -97,25 +110,31 @@ class Space(SpaceCollection):
         InvalidInput
             If a column is refused; the error names the field and the position. Nothing was stored.
         FailedPrecondition
-            If vectors are missing and there is no embedder or it fails, or the store is closed.
+            If vectors are missing and there is no embedder or it fails, or the store is closed; with code
+            ``condition_failed``, if a condition does not hold, naming the first id.
         OverCapacity
             If too much is queued, or linking did not make room in time. Nothing was stored.
         Unavailable
             If the store is closing or cannot write.
         """
-        return self._engine.submit(self._prepared(take_observations(arguments, keywords))).result().ack
+        batch = self._prepared(take_observations(arguments, keywords))
+        # The engine comes last: the space may have come to rest while its texts were embedded.
+        if if_absent is False and expected_generations is None:
+            return self._engine.submit(batch).result().ack
+        expected = expected_of(batch.ids, if_absent, expected_generations)
+        return self._engine.submit(batch, expected).result().ack
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
     ) -> Future[Ack]: ...
 
     @overload
     def submit(
         self,
         ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
+        vectors: VectorsLike | None = None,
+        contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
     ) -> Future[Ack]: ...
 
@@ -137,11 +156,13 @@ class Space(SpaceCollection):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
+        batch = self._prepared(take_observations(arguments, keywords))
+        return self._engine.submit_answered(batch)
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
-        self._engine.check_process()
-        return self._engine.prepare(observations.batch(self._engine.config))
+        engine = self._engine
+        engine.check_process()
+        return engine.prepare(observations.batch(engine.config))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -258,19 +279,37 @@ class Space(SpaceCollection):
             If the generation is no longer retained.
         """
         snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
-        return self._engine.snapshot(max_generation, snapshot_us)
+        with self._access.held() as engine:
+            # From here on, the snapshot keeps the space open.
+            return engine.snapshot(max_generation, snapshot_us)
+
+    # ---- retention ----------------------------------------------------------------------------------------------
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        """How much of its history the space retains."""
+        return self._engine.retention.policy
+
+    def set_retention(self, policy: RetentionPolicy) -> None:
+        """Set how much of its history the space retains; it is recorded with the space.
+
+        A space that is made by this version retains a day. One from before retains everything until this is called. A
+        client cannot call it: for a space that is served, stop the server first.
+
+        Raises
+        ------
+        InvalidInput
+            If `policy` is no `RetentionPolicy`.
+        FailedPrecondition
+            If the store is closed.
+        Unavailable
+            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
+        """
+        policy = checked_policy(policy)
+        with self._access.held() as engine:
+            engine.set_retention(policy)
 
     # ---- state --------------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name of the space."""
-        return self._engine.config.name
-
-    @property
-    def config(self) -> SpaceConfig:
-        """Settings of the space."""
-        return self._engine.config
 
     @property
     def generation(self) -> int:
@@ -287,11 +326,6 @@ class Space(SpaceCollection):
     def durable_generation(self) -> int:
         """Generation up to which everything is on disk."""
         return self._engine.durable_generation
-
-    @property
-    def indexed_generation(self) -> int:
-        """Generation up to which everything is linked into the graph."""
-        return self._engine.indexed_generation
 
     @property
     def incarnation(self) -> str:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import threading
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Final, NamedTuple
 
-from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError
 from engram.log.damage import Damages
-from engram.log.files.checked_json import decode_checked, encode_checked, format_of
+from engram.log.files.checked_json import decode_checked, format_of
 from engram.log.files.os_errors import is_passing, typed_failures, unavailable
 from engram.log.files.storage import Storage
-from engram.log.identity import Identity, new_id
+from engram.log.identity import Identity
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.model.spaces import SpaceConfig, is_space_name
-from engram.store.space_settings import decode_settings, read_settings1
+from engram.model.spaces import SpaceConfig
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store.directory import SPACES
+from engram.store.naming.list_reading import read_list
+from engram.store.naming.name_changes import NameChanges
+from engram.store.naming.space_directories import SpaceDirectories
+from engram.store.naming.space_list import FILE, Listed, ListedSpaces
+from engram.store.naming.space_register import SpaceRegister
+from engram.store.space_settings import decode_listed, read_settings1, with_policy
 
-_DIRECTORY: Final = "spaces"
-_FILE: Final = "store.json"
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -46,46 +48,45 @@ class StoredSpace(NamedTuple):
     generation_min: int
 
 
-class Listed(NamedTuple):
-    """An entry of the list of spaces.
-
-    Parameters
-    ----------
-    space
-        The space's id; empty for a space of format 1.
-    generation
-        Generation that the space is known to have reached.
-    """
-
-    space: str
-    generation: int
-
-
 class SpaceCatalog:
     """The spaces of one data directory. Any thread may use it.
-
-    The lock covers the write of a small file, so that no writer overwrites another's changes. Only callers that create
-    a space or record reached generations take it.
 
     Parameters
     ----------
     storage
-        The data directory.
+        The data directory. Unless it is read-only, what was left half dropped or half renamed is finished.
 
     Attributes
     ----------
     damages
         Damage of the list of spaces itself.
+    changes
+        Drops and renames its spaces, and changes their aliases.
     """
 
     def __init__(self, storage: Storage) -> None:
         self.damages: Final = Damages()
         self._storage = storage
-        self._guard = threading.Lock()
-        self._listed: dict[str, Listed] = {}
+        self._reached: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
-            self._spaces = storage.directory(_DIRECTORY)
-            self.store_id: str = self._read_list()
+            self._spaces = storage.directory(SPACES)
+            # A directory of format 1 that is opened read-only has no list and gets none.
+            self._has_list = not storage.read_only or FILE in storage.names()
+            self._register = SpaceRegister(storage, read_list(storage, self._spaces, self.damages))
+            self._directories = SpaceDirectories(self._spaces, self._register)
+            if not storage.read_only:
+                self._directories.finish()
+        self.changes: Final = NameChanges(self._register, self._directories)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed."""
+        return self._storage.read_only
+
+    @property
+    def store_id(self) -> str:
+        """The store's id."""
+        return self._register.content.store_id
 
     @property
     def names(self) -> list[str]:
@@ -97,15 +98,30 @@ class SpaceCatalog:
             If the directory of spaces cannot be read.
         """
         with typed_failures("opening the catalogue of spaces"):
-            return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
+            return sorted({*self._directories.names(), *self._register.content.spaces})
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """The space that each alias means. It is never changed: a change makes another one."""
+        return self._register.content.aliases
 
     def listed(self, name: str) -> Listed:
         """Return the list's entry for a space; its id is empty if the space is not listed."""
-        return self._listed.get(name, Listed("", 0))
+        return self._register.content.spaces.get(name, Listed("", 0))
+
+    def name_of(self, begin: str, likely: str) -> str:
+        """Return the name of the space whose id begins with `begin`, which is probably `likely`; that one if none does.
+
+        It looks at all of them only if another one is meant.
+        """
+        spaces = self._register.content.spaces
+        if not begin or self.listed(likely).space.startswith(begin):
+            return likely
+        return next((name for name, listed in spaces.items() if listed.space.startswith(begin)), likely)
 
     def directory(self, name: str) -> Storage:
         """Return the directory of a space."""
-        return self._spaces.directory(name)
+        return self._directories.of(name)
 
     def load(self) -> tuple[list[StoredSpace], dict[str, EngramError]]:
         """Return the spaces that can be opened, in the order of their names, and the errors of the others, by name.
@@ -121,15 +137,26 @@ class SpaceCatalog:
         unsound: dict[str, EngramError] = {}
         for name in self.names:
             try:
-                space = self._load(name)
+                space = self.find(name)
             except EngramError as error:
                 unsound[name] = error
-            except OSError as error:
-                unsound[name] = unavailable(error, f"opening space {name}")
             else:
                 if space is not None:
                     sound.append(space)
         return sound, unsound
+
+    def find(self, name: str) -> StoredSpace | None:
+        """Return the space called `name`; None if its creation was interrupted, or it has been dropped.
+
+        Raises
+        ------
+        CorruptData, NewerFormat
+            If it cannot be opened.
+        Unavailable
+            If it cannot be read now.
+        """
+        with typed_failures(f"opening space {name}"):
+            return self._load(name)
 
     def add(self, config: SpaceConfig) -> StoredSpace:
         """Record a new space durably.
@@ -137,11 +164,12 @@ class SpaceCatalog:
         Raises
         ------
         Unavailable
-            If it cannot be written.
+            If it cannot be written, or what a former space left in its directory cannot be removed.
         """
         with typed_failures(f"creating space {config.name}"):
+            self._directories.claim(config.name)
             storage = self._spaces.directory(config.name)
-            manifest = Manifest(storage, Identity.new(self.store_id), asdict(config))
+            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(config.settings(), RetentionPolicy()))
             manifest.save()
             self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)
@@ -149,7 +177,8 @@ class SpaceCatalog:
     def note(self, generations: dict[str, tuple[str, int]]) -> None:
         """Record the id of each space and the generation it has reached.
 
-        A space whose log ends before its recorded generation is refused when it is opened.
+        A space whose log ends before its recorded generation is refused when it is opened. What is known of a space
+        that has been dropped meanwhile, or that has another space's name now, is left out.
 
         Parameters
         ----------
@@ -162,8 +191,23 @@ class SpaceCatalog:
             If the list cannot be written.
         """
         if not self._storage.read_only:
+            known = self._reached | {name: Listed(*reached) for name, reached in generations.items()}
+
+            def noted(content: ListedSpaces) -> ListedSpaces:
+                listed = content.spaces
+                same = {name: one for name, one in known.items() if name in listed and _may_be(listed[name], one)}
+                return replace(content, spaces={**listed, **same})
+
             with typed_failures("noting how far the spaces went"):
-                self._list({name: Listed(*known) for name, known in generations.items()})
+                self._register.change(noted)
+
+    def reached(self, name: str, space: str, generation: int) -> None:
+        """Remember the generation of a space that is closed now; the next `note` records it, too."""
+        self._reached[name] = Listed(space, generation)
+
+    def forget(self, name: str) -> None:
+        """Forget how far a closed space went that is not called `name` any more."""
+        self._reached.pop(name, None)
 
     def check(self) -> None:
         """Check that the list of spaces still exists and belongs to this store; otherwise report damage.
@@ -176,101 +220,24 @@ class SpaceCatalog:
         if not self._has_list:
             return
         try:
-            content = decode_checked(self._storage.read(_FILE), _FILE)
+            content = decode_checked(self._storage.read(FILE), FILE)
             if content.get("store") != self.store_id:
-                self.damages.report(_FILE, 0, 0, 0, "it is the list of another store")
+                self.damages.report(FILE, 0, 0, 0, "it is the list of another store")
         except EngramError as error:
-            self.damages.report(_FILE, 0, 0, 0, error.message)
+            self.damages.report(FILE, 0, 0, 0, error.message)
         except OSError as error:
             if is_passing(error):
                 raise unavailable(error, "checking the list of spaces") from error
-            self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
-
-    def _names(self) -> list[str]:
-        return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
-
-    def _is_empty(self, name: str) -> bool:
-        """Return whether the directory of a space is empty, as an interrupted creation leaves it."""
-        try:
-            return not self._spaces.directory(name).names()
-        except OSError:
-            # Opening the space meets the same error and reports it.
-            return False
-
-    def _read_list(self) -> str:
-        """Read the list of spaces, or infer it from the directories; return the store's id."""
-        is_there = _FILE in self._storage.names()
-        # A directory of format 1 that is opened read-only has no list and gets none.
-        self._has_list = is_there or not self._storage.read_only
-        if is_there:
-            try:
-                content = decode_checked(self._storage.read(_FILE), _FILE)
-                self._listed = {name: Listed(**known) for name, known in content["spaces"].items()}
-                return str(content["store"])
-            except CorruptData as error:
-                self.damages.report(_FILE, 0, 0, 0, error.message)
-            except (KeyError, TypeError, AttributeError) as error:
-                self.damages.report(_FILE, 0, 0, 0, f"it lacks or has something that does not belong there: {error}")
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
-        return self._infer_list()
-
-    def _infer_list(self) -> str:
-        """Rebuild the list of a new store, of one of format 1, or of one whose list is lost; return the store's id."""
-        stores: Counter[str] = Counter()
-        silent: dict[str, EngramError | OSError] = {}
-        for name in self._names():
-            if self._is_empty(name):
-                continue
-            try:
-                storage = self._spaces.directory(name)
-                if format_of(storage.read(FILE_NAME)) == 1:
-                    self._listed[name] = Listed("", 0)
-                else:
-                    stores[Manifest.read(storage, name).identity.store] += 1
-            except (EngramError, OSError) as error:
-                logger.info("space %s says nothing about the store: %s", name, error)
-                silent[name] = error
-        if not stores and not self._storage.read_only:
-            self._check_is_new(silent)
-        if stores and not self.damages.count:
-            self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
-        store_id = stores.most_common(1)[0][0] if stores else new_id()
-        if not self._storage.read_only:
-            write_list(self._storage, store_id, self._listed)
-        return store_id
-
-    def _check_is_new(self, silent: Mapping[str, EngramError | OSError]) -> None:
-        """Refuse to give an id to a store that may have one: its spaces would be strangers for good.
-
-        Parameters
-        ----------
-        silent
-            The spaces that do not say which store they are of, and why.
-        """
-        for name, error in silent.items():
-            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-                raise unavailable(error, f"finding out which store this is, since {_FILE} is lost") from error
-            if self._listed:
-                # What is of format 1 got no id yet, and neither did a damaged space beside it.
-                continue
-            if isinstance(error, NewerFormat):
-                raise error
-            raise _corrupt(
-                f"{_DIRECTORY}/{name}/{FILE_NAME}",
-                f"it does not say which store this is, and {_FILE} is lost; nothing was written. Put one of the two "
-                f"back, or repair the directory into a new one ({error})",
-                "unknown_store",
-            )
+            self.damages.report(FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
 
     def _load(self, name: str) -> StoredSpace | None:
-        file = f"{_DIRECTORY}/{name}/{FILE_NAME}"
-        listed = self._listed.get(name)
-        if not self._spaces.is_directory(name):
-            raise _corrupt(f"{_DIRECTORY}/{name}", "the space is listed, and its directory is missing", "missing_space")
-        storage = self._spaces.directory(name)
+        file = f"{SPACES}/{name}/{FILE_NAME}"
+        listed = self._register.content.spaces.get(name)
+        if not self._directories.exists(name):
+            if listed is None:
+                return None
+            raise _corrupt(f"{SPACES}/{name}", "the space is listed, and its directory is missing", "missing_space")
+        storage = self._directories.of(name)
         if FILE_NAME not in storage.names():
             if listed is None and not storage.names():
                 return None
@@ -281,8 +248,7 @@ class SpaceCatalog:
                 raise _corrupt(file, "it is of an older space than the one that belongs here", "foreign_space")
             return StoredSpace(read_settings1(name, data, file), storage, None, 0)
         manifest = Manifest.read(storage, name)
-        config = decode_settings(name, manifest.settings, file)
-        identity = manifest.identity
+        config, identity = decode_listed(name, manifest, listed.space if listed else "", file), manifest.identity
         if identity.store != self.store_id or (listed is not None and listed.space not in ("", identity.space)):
             raise _corrupt(file, "the space belongs to another store, or to another time of this one", "foreign_space")
         if listed is None:
@@ -292,32 +258,18 @@ class SpaceCatalog:
                 self._list({name: Listed(identity.space, 0)})
         return StoredSpace(config, storage, manifest, listed.generation if listed else 0)
 
-    def _list(self, known: Mapping[str, Listed]) -> None:
-        with self._guard:
-            listed = {**self._listed, **known}
-            if listed != self._listed:
-                write_list(self._storage, self.store_id, listed)
-                self._listed = listed
+    def _list(self, known: dict[str, Listed]) -> None:
+        def listed(content: ListedSpaces) -> ListedSpaces:
+            # A space that was found before it was dropped does not come back.
+            new = {name: one for name, one in known.items() if name not in content.dropped}
+            return replace(content, spaces={**content.spaces, **new})
+
+        self._register.change(listed)
 
 
-def write_list(storage: Storage, store_id: str, spaces: Mapping[str, Listed]) -> None:
-    """Write the list of a data directory's spaces durably."""
-    content: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(spaces.items())}
-    storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
-
-
-def check_is_store(storage: Storage) -> None:
-    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
-
-    Raises
-    ------
-    NotFound
-        If it has no directory of spaces.
-    """
-    if not storage.is_directory(_DIRECTORY):
-        raise NotFound(
-            f"{storage.path} is no data directory: it has no directory {_DIRECTORY!r}", code="no_data", field="path"
-        )
+def _may_be(listed: Listed, known: Listed) -> bool:
+    """Return whether an entry of the list may be that of a known space: one of format 1 has no id there yet."""
+    return listed.space in ("", known.space)
 
 
 def _corrupt(file: str, what: str, code: str) -> CorruptData:

@@ -1,4 +1,4 @@
-"""What one does with the observations of an embedded space without a cue: look up, scan, count and delete."""
+"""What one does with the observations of an embedded space without a cue: look up, scan, count, change and delete."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit
 from engram.model.operations.deletions import given_to_delete
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.requests import Delete
 from engram.model.operations.scans import CountFacets, page_request
 from engram.model.scans.facets import Facets
@@ -17,18 +18,21 @@ from engram.model.scans.look_ups import as_id_or_ids
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits
 from engram.model.scans.scan import Scan
+from engram.model.spaces import SpaceConfig
+from engram.model.values.ids import as_ids
 from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag, as_text
 from engram.store.recall.snapshot import exhausted, look_up
 from engram.store.scans.deleting import delete_passing
 from engram.store.scans.held_scan import HeldScan
+from engram.store.updates.space_updates import SpaceUpdates
 
 if TYPE_CHECKING:
     from engram.store.recall.space_recalls import SpaceRecalls
     from engram.store.space_engine import SpaceEngine
 
 
-class SpaceCollection:
+class SpaceCollection(SpaceUpdates):
     """The observations of an embedded space as a collection; the base class of `Space`.
 
     ``id in space``, ``len(space)`` and ``for hit in space`` are about what is alive now. A space is true, also while it
@@ -36,16 +40,34 @@ class SpaceCollection:
 
     Parameters
     ----------
-    engine
-        The inside of the space.
+    access
+        The way to the inside of the space, which changes when the space rests.
     """
 
-    def __init__(self, engine: SpaceEngine) -> None:
-        self._engine = engine
+    @property
+    def name(self) -> str:
+        """Name of the space."""
+        return self._access.config.name
+
+    @property
+    def config(self) -> SpaceConfig:
+        """Settings of the space."""
+        engine = self._access.open_engine
+        return self._access.config if engine is None else engine.config
+
+    @property
+    def _engine(self) -> SpaceEngine:
+        return self._access.engine()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the space has been dropped or renamed, and this is of no more use."""
+        return self._access.life.is_over
 
     def __len__(self) -> int:
-        self._engine.check_process()
-        return self._engine.live_count
+        engine = self._engine
+        engine.check_process()
+        return engine.live_count
 
     def __bool__(self) -> bool:
         return True
@@ -85,12 +107,15 @@ class SpaceCollection:
             If an id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
         FailedPrecondition
             If the generation is no longer retained.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile. Asked again, the answer is without it.
         """
         wanted = as_id_or_ids(id)
         as_flag("include_vectors", include_vectors)
         if isinstance(wanted, str):
             return self._engine.get(wanted, max_generation)
-        return look_up(self._engine.snapshot(max_generation), wanted)
+        with self._access.held() as engine:
+            return look_up(engine.present(max_generation), wanted)
 
     @spelled_out(ScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:
@@ -115,11 +140,14 @@ class SpaceCollection:
             first page is read.
         FailedPrecondition
             During iteration: if the generation is no longer retained, or the space was restored since.
+        Unavailable
+            During iteration: with code ``erased``, if something of a page is erased while it is read. Asked again, the
+            scan goes on without it.
         CorruptData
             During iteration: if what the order goes by is damaged. A hit raises it, too, if its own text or another of
             its columns is damaged.
         """
-        return Scan(HeldScan(self._engine), page_request(self._engine.config.name, filter, options))
+        return Scan(HeldScan(self._access), page_request(self._access.config.name, filter, options))
 
     def facets(
         self,
@@ -139,7 +167,7 @@ class SpaceCollection:
         filter
             Conditions that every observation meets; None: everything.
         fields
-            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
+            Any of ``"tags"``, ``"time_us"``, ``"confidence"``, ``"importance"`` and ``"keys"``: which keys there are.
         limit
             Most values of each, 1 to 10 000, the most frequent ones.
         max_generation
@@ -156,13 +184,16 @@ class SpaceCollection:
             If an argument is refused, or there are more than a million different values (code ``facet_values``).
         FailedPrecondition
             If the generation is no longer retained.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile. Asked again, the answer is without it.
         CorruptData
             If what is counted is damaged.
         """
-        name = self._engine.config.name
+        name = self._access.config.name
         request = CountFacets(name, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
-        held = self._engine.snapshot(request.max_generation)
-        return exhausted(self._engine.facets(request, held.generation))
+        with self._access.held() as engine:
+            snapshot = engine.present(request.max_generation)
+            return exhausted(engine.facets(request, snapshot.generation))
 
     def delete(
         self,
@@ -205,13 +236,46 @@ class SpaceCollection:
             By a filter: if there are ids that cannot be read. Everything else is deleted.
         """
         given = given_to_delete(ids, filter)
-        request = Delete(self._engine.config.name, **given, max_generation=max_generation, dry_run=dry_run)
-        if request.filter is not None:
-            return delete_passing(self._engine, request.filter, request.max_generation, request.dry_run)
-        if request.dry_run:
-            return existing(self._engine, request.ids or ())
-        result = self._engine.delete(request.ids or ())
-        return Deletion(result.existed, result.last_generation or self._engine.generation)
+        request = Delete(self._access.config.name, **given, max_generation=max_generation, dry_run=dry_run)
+        with self._access.held() as engine:
+            if request.filter is not None:
+                return delete_passing(engine, request.filter, request.max_generation, request.dry_run)
+            if request.dry_run:
+                return existing(engine, request.ids or ())
+            result = engine.delete(request.ids or ())
+            return Deletion(result.existed, result.last_generation or engine.generation)
+
+    def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Delete observations, and remove all that was ever written under their ids from every file of the space.
+
+        Older versions and what was deleted before are erased, too. Retention does not protect them: snapshots, streams
+        and cursors lose them. Segments of the log that have something of them are rewritten, which takes as long as
+        that takes. What is written under the same ids afterwards stays. Backups from before keep what they have.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids. What cannot be found is not an error.
+
+        Returns
+        -------
+        ErasureReceipt
+            What says that it was done; ``engram verify --receipt`` compares a directory with it.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        FailedPrecondition
+            If Engram 0.1 wrote a part of the log (code ``old_format``), or the store is closed.
+        CorruptData
+            If something cannot be read that might have to be erased.
+        OverCapacity, Unavailable
+            As for `observe`. What could not be finished goes on by itself, and a second call waits for that.
+        """
+        given = as_ids(ids)
+        with self._access.held() as engine:
+            return engine.erase(given)
 
     def clear(self) -> Deletion:
         """Delete all observations durably, in parts. What is written meanwhile stays.
@@ -226,10 +290,11 @@ class SpaceCollection:
         FailedPrecondition, OverCapacity, Unavailable, CorruptData
             As for `delete`.
         """
-        return delete_passing(self._engine, NO_FILTER, None)
+        with self._access.held() as engine:
+            return delete_passing(engine, NO_FILTER, None)
 
 
 def existing(engine: SpaceRecalls, ids: Iterable[str]) -> Deletion:
     """Return what the deletion of `ids` would answer, without deleting anything."""
-    found = look_up(engine.snapshot(), list(dict.fromkeys(ids)))
+    found = look_up(engine.present(), list(dict.fromkeys(ids)))
     return Deletion(len(found) - found.count(None), found.generation)

@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
-from engram.errors import EngramError
+from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.metrics import table
+from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.ack import Ack
 from engram.model.observations import (
     ObservationBatch,
     check_batch,
     check_beside_vectors,
     check_columns,
     check_with_vectors,
-    has_vectors,
-    with_vectors,
+    lacks_vectors,
+    with_expiry,
 )
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
-from engram.model.values.ids import as_ids
+from engram.model.values.expiry import ttl_us_of
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
-from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit
+from engram.store.commit.missing_vectors import with_missing_vectors
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
-from engram.store.commit.tail_budget import TailBudget
+from engram.store.commit.tail_budget import SpaceRests
+from engram.store.commit.writable_space import WritableSpace
+from engram.store.expiry.present import present_us
+from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
-from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.indexing.attempt import Attempt
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
-from engram.store.recall.space_recalls import SpaceRecalls
+from engram.store.resting.seen_erasures import SeenErasures, SpaceErasures
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 
-T = TypeVar("T")
 
-
-class SpaceEngine(SpaceRecalls):
+class SpaceEngine(WritableSpace):
     """The inside of a `Space`; made by `StoreEngine.space`.
 
     Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
@@ -63,76 +66,20 @@ class SpaceEngine(SpaceRecalls):
         answers: AnswerThread,
         meter: RecallMeter,
     ) -> None:
-        super().__init__(config, state, options, lambda: published(self), meter)
-        self.tail: TailBudget = TailBudget(
-            state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
-        )
-        self.indexing: IndexMaintenance = IndexMaintenance(state, options)
-        self.indexing.add_listener(self.tail.moved)
-        self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
+        super().__init__(config, state, options, submit, published, answers, meter)
         self._writer = GroupCommit(config.name, state, encoder)
-        self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing)
-        self._answers = answers
-        self._room_timeout_s = options.room_timeout_s
-        self._submit = submit
+        self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
         self._published = published
+        self._counted: Mapping[str, float] = {}
 
     def check_process(self) -> None:
         """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
         self._reader.check_process()
 
-    # ---- writing ------------------------------------------------------------------------------------------------
-
-    def submit(self, batch: ObservationBatch) -> Future[CommitResult]:
-        """Queue a batch that passed `prepare`; wait for room if linking or committing is behind.
-
-        Raises
-        ------
-        OverCapacity
-            If there is no room in time. Nothing was stored.
-        FailedPrecondition
-            If the store is closed, or the process is a forked child.
-        Unavailable
-            If the store is closing or cannot write.
-        """
-        answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), batch=batch)
-        return answer
-
-    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
-        """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
-
-        Raises
-        ------
-        OverCapacity, FailedPrecondition, Unavailable
-            As for `submit`.
-        """
-        answer, answers = _running(Future[Ack]()), self._answers
-        answers.start()
-        answers.wait_for_room(self._room_timeout_s)
-
-        def done(outcome: CommitResult | EngramError) -> None:
-            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
-
-        self._queue(done, batch=batch)
-        return answer
-
-    def delete(self, ids: Sequence[str], versions: Sequence[int] | None = None) -> CommitResult:
-        """Delete observations durably; with `versions`, only those whose live version still has this generation.
-
-        Raises
-        ------
-        InvalidInput
-            If there are too many ids, or one is not a text.
-        FailedPrecondition, OverCapacity, Unavailable
-            As for `submit`.
-        """
-        answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
-        return answer.result()
-
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
-        """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
+        """Return `batch`, checked against the space, with vectors from the space's embedder where it has none.
+
+        Times to live count from now on.
 
         Raises
         ------
@@ -140,14 +87,15 @@ class SpaceEngine(SpaceRecalls):
             As for `observe`.
         """
         self._reader.check_process()
-        if isinstance(batch.vectors, np.ndarray) and not has_vectors(batch):
+        if isinstance(batch.vectors, np.ndarray) and lacks_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
             check_beside_vectors(batch)
-            batch = with_vectors(batch, self._reader.search.embed(batch.contents))
+            batch = with_missing_vectors(batch, self.config, self._reader.search.embed)
             check_with_vectors(batch, self.config)
-            return batch
-        return check_batch(batch, self.config)
+        else:
+            check_batch(batch, self.config)
+        return with_expiry(batch, ttl_us_of(self.config.ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
         """Return the last durable sequence number of `session`; 0 for an unknown session."""
@@ -197,6 +145,11 @@ class SpaceEngine(SpaceRecalls):
         return self._state.log.damages
 
     @property
+    def log_bytes(self) -> int:
+        """Size of all records of the log, in bytes."""
+        return self._state.log.nbytes
+
+    @property
     def index_bytes(self) -> int:
         """Memory of the index and the metadata index, in bytes."""
         return self._state.index.nbytes + self._state.attributes.nbytes
@@ -229,15 +182,22 @@ class SpaceEngine(SpaceRecalls):
             If the space takes no more writes.
         FailedPrecondition
             If the log is closed.
+        SpaceRests
+            If the space has come to rest; another engine admits the request.
         """
         if request.batch is not None:
             check_columns(request.batch, self.config.dim)
-        self._writer.check()
-        self.tail.reserve(request.count)
+        try:
+            self._writer.check()
+        except FailedPrecondition:
+            if self.occupancy.rests:
+                raise SpaceRests from None
+            raise
+        self.tail.reserve(request.tail_count)
 
     def withdraw(self, request: CommitRequest) -> None:
         """Release the room of a request that was admitted but could not be queued."""
-        self.tail.release(request.count)
+        self.tail.release(request.tail_count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
         """Store `requests` in one group commit and answer each. Belongs to the committer thread.
@@ -251,7 +211,7 @@ class SpaceEngine(SpaceRecalls):
                 # It may have been refused.
                 self.health.look()
         finally:
-            self.tail.release(sum(request.count for request in requests))
+            self.tail.release(sum(request.tail_count for request in requests), len(requests))
 
     def failure(self) -> EngramError | None:
         """Return why the space takes no writes until it is opened again; None if it takes them."""
@@ -261,6 +221,89 @@ class SpaceEngine(SpaceRecalls):
             return error
         return None
 
+    def set_retention(self, policy: RetentionPolicy) -> None:
+        """Record how much of its history the space retains from now on.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed: somebody else may have the directory by now.
+        Unavailable
+            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
+        """
+        self.check_process()
+        self._state.log.check_usable()
+        self.retention.set_policy(policy)
+
+    @property
+    def unfinished(self) -> Attempt | None:
+        """The last attempt to compact the log or to erase something, if that failed or is not finished; else None."""
+        attempt = self.log_compaction.attempt
+        return attempt if attempt.failure is not None or self._state.manifest.erasing else None
+
+    def go_on(
+        self,
+        erasures: SpaceErasures,
+        counted: Mapping[str, float],
+        problems: Sequence[Problem] = (),
+        unfinished: Attempt | None = None,
+    ) -> None:
+        """Go on where the engine of the space before this one was, before anybody uses this one.
+
+        Parameters
+        ----------
+        erasures
+            The erasures of the space.
+        counted
+            The values of the counters by then, by the names of the metrics.
+        problems
+            The problems that the space had at rest. What reading its log has ended is no problem from the next look on.
+        unfinished
+            The last attempt at what is to go on, whose failure stays one until another attempt succeeds.
+        """
+        self._state.erasures = SeenErasures(erasures)
+        if self._state.manifest.erasing:
+            # What the engine before this one has begun to erase, this one erases now.
+            self._state.erasures.begin()
+        self._counted = counted
+        self.health.problems.go_on(problems)
+        if unfinished is not None:
+            self.log_compaction.attempt = unfinished
+        for problem in problems:
+            if problem.name == SYNC_REFUSED.name:
+                # Only somebody who has seen to the disk can say that it keeps again what it is given.
+                self._state.log.sync_refused = True
+                self._writer.refuse(Unavailable(problem.message, code="log_failed", field="disk"))
+
+    def erase_deleted(self, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
+        """Remove what was written under ids until they were deleted, which `deleted` tells. Raises as `erase`."""
+        if not self.occupancy.rests:
+            self._state.erasures.begin()
+        return super().erase_deleted(ids, deleted)
+
+    def retire(self, *, unlinked: bool = False) -> bool:
+        """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
+
+        One that failed rests like any other, and the next opening reads its log again. `unlinked` is that of
+        `Occupancy.retire`.
+        """
+        return self.occupancy.retire(unlinked=unlinked)
+
+    def rest(self, *, saving: bool = True) -> None:
+        """Close a space that has been retired, or whose life has ended, as `RestableSpace.rest` does."""
+        try:
+            super().rest(saving=saving)
+        finally:
+            self.spans.end()
+
+    def counters(self) -> Iterator[MetricSample]:
+        """Yield what was counted in the space since the store was opened, also before it rested, and some gauges."""
+        name = self.config.name
+        yield from self._meter.samples(name)
+        for sample in chain(self._writer.samples(), self.indexing.samples(name), self.log_compaction.samples(name)):
+            before = self._counted.get(sample.name, 0)
+            yield replace(sample, value=before + sample.value) if before else sample
+
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
         self._state.log.leave_mark()
@@ -268,14 +311,6 @@ class SpaceEngine(SpaceRecalls):
     def scrub(self) -> Iterator[int]:
         """Read and check everything that the space stores, a piece at a time; see `engram.store.scrub`."""
         return scrub(self._state)
-
-    def close(self) -> None:
-        """Close the log and end standing recalls; the committer must have stopped.
-
-        Hits that were returned and further recalls stay usable.
-        """
-        self.subscriptions.close()
-        self._state.log.close()
 
     def _samples(self) -> Iterator[MetricSample]:
         state, name = self._state, self.config.name
@@ -286,43 +321,13 @@ class SpaceEngine(SpaceRecalls):
         yield table.GENERATION.sample(indexed, name, "indexed")
         yield table.INDEX_LAG.sample(visible - indexed, name)
         yield table.INDEX_LAG_LIMIT.sample(self.tail.limit, name)
-        yield table.LIVE_OBSERVATIONS.sample(len(state.versions), name)
+        yield table.LIVE_OBSERVATIONS.sample(self.live_count, name)
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
         yield table.STANDING_CUES.sample(len(self.subscriptions), name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
+        yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
         yield from self.health.problems.samples()
-        yield from self._meter.samples(name)
-        yield from self._writer.samples()
-        yield from self.indexing.samples(name)
-
-    def _queue(
-        self,
-        done: Callable[[CommitResult | EngramError], None],
-        batch: ObservationBatch | None = None,
-        delete_ids: Sequence[str] | None = None,
-        delete_versions: Sequence[int] | None = None,
-    ) -> None:
-        self._reader.check_process()
-        if batch is not None:
-            done = self.spans.around(done, len(batch))
-        request = CommitRequest(
-            space=self, batch=batch, delete_ids=delete_ids, delete_versions=delete_versions, done=done
-        )
-        # If linking cannot keep up, a caller in this process is held back rather than refused.
-        self.tail.hold_back(lambda: self._submit(request), request.count)
-
-
-def _running(future: Future[T]) -> Future[T]:
-    """Return `future`, which can no longer be cancelled: what is queued will be stored."""
-    future.set_running_or_notify_cancel()
-    return future
-
-
-def _settle(future: Future[CommitResult], outcome: CommitResult | EngramError) -> None:
-    if isinstance(outcome, EngramError):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+        yield from self.counters()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from engram.errors import CorruptData, InvalidInput, NewerFormat
-from engram.model.spaces import METRICS, SpaceConfig
+from engram.errors import CorruptData, InvalidInput, NewerFormat, Unavailable
+from engram.log.files.os_errors import typed_failures
+from engram.log.manifest import Manifest
+from engram.model.spaces import METRICS, VECTORS, SpaceConfig
+from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
-_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
+_SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder", "vectors", "ttl_s"})
+_RETENTION: Final = "retention"
 
 
 def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
@@ -27,15 +32,81 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     Raises
     ------
     NewerFormat
-        If there is a setting or a metric that this version does not know.
+        If there is a setting, or a value of one, that this version does not know.
     CorruptData
         If they are not the settings of a space with this name.
     """
+    _checked_policy(settings, file)
+    settings = {key: value for key, value in settings.items() if key != _RETENTION}
     metric = settings.get("metric")
     # The checksum of the manifest is right, so that the name is not a damaged one.
     if isinstance(metric, str) and metric not in METRICS:
         raise _newer(file, "metric", metric, METRICS)
+    vectors = settings.get("vectors")
+    if isinstance(vectors, str) and vectors not in VECTORS:
+        raise _newer(file, "setting vectors", vectors, VECTORS)
     return _decode(name, settings, file)
+
+
+def decode_listed(name: str, manifest: Manifest, listed_id: str, file: str) -> SpaceConfig:
+    """Return the settings of a space from its manifest, as `decode_settings`, where the list of spaces has a say.
+
+    The list decides what a space is called, so a renamed one may still have its former name in its manifest.
+
+    Parameters
+    ----------
+    listed_id
+        Id of the space that the list calls `name`; empty if it knows none.
+    """
+    renamed = {"name": name} if listed_id == manifest.identity.space else {}
+    return decode_settings(name, {**manifest.settings, **renamed}, file)
+
+
+def policy_in(settings: dict[str, Any]) -> RetentionPolicy:
+    """Return the retention that is recorded in the settings of a manifest; spaces from before have none recorded."""
+    recorded = settings.get(_RETENTION)
+    return EVERYTHING if recorded is None else RetentionPolicy(**recorded)
+
+
+def has_policy(settings: dict[str, Any]) -> bool:
+    """Whether a retention is recorded, be it that of everything."""
+    return _RETENTION in settings
+
+
+def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, Any]:
+    """Return settings of a manifest that record `policy`."""
+    return {**settings, _RETENTION: asdict(policy)}
+
+
+def with_config(settings: dict[str, Any], config: SpaceConfig) -> dict[str, Any]:
+    """Return settings of a manifest that record `config` in place of what they have."""
+    others = {key: value for key, value in settings.items() if key not in _SETTINGS}
+    return {**config.settings(), **others}
+
+
+def record(manifest: Manifest, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Record durably what `change` makes of the settings in a manifest.
+
+    Raises
+    ------
+    FailedPrecondition
+        If the space has been closed.
+    Unavailable
+        If it cannot be recorded; the settings stay as they are.
+    """
+    if manifest.storage.read_only:
+        raise Unavailable("the store was opened read-only", code="read_only", field="path")
+    with typed_failures("recording the settings of a space"):
+        manifest.change_settings(change)
+
+
+def _checked_policy(settings: dict[str, Any], file: str) -> None:
+    try:
+        policy_in(settings)
+    except TypeError as error:
+        raise _newer(file, "retention", str(settings[_RETENTION]), ["history_s", "dead_count"]) from error
+    except InvalidInput as error:
+        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
 
 
 def read_settings1(name: str, data: bytes, file: str) -> SpaceConfig:

@@ -12,6 +12,8 @@ from engram.store.commit.session_table import SessionTable
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.naming.space_life import SpaceLife
+from engram.store.resting.seen_erasures import SeenErasures
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,10 @@ class SpaceState:
         The last durable sequence number of each session.
     answered_generation
         Requests with generations up to this one have been answered.
+    erasures
+        What was erased from the space, as far as this engine of it knows.
+    life
+        Ends when the space is dropped or renamed.
     """
 
     log: Log
@@ -49,6 +55,17 @@ class SpaceState:
     versions: LiveVersions = field(default_factory=LiveVersions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0
+    erasures: SeenErasures = field(default_factory=SeenErasures)
+    life: SpaceLife = field(default_factory=SpaceLife)
 
     def __post_init__(self) -> None:
         self.attributes.rows = StoredRows(self.log, self.versions)
+
+    @property
+    def dropped_generation(self) -> int:
+        """What ended at or before it may be missing from the index for filters, the graph or the log.
+
+        Each of them says so before anything is dropped from it. So what was read as of this generation or a later one
+        is whole, if this is looked at afterwards.
+        """
+        return max(self.attributes.dropped_generation, self.manifest.horizon, self.log.dropped_generation)

@@ -7,8 +7,6 @@ import logging
 import os
 import threading
 import time
-import weakref
-from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
@@ -23,11 +21,13 @@ from engram.log.files.storage import Storage
 from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
 from engram.model.values.scalars import as_flag
+from engram.store.age_clock import AgeClock
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
+from engram.store.compaction.compaction_thread import CompactionThread
 from engram.store.directory import open_directory
 from engram.store.health.problem_kinds import DAMAGED, ProblemKind
 from engram.store.health.problems import Problems
@@ -35,17 +35,20 @@ from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.meter.recall_meter import RecallMeter
+from engram.store.naming.space_naming import SpaceNaming
 from engram.store.options import StoreOptions, check_options
 from engram.store.recovery import recover_space
+from engram.store.resting.open_limit import open_spaces_max
+from engram.store.resting.scrub_spaces import scrub_spaces
+from engram.store.resting.space_summaries import SpaceSummaries
+from engram.store.resting.weak_spaces import RestingSpaces, open_spaces, opened_again, weakly
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
-_LEFT_OPEN: Final = (
-    "what was acknowledged is in its log, but a checkpoint may be missing, and the next opening may take longer for it"
-)
+_LEFT_OPEN: Final = "what was acknowledged is in its log, but without a checkpoint the next opening may take longer"
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -57,16 +60,18 @@ class StoreEngine:
     Parameters
     ----------
     path, options, read_only
-        As for `MemoryStore`.
+        As for `MemoryStore`, which also says what is raised.
     intake
         The queue before the committer; None: first in, first out.
     storage
         Storage to use instead of `path`; its creator ensures that nobody else uses it.
 
-    Raises
-    ------
-    EngramError
-        As for `MemoryStore`.
+    Attributes
+    ----------
+    table
+        The spaces, those that rest included.
+    naming
+        Drops and renames them, and changes their aliases.
     """
 
     def __init__(
@@ -88,28 +93,32 @@ class StoreEngine:
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
+        self._clock = AgeClock()
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
-        self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
+        self._workers = Workers(options.worker_count, options.steal_threshold, weakly(self._linked))
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
         self._ending = 0
         try:
             self._catalogue = SpaceCatalog(self._storage)
-            self._table = SpaceTable(self._catalogue, self._open_space)
-            self._table.load()
+            summaries = SpaceSummaries(self._storage, self._catalogue)
+            open_max = open_spaces_max(self._storage, options)
+            self.table: SpaceTable = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
+            self.naming: SpaceNaming = SpaceNaming(self.table, self._catalogue, summaries, self._meter.forget)
+            self.table.load(options.spaces_at_start_max)
         except BaseException:
             self._release()
             raise
         self._problems = Problems()
+        self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
+        spaces, maintain = open_spaces(self.table), weakly(self._maintain)
+        resting = RestingSpaces(self.table, self._compaction.request_named)
         self._housekeeping = Housekeeping(
-            _weak_spaces(self._table), self._catalogue, options, self._problems, _weakly(self._linked)
+            spaces, self._catalogue, options, self._problems, maintain, self._compaction.request, resting
         )
-        self._checkpointer.start()
-        self._workers.start()
-        self._matcher.start()
-        self._meter.start()
-        self._committer.start()
+        for part in (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer):
+            part.start()
         if not self._storage.read_only:
             self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
@@ -138,14 +147,15 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return sum(space.stats().commits for space in self.spaces())
+        return self.table.commits()
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces; of those that rest, the counters. See `MemoryStore`."""
+        spaces = self.spaces()
+        of_table = self.table.samples({space.config.name for space in spaces})
         of_workers = (worker.samples() for worker in self.worker_statistics())
-        of_spaces = (space.stats().metrics for space in self.spaces())
-        of_store = chain(self._table.samples(), self._committer.samples(), self._own_problems().samples())
-        return MetricSamples(chain(of_store, *of_workers, *of_spaces))
+        of_store = chain(of_table, self._committer.samples(), self._own_problems().samples())
+        return MetricSamples(chain(of_store, *of_workers, *(space.stats().metrics for space in spaces)))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -159,48 +169,50 @@ class StoreEngine:
         embedder: str | None = None,
         create: bool = True,
         wait: bool = True,
+        vectors: Vectors | None = None,
+        ttl_s: float | None = None,
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create), wait=wait)
+        return self.table.get(name, dim, metric, embedder, vectors, ttl_s, create=as_flag("create", create), wait=wait)
+
+    def reopened(self, name: str) -> SpaceEngine:
+        """Return the engine of a space that exists, opened if it rests; raises as `space`."""
+        check_process(self._process, "store")
+        return self.table.reopened(name)
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
-        return self._table.all()
+        return self.table.all()
 
     @property
     def unsound(self) -> dict[str, EngramError]:
         """Errors of the spaces that could not be opened, by name. Other spaces are not affected."""
-        return self._table.unsound
+        return dict(self.table.refused.errors)
 
     def damages(self) -> tuple[Damage, ...]:
         """Return the damage found since the store was opened, in the list of spaces and in each open space."""
-        return (
-            *self._catalogue.damages.all(),
-            *(damage for space in self.spaces() for damage in space.damages.all()),
-        )
+        return tuple(damage for damages in self.table.damages() for damage in damages.all())
 
     @property
     def damaged_count(self) -> int:
         """Number of damaged places found since the store was opened, including those that `damages` does not name."""
-        return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
+        return sum(damages.count for damages in self.table.damages())
 
     def note_problem(self, kind: ProblemKind, message: str | None) -> None:
         """Note that the store as a whole has a problem of `kind`; None: that it has none any more."""
         self._problems.set(kind, message)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return what is wrong with the store as a whole, and with spaces that could not be opened."""
-        return (*self._own_problems().all(), *self._table.problems())
+        """Return what is wrong with the store as a whole, and with the spaces that are not open."""
+        return (*self._own_problems().all(), *self.table.problems())
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored; see `MemoryStore.scrub`."""
         self._check_open()
         self._catalogue.check()
-        for space in self.spaces():
-            for _ in space.scrub():
-                self._check_open()
+        scrub_spaces(self.table, self._check_open)
         return self.damages()
 
     def submit(self, request: CommitRequest) -> None:
@@ -213,10 +225,10 @@ class StoreEngine:
         Unavailable
             If the space cannot take writes any more, or the store is closing.
         FailedPrecondition
-            In a forked child, or if the store is closed.
+            In a forked child; if the store is closed; if the space has been dropped or renamed.
         """
         check_process(self._process, "store")
-        request.space.admit(request)
+        self.table.admit(request)
         request.queued_s = time.perf_counter()
         try:
             self._intake.put(request)
@@ -276,11 +288,15 @@ class StoreEngine:
             raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
-        state = recover_space(stored, self._catalogue.store_id, self._options)
+        left = self.table.left
+        state = recover_space(stored, self._catalogue.store_id, self._options, left.damages_of(stored.config.name))
+        state.life = self.table.life(stored.config.name)
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
+        space.join(self.reopened, self._workers.forget)
+        left.hand_to(space, self._clock)
         self._workers.notify(space)
         return space
 
@@ -289,23 +305,29 @@ class StoreEngine:
         self._matcher.notify(space.subscriptions)
 
     def _linked(self, space: SpaceEngine) -> None:
-        indexing = space.indexing
-        if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
+        self.table.look_for_room()
+        self._maintain(space)
+
+    def _maintain(self, space: SpaceEngine) -> None:
+        if space.indexing.is_due(lambda: space.retention.horizon):
             self._checkpointer.request_due(space)
 
     def _shut_down(self) -> None:
         for space in self.spaces():
             space.tail.close()
         self._housekeeping.stop()
+        self._compaction.stop()
+        for space in self.spaces():
+            space.log_compaction.end()
         self._committer.stop()
         self._answers.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         self._meter.stop()
-        self._table.close()
+        self.table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.
-            for space in self.spaces():
+            for space in (each for each in self.spaces() if each.indexing.checkpoint_pays()):
                 self._checkpointer.request(space)
         self._checkpointer.stop()
         self._close_files()
@@ -313,6 +335,7 @@ class StoreEngine:
     def _close_files(self) -> None:
         for space in self.spaces():
             space.close()
+        self.table.save_summaries()
         try:
             self._housekeeping.note()
         except EngramError as error:
@@ -325,26 +348,3 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
-
-
-def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:
-    """Return a function that calls `method` without keeping its store alive; the space that is passed does that."""
-    weak = weakref.WeakMethod(method)
-
-    def call(space: SpaceEngine) -> None:
-        found = weak()
-        if found is not None:
-            found(space)
-
-    return call
-
-
-def _weak_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
-    """Return a function that lists the spaces without keeping the store alive; it lists none once the store is gone."""
-    weak = weakref.ref(table)
-
-    def spaces() -> list[SpaceEngine]:
-        found = weak()
-        return [] if found is None else found.all()
-
-    return spaces

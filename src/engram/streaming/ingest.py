@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from engram.errors import EngramError
-from engram.model.observations import ObservationBatch
+from engram.model.observations import ObservationBatch, lacks_vectors
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space_engine import SpaceEngine
@@ -49,7 +49,7 @@ class Ingest:
         self._executor = executor
 
     async def prepare(self, space: SpaceEngine, batch: ObservationBatch) -> ObservationBatch:
-        """Return `batch`, checked against `space`, with vectors from the embedder of the space if it has none.
+        """Return `batch`, checked against `space`, with vectors from the embedder of the space where it has none.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Ingest:
         FailedPrecondition
             If vectors are missing and the space has no embedder.
         """
-        if batch.vectors.size:
+        if not (space.config.embedder and lacks_vectors(batch)):
             return space.prepare(batch)
         return await asyncio.get_running_loop().run_in_executor(self._executor, space.prepare, batch)
 
@@ -72,6 +72,7 @@ class Ingest:
         session: str = "",
         first_sequence: int = 0,
         writer: int = 0,
+        expected_generations: Sequence[int] | None = None,
         received_s: float,
         admission: StageSpan | None = None,
     ) -> None:
@@ -94,13 +95,22 @@ class Ingest:
             session=session,
             first_sequence=first_sequence,
             writer=writer,
+            expected_generations=expected_generations,
             done=done,
             priority=priority,
         )
         self._queue(space, request)
 
-    async def observe(self, space: SpaceEngine, batch: ObservationBatch, priority: Priority) -> CommitResult:
+    async def observe(
+        self,
+        space: SpaceEngine,
+        batch: ObservationBatch,
+        priority: Priority,
+        expected_generations: Sequence[int] | None = None,
+    ) -> CommitResult:
         """Check and store `batch` outside of any session, and return the result of the commit.
+
+        With `expected_generations`, it is stored only if the live version of each id has this generation.
 
         Raises
         ------
@@ -111,7 +121,15 @@ class Ingest:
         span = begin_admission(space.config.name, batch, priority)
         try:
             prepared = await self.prepare(space, batch)
-            self.submit(space, prepared, answer.receive, priority=priority, received_s=received_s, admission=span)
+            self.submit(
+                space,
+                prepared,
+                answer.receive,
+                priority=priority,
+                expected_generations=expected_generations,
+                received_s=received_s,
+                admission=span,
+            )
         except EngramError as error:
             end_admission(span, error)
             raise
@@ -131,7 +149,7 @@ class Ingest:
         Raises
         ------
         OverCapacity, Unavailable
-            If the store cannot accept the request now.
+            If the lane is full, or the store cannot accept the request now.
         """
         answer = _Answer()
         request = CommitRequest(
@@ -148,10 +166,12 @@ class Ingest:
         return await answer.result
 
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
-        if request.delete_ids is None:
-            self.admission.check(space, request.priority)
+        if request.batch is not None:
+            # Deletions are admitted whatever the pressure, because they are what ends some of it.
+            self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
-        self.admission.entered(space, request)
+        # The engine that admitted it, if the other one had come to rest.
+        self.admission.entered(cast("SpaceEngine", request.space), request)
 
     def _answerer(self, space: SpaceEngine, receive: Receive, received_s: float | None = None) -> Receive:
         """Return a callback that takes the result on the committer's thread and delivers it to the event loop."""

@@ -41,6 +41,17 @@ class ObservationCounts:
             reason = _OTHER
         rejected[reason] = rejected.get(reason, 0) + count
 
+    def names(self) -> list[str]:
+        """Return the names of the spaces of which something was counted, `NO_SPACE` among them; sorted."""
+        accepted = {name for name, counts in self._accepted.items() if any(counts.values())}
+        rejected = {name for name, counts in self._rejected.items() if any(counts.values())}
+        return sorted(accepted | rejected)
+
+    def forget(self, space: str) -> None:
+        """Forget the counts of a space that has been dropped or renamed."""
+        self._accepted.pop(space, None)
+        self._rejected.pop(space, None)
+
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield the counts of one space. There are some for a space of which nothing has been counted yet."""
         if space != NO_SPACE:

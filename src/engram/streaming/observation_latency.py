@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from time import perf_counter
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from engram.metrics import table
 from engram.metrics.histogram import Histogram
@@ -41,7 +43,7 @@ class ObservationLatency:
         self._mailbox = mailbox
         self._durable: Final = Histogram(table.OBSERVATION_LATENCY, "durable")
         self._indexed: Final = Histogram(table.OBSERVATION_LATENCY, "indexed")
-        self._unindexed: Final[dict[str, deque[_Unindexed]]] = {}
+        self._unindexed: Final[WeakKeyDictionary[SpaceEngine, deque[_Unindexed]]] = WeakKeyDictionary()
 
     def samples(self) -> Iterator[MetricSample]:
         """Yield both histograms."""
@@ -52,12 +54,11 @@ class ObservationLatency:
         if result.duplicate or not result.count:
             return
         self._durable.add(perf_counter() - received_s, result.count)
-        name = space.config.name
-        is_new = name not in self._unindexed
-        if is_new:
-            self._unindexed[name] = deque()
-            WatermarkRelay(space, self._mailbox, self._note_indexed)
-        waiting = self._unindexed[name]
+        waiting = self._unindexed.get(space)
+        is_new = waiting is None
+        if waiting is None:
+            waiting = self._unindexed[space] = deque()
+            WatermarkRelay(space, self._mailbox, partial(self._note_indexed, waiting))
         if len(waiting) < UNINDEXED_MAX:
             waiting.append(_Unindexed(result.last_generation, received_s, result.count))
         else:
@@ -65,11 +66,10 @@ class ObservationLatency:
             waiting[-1].count += result.count
         if is_new:
             # Nobody told of the moves before the relay was there.
-            self._note_indexed(name, space.indexed_generation)
+            self._note_indexed(waiting, space.config.name, space.indexed_generation)
 
-    def _note_indexed(self, space: str, generation: int) -> None:
+    def _note_indexed(self, waiting: deque[_Unindexed], _: str, generation: int) -> None:
         now_s = perf_counter()
-        waiting = self._unindexed[space]
         while waiting and waiting[0].last_generation <= generation:
             done = waiting.popleft()
             self._indexed.add(now_s - done.received_s, done.count)

@@ -7,7 +7,8 @@ Names and numbers below 30 are those of the original protocol, and never change.
 uses numbers from 30 on, so the messages of an original client still parse. The number of a field is never reused.
 
 Conventions:
-- A space is named by its id, which matches [a-z0-9_-]{3,64}. An empty id means the space "default".
+- A space is named by its id, which matches [a-z0-9_-]{3,64}, or by an alias, which stands for it. An empty id means
+  the space "default", except where a space is dropped or renamed, or an alias is set or dropped.
 - Generations and sequence numbers count from 1. 0 means that there is none, or that it is not known.
 - Times are UTC and lie within the years 1 to 9999 (otherwise: invalid_time).
 - Vectors are little-endian IEEE 754 numbers where they are bytes.
@@ -148,6 +149,30 @@ CUE_BY_WORDS: CueBy.ValueType  # 2
 CUE_BY_BOTH: CueBy.ValueType  # 3
 """the two rankings, fused"""
 Global___CueBy: _TypeAlias = CueBy  # noqa: Y015
+
+class _VectorRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VectorRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VectorRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VECTOR_RULE_REQUIRED: _VectorRule.ValueType  # 0
+    """each has one (vector_missing)"""
+    VECTOR_RULE_OPTIONAL: _VectorRule.ValueType  # 1
+    """some have one; a recall by similarity finds these"""
+    VECTOR_RULE_NONE: _VectorRule.ValueType  # 2
+    """none has one (vectors_refused)"""
+
+class VectorRule(_VectorRule, metaclass=_VectorRuleEnumTypeWrapper):
+    """Whether the observations of a space have vectors. It is set when the space is created, and never changes."""
+
+VECTOR_RULE_REQUIRED: VectorRule.ValueType  # 0
+"""each has one (vector_missing)"""
+VECTOR_RULE_OPTIONAL: VectorRule.ValueType  # 1
+"""some have one; a recall by similarity finds these"""
+VECTOR_RULE_NONE: VectorRule.ValueType  # 2
+"""none has one (vectors_refused)"""
+Global___VectorRule: _TypeAlias = VectorRule  # noqa: Y015
 
 @_typing.final
 class ObservationRequest(_message.Message):
@@ -444,6 +469,10 @@ class Episode(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    NO_TEXT_FIELD_NUMBER: _builtins.int
+    WITHOUT_EMBEDDING_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """1 to 512 bytes (id_size). An id that exists already is superseded."""
     what: _builtins.str
@@ -461,6 +490,16 @@ class Episode(_message.Message):
     embedding_f32: _builtins.bytes
     """The vector as little-endian float32, which is much cheaper than `embedding` and takes precedence over it."""
     priority: Global___Priority.ValueType
+    no_text: _builtins.bool
+    """Whether there is no text, which is something else than an empty `what`."""
+    without_embedding: _builtins.bool
+    """As in ObservationBatch."""
+    expires_us: _builtins.int
+    """When it expires, and is gone, microseconds since 1970 UTC. A time that has passed is one at once (docs/concepts.md).
+    Neither this nor `ttl_s` given: as the space says, or else never.
+    """
+    ttl_s: _builtins.float
+    """In place of `expires_us`: seconds after its arrival. Negative numbers and NaN are refused (invalid_ttl)."""
     @_builtins.property
     def when(self) -> _timestamp_pb2.Timestamp:
         """When it was observed. Not given: the time of arrival."""
@@ -468,7 +507,7 @@ class Episode(_message.Message):
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The vector. Neither this nor `embedding_f32` given: the embedder of the space makes it from `what` (no_embedder if
-        the space has none).
+        the space has none, and requires vectors).
         """
 
     @_builtins.property
@@ -500,12 +539,23 @@ class Episode(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         priority: Global___Priority.ValueType = ...,
+        no_text: _builtins.bool = ...,
+        without_embedding: _builtins.bool = ...,
+        expires_us: _builtins.int | None = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_ttl_s", b"_ttl_s", "expires_us", b"expires_us", "ttl_s", b"ttl_s", "when", b"when"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decay_rate", b"decay_rate", "embedding", b"embedding", "embedding_f32", b"embedding_f32", "emotional_valence", b"emotional_valence", "encoding_confidence", b"encoding_confidence", "how", b"how", "id", b"id", "importance", b"importance", "metadata", b"metadata", "priority", b"priority", "tags", b"tags", "what", b"what", "when", b"when", "where_location", b"where_location", "who", b"who", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_ttl_s", b"_ttl_s", "decay_rate", b"decay_rate", "embedding", b"embedding", "embedding_f32", b"embedding_f32", "emotional_valence", b"emotional_valence", "encoding_confidence", b"encoding_confidence", "expires_us", b"expires_us", "how", b"how", "id", b"id", "importance", b"importance", "metadata", b"metadata", "no_text", b"no_text", "priority", b"priority", "tags", b"tags", "ttl_s", b"ttl_s", "what", b"what", "when", b"when", "where_location", b"where_location", "who", b"who", "why", b"why", "without_embedding", b"without_embedding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expires_us: _TypeAlias = _typing.Literal["expires_us"]  # noqa: Y015
+    _WhichOneofArgType__expires_us: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us"]  # noqa: Y015
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expires_us) -> _WhichOneofReturnType__expires_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___Episode: _TypeAlias = Episode  # noqa: Y015
 
@@ -529,16 +579,33 @@ class ObservationBatch(_message.Message):
     METADATA_JSON_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    VECTOR_PRESENCE_FIELD_NUMBER: _builtins.int
+    TEXT_PRESENCE_FIELD_NUMBER: _builtins.int
+    WITHOUT_EMBEDDING_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """Number of observations, 1 to 10 000 (batch_count). All columns together have at most 32 MiB (batch_bytes)."""
+    """Number of observations, 1 to 10 000 (batch_count). All columns together have at most 32 MiB (batch_bytes). With
+    `expires_us` or `text_presence`, a client leaves it at 0: a server that does not know these would store something
+    else, and refuses such a batch (column_length).
+    """
     dimension: _builtins.int
     """Numbers in each vector; that of the space (dimension_mismatch)."""
     vector_type: Global___VectorType.ValueType
     vectors: _builtins.bytes
     """count * dimension little-endian numbers of `vector_type`, row after row (vectors_size). Empty: the embedder of the
-    space makes the vectors from `contents` (no_embedder if the space has none).
+    space makes the vectors from `contents` (no_embedder if the space has none, and requires vectors).
     """
     priority: Global___Priority.ValueType
+    vector_presence: _builtins.bytes
+    """A bit for each observation, the lowest bit of a byte first: whether it has a vector. `vectors` then has those of
+    these observations only. Empty: all have one, or none if `vectors` is empty (presence_size).
+    """
+    text_presence: _builtins.bytes
+    """A bit for each observation: whether it has a text, be it an empty one. Empty: all have one (presence_size)."""
+    without_embedding: _builtins.bool
+    """Whether observations without a vector stay so. Otherwise the embedder of the space, if it has one, makes the vector
+    of the text.
+    """
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -565,6 +632,12 @@ class ObservationBatch(_message.Message):
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagList]:
         """Empty: no tags."""
 
+    @_builtins.property
+    def expires_us(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When each expires, microseconds since 1970 UTC; 2^63-1: never; -2^63: nothing is said, so that it expires as the
+        space says, or else never; -2^63+1+t: t microseconds after its arrival, at most 10^16. Empty: nothing is said of any.
+        """
+
     def __init__(
         self,
         *,
@@ -580,10 +653,14 @@ class ObservationBatch(_message.Message):
         metadata_json: _abc.Iterable[_builtins.str] | None = ...,
         tags: _abc.Iterable[Global___TagList] | None = ...,
         priority: Global___Priority.ValueType = ...,
+        vector_presence: _builtins.bytes = ...,
+        text_presence: _builtins.bytes = ...,
+        without_embedding: _builtins.bool = ...,
+        expires_us: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidences", b"confidences", "contents", b"contents", "count", b"count", "dimension", b"dimension", "ids", b"ids", "importances", b"importances", "metadata_json", b"metadata_json", "priority", b"priority", "tags", b"tags", "times_us", b"times_us", "vector_type", b"vector_type", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidences", b"confidences", "contents", b"contents", "count", b"count", "dimension", b"dimension", "expires_us", b"expires_us", "ids", b"ids", "importances", b"importances", "metadata_json", b"metadata_json", "priority", b"priority", "tags", b"tags", "text_presence", b"text_presence", "times_us", b"times_us", "vector_presence", b"vector_presence", "vector_type", b"vector_type", "vectors", b"vectors", "without_embedding", b"without_embedding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1297,7 +1374,9 @@ class FilterCondition(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     attribute: _builtins.str
-    """The attribute that is compared: "id", "tags", "confidence", "importance" or "observed_at". Empty: the metadata."""
+    """The attribute that is compared: "id", "tags", "confidence", "importance", "observed_at" or
+    "expires_at". Empty: the metadata.
+    """
     operator: _builtins.str
     """"eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "exists", "is_null", "prefix" or "contains"; of tags "any", "all"
     or "none".
@@ -1585,6 +1664,8 @@ class Memory(_message.Message):
     METADATA_JSON_FIELD_NUMBER: _builtins.int
     AGE_S_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
+    NO_CONTENT_FIELD_NUMBER: _builtins.int
+    EXPIRES_US_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     activation: _builtins.float
     """The same as `score`."""
@@ -1608,6 +1689,10 @@ class Memory(_message.Message):
     """Seconds between its observation and the recall."""
     strength: _builtins.float
     """What it was ranked by, if the recall ranks by MemoryStrength."""
+    no_content: _builtins.bool
+    """Whether it has no text, which is something else than an empty `content`."""
+    expires_us: _builtins.int
+    """When it expires, microseconds since 1970 UTC. Not given: never."""
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The vector, if the request asks for it."""
@@ -1646,13 +1731,20 @@ class Memory(_message.Message):
         metadata_json: _builtins.str = ...,
         age_s: _builtins.float = ...,
         strength: _builtins.float | None = ...,
+        no_content: _builtins.bool = ...,
+        expires_us: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "created_at", b"created_at", "last_access", b"last_access", "strength", b"strength"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_strength", b"_strength", "created_at", b"created_at", "expires_us", b"expires_us", "last_access", b"last_access", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "activation", b"activation", "age_s", b"age_s", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "recent", b"recent", "score", b"score", "strength", b"strength", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us", "_strength", b"_strength", "activation", b"activation", "age_s", b"age_s", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "expires_us", b"expires_us", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "no_content", b"no_content", "recent", b"recent", "score", b"score", "strength", b"strength", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expires_us: _TypeAlias = _typing.Literal["expires_us"]  # noqa: Y015
+    _WhichOneofArgType__expires_us: _TypeAlias = _typing.Literal["_expires_us", b"_expires_us"]  # noqa: Y015
     _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
     _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expires_us) -> _WhichOneofReturnType__expires_us | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
 
 Global___Memory: _TypeAlias = Memory  # noqa: Y015
@@ -1787,6 +1879,7 @@ class RememberRequest(_message.Message):
     MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
     OBSERVATION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    CONDITIONAL_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     idempotency_key: _builtins.str
@@ -1798,23 +1891,60 @@ class RememberRequest(_message.Message):
     def observation(self) -> Global___Episode: ...
     @_builtins.property
     def batch(self) -> Global___ObservationBatch: ...
+    @_builtins.property
+    def conditional(self) -> Global___ConditionalBatch:
+        """Apart from `batch`, so that a server which knows no conditions refuses it (no_operation)."""
+
     def __init__(
         self,
         *,
         memory_space_id: _builtins.str = ...,
         observation: Global___Episode | None = ...,
         batch: Global___ObservationBatch | None = ...,
+        conditional: Global___ConditionalBatch | None = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "observation", b"observation", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "conditional", b"conditional", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "conditional", b"conditional", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["observation", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["observation", "batch", "conditional"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
 Global___RememberRequest: _TypeAlias = RememberRequest  # noqa: Y015
+
+@_typing.final
+class ConditionalBatch(_message.Message):
+    """Observations that are stored only if the live version of each id is the expected one; otherwise nothing is stored
+    (condition_failed), and the error names the first id, the expected generation (limit) and the one it has (value).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    EXPECTED_GENERATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___ObservationBatch:
+        """Each id once (duplicate_id)."""
+
+    @_builtins.property
+    def expected_generations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The generation of the live version of each id, or one for all of them; 0: the id must not be alive."""
+
+    def __init__(
+        self,
+        *,
+        batch: Global___ObservationBatch | None = ...,
+        expected_generations: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "expected_generations", b"expected_generations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConditionalBatch: _TypeAlias = ConditionalBatch  # noqa: Y015
 
 @_typing.final
 class RememberResponse(_message.Message):
@@ -1838,6 +1968,42 @@ class RememberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RememberResponse: _TypeAlias = RememberResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    REPLACE_METADATA_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    replace_metadata: _builtins.bool
+    """False: keys of the metadata join those that are there, and null removes a key. True: the metadata are replaced."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    @_builtins.property
+    def changes(self) -> Global___ObservationBatch:
+        """The ids, each once (duplicate_id), and the columns that change, at least one (missing_field). Unlike elsewhere, a
+        column that is empty stays as it is. New texts are embedded again in a space with an embedder, unless there are
+        vectors, too.
+        """
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        changes: Global___ObservationBatch | None = ...,
+        replace_metadata: _builtins.bool = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "replace_metadata", b"replace_metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRequest: _TypeAlias = UpdateRequest  # noqa: Y015
 
 @_typing.final
 class RecallRequest(_message.Message):
@@ -1923,6 +2089,139 @@ class RecallResponse(_message.Message):
 Global___RecallResponse: _TypeAlias = RecallResponse  # noqa: Y015
 
 @_typing.final
+class RecallManyRequest(_message.Message):
+    """The fields mean what those of RecallRequest mean, and apply to every cue. All are answered from one snapshot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    CUES_FIELD_NUMBER: _builtins.int
+    VECTORS_F32_FIELD_NUMBER: _builtins.int
+    VECTOR_COUNT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_RESULTS_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    EF_FIELD_NUMBER: _builtins.int
+    INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    DUE_US_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    vectors_f32: _builtins.bytes
+    """Instead of cues that are nothing but vectors: their vectors, one after the other, each number of 4 bytes."""
+    vector_count: _builtins.int
+    """How many vectors `vectors_f32` has."""
+    max_results: _builtins.int
+    """Maximum number of results of each cue."""
+    max_generation: _builtins.int
+    ef: _builtins.int
+    include_embeddings: _builtins.bool
+    skip_damaged: _builtins.bool
+    due_us: _builtins.int
+    """`due_us` of an earlier answer, of which this is a further part: what expired by then is left out, also as of a
+    generation that is named.
+    """
+    @_builtins.property
+    def cues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cue]:
+        """What to recall by, up to 10 000 cues (cues_count). Their `max_results` do not apply."""
+
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Conditions that every result meets, beside those of its cue."""
+
+    @_builtins.property
+    def snapshot_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def strength(self) -> Global___MemoryStrength: ...
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        cues: _abc.Iterable[Global___Cue] | None = ...,
+        vectors_f32: _builtins.bytes = ...,
+        vector_count: _builtins.int = ...,
+        filter: Global___CueFilter | None = ...,
+        max_results: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
+        ef: _builtins.int = ...,
+        include_embeddings: _builtins.bool = ...,
+        snapshot_time: _timestamp_pb2.Timestamp | None = ...,
+        strength: Global___MemoryStrength | None = ...,
+        skip_damaged: _builtins.bool = ...,
+        due_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cues", b"cues", "due_us", b"due_us", "ef", b"ef", "filter", b"filter", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength", "vector_count", b"vector_count", "vectors_f32", b"vectors_f32"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___RecallManyRequest: _TypeAlias = RecallManyRequest  # noqa: Y015
+
+@_typing.final
+class CueResults(_message.Message):
+    """What one of many cues has found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """With `skip_damaged`: whether observations were left out because their stored bytes are damaged."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
+        """Best first. The map `metadata` of each is empty; `metadata_json` has them."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Memory] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CueResults: _TypeAlias = CueResults  # noqa: Y015
+
+@_typing.final
+class RecallManyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DUE_US_FIELD_NUMBER: _builtins.int
+    snapshot_sequence: _builtins.int
+    """The generation as of which all cues are answered."""
+    due_us: _builtins.int
+    """What expired by this time, microseconds since 1970 UTC, was left out. 0: nothing, because the generation was named,
+    or nothing expires.
+    """
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CueResults]:
+        """One for each cue, in the order of the cues."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___CueResults] | None = ...,
+        snapshot_sequence: _builtins.int = ...,
+        due_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_us", b"due_us", "results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallManyResponse: _TypeAlias = RecallManyResponse  # noqa: Y015
+
+@_typing.final
 class ForgetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1932,6 +2231,7 @@ class ForgetRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     MAX_GENERATION_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    COUNTED_IDS_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     idempotency_key: _builtins.str
     """As in RememberRequest."""
@@ -1949,6 +2249,10 @@ class ForgetRequest(_message.Message):
         written later stays.
         """
 
+    @_builtins.property
+    def counted_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `dry_run`: the ids, in place of `ids`. A server that knows no dry runs would delete those, and finds none."""
+
     def __init__(
         self,
         *,
@@ -1958,10 +2262,11 @@ class ForgetRequest(_message.Message):
         filter: Global___CueFilter | None = ...,
         max_generation: _builtins.int | None = ...,
         dry_run: _builtins.bool = ...,
+        counted_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "dry_run", b"dry_run", "filter", b"filter", "idempotency_key", b"idempotency_key", "ids", b"ids", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "counted_ids", b"counted_ids", "dry_run", b"dry_run", "filter", b"filter", "idempotency_key", b"idempotency_key", "ids", b"ids", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
     _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
@@ -2006,6 +2311,7 @@ class ForgetResponse(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    COUNTED_FIELD_NUMBER: _builtins.int
     forgotten: _builtins.int
     """How many of the ids existed and are deleted now."""
     generation: _builtins.int
@@ -2014,6 +2320,10 @@ class ForgetResponse(_message.Message):
     """By a filter, and of everything: the generation as of which it was applied."""
     more: _builtins.bool
     """Whether there is more to delete: the same request with `as_of` as its `max_generation` goes on."""
+    counted: _builtins.bool
+    """With `dry_run`: that nothing is deleted, and `forgotten` says how many would be. A server that knows no dry runs
+    leaves it out.
+    """
     def __init__(
         self,
         *,
@@ -2021,14 +2331,87 @@ class ForgetResponse(_message.Message):
         generation: _builtins.int = ...,
         as_of: _builtins.int = ...,
         more: _builtins.bool = ...,
+        counted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "forgotten", b"forgotten", "generation", b"generation", "more", b"more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "counted", b"counted", "forgotten", b"forgotten", "generation", b"generation", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForgetResponse: _TypeAlias = ForgetResponse  # noqa: Y015
+
+@_typing.final
+class EraseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 10 000 ids (batch_count). What cannot be found is no error."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "ids", b"ids", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseRequest: _TypeAlias = EraseRequest  # noqa: Y015
+
+@_typing.final
+class EraseResponse(_message.Message):
+    """What says that the ids have left the files of a space."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    ERASED_US_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """Name of the space, and its random id, as 32 hexadecimal digits."""
+    space_id: _builtins.str
+    generation: _builtins.int
+    """What was written under the ids up to this generation has been erased."""
+    count: _builtins.int
+    """How many observations that were."""
+    erased_us: _builtins.int
+    """When that was done, in microseconds since 1970 UTC."""
+    @_builtins.property
+    def digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A digest of each id: BLAKE2b of 16 bytes, keyed with the id of the space, as 32 hexadecimal digits."""
+
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        space_id: _builtins.str = ...,
+        digests: _abc.Iterable[_builtins.str] | None = ...,
+        generation: _builtins.int = ...,
+        count: _builtins.int = ...,
+        erased_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "digests", b"digests", "erased_us", b"erased_us", "generation", b"generation", "space", b"space", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseResponse: _TypeAlias = EraseResponse  # noqa: Y015
 
 @_typing.final
 class GetRequest(_message.Message):
@@ -2198,7 +2581,9 @@ class FacetsRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Any of "tags", "time_us", "confidence" and "importance". With `keys`, at most 64 (invalid_facets)."""
+        """Any of "tags", "time_us", "confidence", "importance" and "keys": which keys there are. With `keys`, at most 64
+        (invalid_facets).
+        """
 
     @_builtins.property
     def filter(self) -> Global___CueFilter:
@@ -2425,14 +2810,22 @@ class CreateSpaceRequest(_message.Message):
     DIMENSION_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     EMBEDDER_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
-    """Numbers in each vector, 1 to 4096 (invalid_dimension). 0: 768."""
+    """Numbers in each vector, 1 to 4096 (invalid_dimension). 0: 768, or none in a space without vectors."""
     metric: _builtins.str
     """"cosine", "ip" (inner product) or "l2" (minus the squared distance) (invalid_metric). Empty: "cosine"."""
     embedder: _builtins.str
     """"lexical", "minilm", or one that is registered in the server (unknown_embedder). Empty: none, so every observation
     and every cue brings its vector.
+    """
+    vectors: Global___VectorRule.ValueType
+    """Whether observations have vectors. Without any, `dimension` is 0, and there is no embedder."""
+    ttl_s: _builtins.float
+    """Seconds after which an observation expires that does not say when it does (invalid_ttl). Not given: never, or
+    whatever a space has that exists.
     """
     def __init__(
         self,
@@ -2441,12 +2834,16 @@ class CreateSpaceRequest(_message.Message):
         dimension: _builtins.int = ...,
         metric: _builtins.str = ...,
         embedder: _builtins.str = ...,
+        vectors: Global___VectorRule.ValueType = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "ttl_s", b"ttl_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "embedder", b"embedder", "memory_space_id", b"memory_space_id", "metric", b"metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "dimension", b"dimension", "embedder", b"embedder", "memory_space_id", b"memory_space_id", "metric", b"metric", "ttl_s", b"ttl_s", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___CreateSpaceRequest: _TypeAlias = CreateSpaceRequest  # noqa: Y015
 
@@ -2509,6 +2906,259 @@ class ListSpacesResponse(_message.Message):
 Global___ListSpacesResponse: _TypeAlias = ListSpacesResponse  # noqa: Y015
 
 @_typing.final
+class DropSpaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """Name of the space, which has to be named (missing_field), and not by an alias (is_alias)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropSpaceRequest: _TypeAlias = DropSpaceRequest  # noqa: Y015
+
+@_typing.final
+class DropSpaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The aliases that the space had. They are dropped, too."""
+
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropSpaceResponse: _TypeAlias = DropSpaceResponse  # noqa: Y015
+
+@_typing.final
+class RenameSpaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """As in DropSpaceRequest."""
+    new: _builtins.str
+    """The new name, which neither a space nor an alias has (name_taken)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        new: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "new", b"new"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSpaceRequest: _TypeAlias = RenameSpaceRequest  # noqa: Y015
+
+@_typing.final
+class RenameSpaceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """The former name and the new one."""
+    new: _builtins.str
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        new: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new", b"new", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSpaceResponse: _TypeAlias = RenameSpaceResponse  # noqa: Y015
+
+@_typing.final
+class SetAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """The alias (missing_field), which is no name of a space (name_taken). Whatever it meant before, it means `to` now. A
+    server has at most 1024 (too_many_aliases).
+    """
+    to: _builtins.str
+    """The space that it is to mean. An alias stands for its space."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        to: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_space_id", b"memory_space_id", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasRequest: _TypeAlias = SetAliasRequest  # noqa: Y015
+
+@_typing.final
+class SetAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    space: _builtins.str
+    """The space that it means from now on."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasResponse: _TypeAlias = SetAliasResponse  # noqa: Y015
+
+@_typing.final
+class DropAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """The alias (missing_field, unknown_alias)."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropAliasRequest: _TypeAlias = DropAliasRequest  # noqa: Y015
+
+@_typing.final
+class DropAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    space: _builtins.str
+    """The space that it meant."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropAliasResponse: _TypeAlias = DropAliasResponse  # noqa: Y015
+
+@_typing.final
+class ListAliasesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAliasesRequest: _TypeAlias = ListAliasesRequest  # noqa: Y015
+
+@_typing.final
+class ListAliasesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AliasesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ALIASES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The space that each alias means."""
+
+    def __init__(
+        self,
+        *,
+        aliases: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAliasesResponse: _TypeAlias = ListAliasesResponse  # noqa: Y015
+
+@_typing.final
 class UnsoundSpace(_message.Message):
     """A space that could not be opened when the server started. Every call for this space ends with this error."""
 
@@ -2556,6 +3206,8 @@ class Space(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    TTL_S_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     """Numbers in each vector."""
@@ -2584,6 +3236,10 @@ class Space(_message.Message):
     """Places in the stored data that were found damaged since the server started."""
     health: Global___HealthLevel.ValueType
     """The level of the worst of `problems`."""
+    vectors: Global___VectorRule.ValueType
+    """Whether observations have vectors."""
+    ttl_s: _builtins.float
+    """Seconds after which an observation expires that does not say when it does. Not given: never."""
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
         """All metrics of the space. GetStatusResponse has them among its own metrics instead."""
@@ -2612,12 +3268,16 @@ class Space(_message.Message):
         metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
         health: Global___HealthLevel.ValueType = ...,
         problems: _abc.Iterable[Global___HealthProblem] | None = ...,
+        vectors: Global___VectorRule.ValueType = ...,
+        ttl_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "ttl_s", b"ttl_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "health", b"health", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "problems", b"problems", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s", "damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "health", b"health", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "problems", b"problems", "tail_count_max", b"tail_count_max", "ttl_s", b"ttl_s", "vectors", b"vectors", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ttl_s: _TypeAlias = _typing.Literal["ttl_s"]  # noqa: Y015
+    _WhichOneofArgType__ttl_s: _TypeAlias = _typing.Literal["_ttl_s", b"_ttl_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl_s) -> _WhichOneofReturnType__ttl_s | None: ...
 
 Global___Space: _TypeAlias = Space  # noqa: Y015
 

@@ -54,10 +54,20 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.RememberRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.RememberResponse.FromString,
                 _registered_method=True)
+        self.Update = channel.unary_unary(
+                '/engram.v1.EngramService/Update',
+                request_serializer=engram_dot_wire_dot_engram__pb2.UpdateRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.RememberResponse.FromString,
+                _registered_method=True)
         self.Recall = channel.unary_unary(
                 '/engram.v1.EngramService/Recall',
                 request_serializer=engram_dot_wire_dot_engram__pb2.RecallRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.RecallResponse.FromString,
+                _registered_method=True)
+        self.RecallMany = channel.unary_unary(
+                '/engram.v1.EngramService/RecallMany',
+                request_serializer=engram_dot_wire_dot_engram__pb2.RecallManyRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.RecallManyResponse.FromString,
                 _registered_method=True)
         self.Forget = channel.unary_unary(
                 '/engram.v1.EngramService/Forget',
@@ -68,6 +78,11 @@ class EngramServiceStub:
                 '/engram.v1.EngramService/Clear',
                 request_serializer=engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+                _registered_method=True)
+        self.Erase = channel.unary_unary(
+                '/engram.v1.EngramService/Erase',
+                request_serializer=engram_dot_wire_dot_engram__pb2.EraseRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.EraseResponse.FromString,
                 _registered_method=True)
         self.Get = channel.unary_unary(
                 '/engram.v1.EngramService/Get',
@@ -109,6 +124,31 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.ListSpacesRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.ListSpacesResponse.FromString,
                 _registered_method=True)
+        self.DropSpace = channel.unary_unary(
+                '/engram.v1.EngramService/DropSpace',
+                request_serializer=engram_dot_wire_dot_engram__pb2.DropSpaceRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.DropSpaceResponse.FromString,
+                _registered_method=True)
+        self.RenameSpace = channel.unary_unary(
+                '/engram.v1.EngramService/RenameSpace',
+                request_serializer=engram_dot_wire_dot_engram__pb2.RenameSpaceRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.RenameSpaceResponse.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/engram.v1.EngramService/SetAlias',
+                request_serializer=engram_dot_wire_dot_engram__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.SetAliasResponse.FromString,
+                _registered_method=True)
+        self.DropAlias = channel.unary_unary(
+                '/engram.v1.EngramService/DropAlias',
+                request_serializer=engram_dot_wire_dot_engram__pb2.DropAliasRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.DropAliasResponse.FromString,
+                _registered_method=True)
+        self.ListAliases = channel.unary_unary(
+                '/engram.v1.EngramService/ListAliases',
+                request_serializer=engram_dot_wire_dot_engram__pb2.ListAliasesRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.ListAliasesResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/engram.v1.EngramService/GetStatus',
                 request_serializer=engram_dot_wire_dot_engram__pb2.GetStatusRequest.SerializeToString,
@@ -144,7 +184,16 @@ class EngramServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Remember(self, request, context):
-        """Stores one observation or one batch, outside of any session. The answer comes once it is durable and recallable.
+        """Stores one observation or one batch, outside of any session, perhaps on conditions (condition_failed). The answer
+        comes once it is durable and recallable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Update(self, request, context):
+        """Changes fields of observations that exist (missing_ids), all of them or none. What is not named stays as it is. The
+        answer comes once the new versions are durable and recallable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +202,14 @@ class EngramServiceServicer:
     def Recall(self, request, context):
         """Recalls, and answers with all results at once. An answer that would be larger than a message is refused
         (results_bytes); RecallStream has no such limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallMany(self, request, context):
+        """Recalls by many cues at once, all as of one snapshot, and answers with the results of each. An answer that would be
+        larger than a message, or has more than 100 000 results, is refused (results_bytes).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +224,13 @@ class EngramServiceServicer:
 
     def Clear(self, request, context):
         """Delete all observations of a space.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Erase(self, request, context):
+        """Remove all that was ever written under some ids from every file of a space.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +293,41 @@ class EngramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DropSpace(self, request, context):
+        """Drops a space with all that is in it, and its aliases, for good. Whoever uses it is told (space_dropped).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameSpace(self, request, context):
+        """Gives a space another name. Whoever uses it by its former one is told (space_renamed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """Lets a name mean a space from now on. A stream that was opened by an alias stays in its space.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropAlias(self, request, context):
+        """Drops an alias. Its space stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAliases(self, request, context):
+        """Names the aliases of all spaces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Describes the server and all spaces.
         """
@@ -259,10 +358,20 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     request_deserializer=engram_dot_wire_dot_engram__pb2.RememberRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.RememberResponse.SerializeToString,
             ),
+            'Update': grpc.unary_unary_rpc_method_handler(
+                    servicer.Update,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.UpdateRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.RememberResponse.SerializeToString,
+            ),
             'Recall': grpc.unary_unary_rpc_method_handler(
                     servicer.Recall,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.RecallRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.RecallResponse.SerializeToString,
+            ),
+            'RecallMany': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallMany,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.RecallManyRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.RecallManyResponse.SerializeToString,
             ),
             'Forget': grpc.unary_unary_rpc_method_handler(
                     servicer.Forget,
@@ -273,6 +382,11 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.Clear,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.ClearRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.SerializeToString,
+            ),
+            'Erase': grpc.unary_unary_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.EraseRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.EraseResponse.SerializeToString,
             ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
@@ -313,6 +427,31 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.ListSpaces,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.ListSpacesRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.ListSpacesResponse.SerializeToString,
+            ),
+            'DropSpace': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropSpace,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.DropSpaceRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.DropSpaceResponse.SerializeToString,
+            ),
+            'RenameSpace': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameSpace,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.RenameSpaceRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.RenameSpaceResponse.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.SetAliasRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.SetAliasResponse.SerializeToString,
+            ),
+            'DropAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropAlias,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.DropAliasRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.DropAliasResponse.SerializeToString,
+            ),
+            'ListAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliases,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.ListAliasesRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.ListAliasesResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -439,6 +578,33 @@ class EngramService:
             _registered_method=True)
 
     @staticmethod
+    def Update(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Update',
+            engram_dot_wire_dot_engram__pb2.UpdateRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.RememberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Recall(request,
             target,
             options=(),
@@ -455,6 +621,33 @@ class EngramService:
             '/engram.v1.EngramService/Recall',
             engram_dot_wire_dot_engram__pb2.RecallRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.RecallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/RecallMany',
+            engram_dot_wire_dot_engram__pb2.RecallManyRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.RecallManyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -509,6 +702,33 @@ class EngramService:
             '/engram.v1.EngramService/Clear',
             engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Erase',
+            engram_dot_wire_dot_engram__pb2.EraseRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.EraseResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -725,6 +945,141 @@ class EngramService:
             '/engram.v1.EngramService/ListSpaces',
             engram_dot_wire_dot_engram__pb2.ListSpacesRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.ListSpacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropSpace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/DropSpace',
+            engram_dot_wire_dot_engram__pb2.DropSpaceRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.DropSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameSpace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/RenameSpace',
+            engram_dot_wire_dot_engram__pb2.RenameSpaceRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.RenameSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/SetAlias',
+            engram_dot_wire_dot_engram__pb2.SetAliasRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.SetAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/DropAlias',
+            engram_dot_wire_dot_engram__pb2.DropAliasRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.DropAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/ListAliases',
+            engram_dot_wire_dot_engram__pb2.ListAliasesRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.ListAliasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,7 +7,8 @@ Names and numbers below 30 are those of the original protocol, and never change.
 uses numbers from 30 on, so the messages of an original client still parse. The number of a field is never reused.
 
 Conventions:
-- A space is named by its id, which matches [a-z0-9_-]{3,64}. An empty id means the space "default".
+- A space is named by its id, which matches [a-z0-9_-]{3,64}, or by an alias, which stands for it. An empty id means
+  the space "default", except where a space is dropped or renamed, or an alias is set or dropped.
 - Generations and sequence numbers count from 1. 0 means that there is none, or that it is not known.
 - Times are UTC and lie within the years 1 to 9999 (otherwise: invalid_time).
 - Vectors are little-endian IEEE 754 numbers where they are bytes.
@@ -56,15 +57,27 @@ class EngramServiceStub:
     with `follow` (recalls_in_flight).
     """
     Remember: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RememberRequest, _engram_pb2.RememberResponse]
-    """Stores one observation or one batch, outside of any session. The answer comes once it is durable and recallable."""
+    """Stores one observation or one batch, outside of any session, perhaps on conditions (condition_failed). The answer
+    comes once it is durable and recallable.
+    """
+    Update: _grpc.UnaryUnaryMultiCallable[_engram_pb2.UpdateRequest, _engram_pb2.RememberResponse]
+    """Changes fields of observations that exist (missing_ids), all of them or none. What is not named stays as it is. The
+    answer comes once the new versions are durable and recallable.
+    """
     Recall: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RecallRequest, _engram_pb2.RecallResponse]
     """Recalls, and answers with all results at once. An answer that would be larger than a message is refused
     (results_bytes); RecallStream has no such limit.
+    """
+    RecallMany: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RecallManyRequest, _engram_pb2.RecallManyResponse]
+    """Recalls by many cues at once, all as of one snapshot, and answers with the results of each. An answer that would be
+    larger than a message, or has more than 100 000 results, is refused (results_bytes).
     """
     Forget: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]
     """Deletes observations by id."""
     Clear: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]
     """Delete all observations of a space."""
+    Erase: _grpc.UnaryUnaryMultiCallable[_engram_pb2.EraseRequest, _engram_pb2.EraseResponse]
+    """Remove all that was ever written under some ids from every file of a space."""
     Get: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]
     """Look observations up by id."""
     Scan: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]
@@ -83,6 +96,16 @@ class EngramServiceStub:
     """Describes one space."""
     ListSpaces: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ListSpacesRequest, _engram_pb2.ListSpacesResponse]
     """Describes all spaces."""
+    DropSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.DropSpaceRequest, _engram_pb2.DropSpaceResponse]
+    """Drops a space with all that is in it, and its aliases, for good. Whoever uses it is told (space_dropped)."""
+    RenameSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RenameSpaceRequest, _engram_pb2.RenameSpaceResponse]
+    """Gives a space another name. Whoever uses it by its former one is told (space_renamed)."""
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_engram_pb2.SetAliasRequest, _engram_pb2.SetAliasResponse]
+    """Lets a name mean a space from now on. A stream that was opened by an alias stays in its space."""
+    DropAlias: _grpc.UnaryUnaryMultiCallable[_engram_pb2.DropAliasRequest, _engram_pb2.DropAliasResponse]
+    """Drops an alias. Its space stays as it is."""
+    ListAliases: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ListAliasesRequest, _engram_pb2.ListAliasesResponse]
+    """Names the aliases of all spaces."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetStatusRequest, _engram_pb2.GetStatusResponse]
     """Describes the server and all spaces."""
 
@@ -101,15 +124,27 @@ class EngramServiceAsyncStub(EngramServiceStub):
     with `follow` (recalls_in_flight).
     """
     Remember: _aio.UnaryUnaryMultiCallable[_engram_pb2.RememberRequest, _engram_pb2.RememberResponse]  # type: ignore[assignment]
-    """Stores one observation or one batch, outside of any session. The answer comes once it is durable and recallable."""
+    """Stores one observation or one batch, outside of any session, perhaps on conditions (condition_failed). The answer
+    comes once it is durable and recallable.
+    """
+    Update: _aio.UnaryUnaryMultiCallable[_engram_pb2.UpdateRequest, _engram_pb2.RememberResponse]  # type: ignore[assignment]
+    """Changes fields of observations that exist (missing_ids), all of them or none. What is not named stays as it is. The
+    answer comes once the new versions are durable and recallable.
+    """
     Recall: _aio.UnaryUnaryMultiCallable[_engram_pb2.RecallRequest, _engram_pb2.RecallResponse]  # type: ignore[assignment]
     """Recalls, and answers with all results at once. An answer that would be larger than a message is refused
     (results_bytes); RecallStream has no such limit.
+    """
+    RecallMany: _aio.UnaryUnaryMultiCallable[_engram_pb2.RecallManyRequest, _engram_pb2.RecallManyResponse]  # type: ignore[assignment]
+    """Recalls by many cues at once, all as of one snapshot, and answers with the results of each. An answer that would be
+    larger than a message, or has more than 100 000 results, is refused (results_bytes).
     """
     Forget: _aio.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
     """Deletes observations by id."""
     Clear: _aio.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
     """Delete all observations of a space."""
+    Erase: _aio.UnaryUnaryMultiCallable[_engram_pb2.EraseRequest, _engram_pb2.EraseResponse]  # type: ignore[assignment]
+    """Remove all that was ever written under some ids from every file of a space."""
     Get: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]  # type: ignore[assignment]
     """Look observations up by id."""
     Scan: _aio.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]  # type: ignore[assignment]
@@ -128,6 +163,16 @@ class EngramServiceAsyncStub(EngramServiceStub):
     """Describes one space."""
     ListSpaces: _aio.UnaryUnaryMultiCallable[_engram_pb2.ListSpacesRequest, _engram_pb2.ListSpacesResponse]  # type: ignore[assignment]
     """Describes all spaces."""
+    DropSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.DropSpaceRequest, _engram_pb2.DropSpaceResponse]  # type: ignore[assignment]
+    """Drops a space with all that is in it, and its aliases, for good. Whoever uses it is told (space_dropped)."""
+    RenameSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.RenameSpaceRequest, _engram_pb2.RenameSpaceResponse]  # type: ignore[assignment]
+    """Gives a space another name. Whoever uses it by its former one is told (space_renamed)."""
+    SetAlias: _aio.UnaryUnaryMultiCallable[_engram_pb2.SetAliasRequest, _engram_pb2.SetAliasResponse]  # type: ignore[assignment]
+    """Lets a name mean a space from now on. A stream that was opened by an alias stays in its space."""
+    DropAlias: _aio.UnaryUnaryMultiCallable[_engram_pb2.DropAliasRequest, _engram_pb2.DropAliasResponse]  # type: ignore[assignment]
+    """Drops an alias. Its space stays as it is."""
+    ListAliases: _aio.UnaryUnaryMultiCallable[_engram_pb2.ListAliasesRequest, _engram_pb2.ListAliasesResponse]  # type: ignore[assignment]
+    """Names the aliases of all spaces."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetStatusRequest, _engram_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Describes the server and all spaces."""
 
@@ -167,7 +212,19 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engram_pb2.RememberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.RememberResponse, _abc.Awaitable[_engram_pb2.RememberResponse]]:
-        """Stores one observation or one batch, outside of any session. The answer comes once it is durable and recallable."""
+        """Stores one observation or one batch, outside of any session, perhaps on conditions (condition_failed). The answer
+        comes once it is durable and recallable.
+        """
+
+    @_abc_1.abstractmethod
+    def Update(
+        self,
+        request: _engram_pb2.UpdateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.RememberResponse, _abc.Awaitable[_engram_pb2.RememberResponse]]:
+        """Changes fields of observations that exist (missing_ids), all of them or none. What is not named stays as it is. The
+        answer comes once the new versions are durable and recallable.
+        """
 
     @_abc_1.abstractmethod
     def Recall(
@@ -177,6 +234,16 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_engram_pb2.RecallResponse, _abc.Awaitable[_engram_pb2.RecallResponse]]:
         """Recalls, and answers with all results at once. An answer that would be larger than a message is refused
         (results_bytes); RecallStream has no such limit.
+        """
+
+    @_abc_1.abstractmethod
+    def RecallMany(
+        self,
+        request: _engram_pb2.RecallManyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.RecallManyResponse, _abc.Awaitable[_engram_pb2.RecallManyResponse]]:
+        """Recalls by many cues at once, all as of one snapshot, and answers with the results of each. An answer that would be
+        larger than a message, or has more than 100 000 results, is refused (results_bytes).
         """
 
     @_abc_1.abstractmethod
@@ -194,6 +261,14 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.ForgetResponse, _abc.Awaitable[_engram_pb2.ForgetResponse]]:
         """Delete all observations of a space."""
+
+    @_abc_1.abstractmethod
+    def Erase(
+        self,
+        request: _engram_pb2.EraseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.EraseResponse, _abc.Awaitable[_engram_pb2.EraseResponse]]:
+        """Remove all that was ever written under some ids from every file of a space."""
 
     @_abc_1.abstractmethod
     def Get(
@@ -260,6 +335,46 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.ListSpacesResponse, _abc.Awaitable[_engram_pb2.ListSpacesResponse]]:
         """Describes all spaces."""
+
+    @_abc_1.abstractmethod
+    def DropSpace(
+        self,
+        request: _engram_pb2.DropSpaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.DropSpaceResponse, _abc.Awaitable[_engram_pb2.DropSpaceResponse]]:
+        """Drops a space with all that is in it, and its aliases, for good. Whoever uses it is told (space_dropped)."""
+
+    @_abc_1.abstractmethod
+    def RenameSpace(
+        self,
+        request: _engram_pb2.RenameSpaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.RenameSpaceResponse, _abc.Awaitable[_engram_pb2.RenameSpaceResponse]]:
+        """Gives a space another name. Whoever uses it by its former one is told (space_renamed)."""
+
+    @_abc_1.abstractmethod
+    def SetAlias(
+        self,
+        request: _engram_pb2.SetAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.SetAliasResponse, _abc.Awaitable[_engram_pb2.SetAliasResponse]]:
+        """Lets a name mean a space from now on. A stream that was opened by an alias stays in its space."""
+
+    @_abc_1.abstractmethod
+    def DropAlias(
+        self,
+        request: _engram_pb2.DropAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.DropAliasResponse, _abc.Awaitable[_engram_pb2.DropAliasResponse]]:
+        """Drops an alias. Its space stays as it is."""
+
+    @_abc_1.abstractmethod
+    def ListAliases(
+        self,
+        request: _engram_pb2.ListAliasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.ListAliasesResponse, _abc.Awaitable[_engram_pb2.ListAliasesResponse]]:
+        """Names the aliases of all spaces."""
 
     @_abc_1.abstractmethod
     def GetStatus(

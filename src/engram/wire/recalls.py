@@ -21,7 +21,8 @@ from engram.model.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.model.operations.results import RESULTS_BYTES
+from engram.model.many.many_recalled import ManyRecalled
+from engram.model.operations.results import RESULTS_BYTES, answer_too_large
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.model.scans.page import ScanPage
 from engram.model.values.metadata import read_metadata
@@ -38,6 +39,8 @@ _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
 # An answer with more characters than that is refused whatever else is in it, so no more of it is made. A recall of ten
 # thousand large texts would otherwise be held three times over only to be refused.
 _TEXTS_MAX: Final = MESSAGE_BYTES_MAX
+# More than what stands around the bytes of an inner message, or beside the results of an answer.
+_ENVELOPE_BYTES: Final = 16
 # What a row and a memory have under one name.
 _STORED: Final = tuple(name for name in StoredRow._fields if name in pb.Memory.DESCRIPTOR.fields_by_name)
 _stored_of: Final = attrgetter(*_STORED)
@@ -105,6 +108,26 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_ma
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
     add_hits(answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=_TEXTS_MAX)
     _check_size(answer, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
+    return answer
+
+
+def encode_many(recalled: ManyRecalled, *, embeddings: bool = False) -> pb.RecallManyResponse:
+    """Return the answer to a recall of many cues.
+
+    Raises
+    ------
+    InvalidInput
+        If the answer is larger than a message may be. Retrying does not help.
+    """
+    answer = pb.RecallManyResponse(snapshot_sequence=recalled.generation, due_us=recalled.due_us)
+    nbytes = _ENVELOPE_BYTES
+    for count, hits in enumerate(recalled.results, start=1):
+        found = answer.results.add(incomplete=hits.incomplete)
+        add_hits(found.results, hits, embeddings=embeddings, metadata_map=False, texts_max=_TEXTS_MAX)
+        # Measured while it grows, because all of it may be many times as large as a message.
+        nbytes += found.ByteSize() + _ENVELOPE_BYTES
+        if nbytes > MESSAGE_BYTES_MAX:
+            raise answer_too_large(nbytes, count)
     return answer
 
 
@@ -186,6 +209,7 @@ def add_hits(
             indexed=hit.indexed,
             age_s=age_s(row.time_us, hit.recalled_us),
             strength=hit.strength,
+            no_content=not row.has_content,
             **dict(zip(_STORED, _stored_of(row), strict=True)),
         )
         if hit.recent:

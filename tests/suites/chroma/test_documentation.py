@@ -1,33 +1,24 @@
-"""Both halves of docs/integrations/chroma.md run, and print the same."""
+"""Both halves of docs/integrations/chroma.md run, and print the same; each call of Chroma is on the page."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
 from pathlib import Path
 
-import pytest
+from chromadb.api.client import Client
+from chromadb.api.models.Collection import Collection
 
-from tests.doubles.places import ROOT
-
-PAGE = (ROOT / "docs" / "integrations" / "chroma.md").read_text(encoding="utf-8")
-
-
-def printed(library: str) -> list[str]:
-    blocks = re.findall(rf"^```py title=\"{library}\"\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-        exec("\n".join(blocks), {"__name__": library})  # noqa: S102 - a page of this repository.
-    return told.getvalue().splitlines()
+from tests.suites.pages import halves_of, page_of, printed, unnamed
 
 
-def test_both_libraries_print_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    halves = []
-    for library in ("Chroma", "Engram"):
-        (tmp_path / library).mkdir()
-        monkeypatch.chdir(tmp_path / library)
-        halves.append(printed(library))
-    assert halves[0] == halves[1]
-    assert len(halves[0]) == 6
+def test_both_libraries_print_the_same(tmp_path: Path) -> None:
+    theirs, ours = (printed(code, tmp_path / f"{half}") for half, code in enumerate(halves_of("chroma", "Chroma")))
+    assert theirs == ours
+    assert len(theirs.splitlines()) == 17
+
+
+def test_every_call_of_chroma_is_on_the_page() -> None:
+    assert unnamed(page_of("chroma"), Client, Collection) == []
+
+
+def test_a_call_that_is_not_on_a_page_is_found() -> None:
+    assert unnamed("`add`, `get` and `count_collections`", Collection).count("count") == 1

@@ -8,9 +8,8 @@ import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from engram.connection import AnyStore
+from engram.connection import AnySpace, AnyStore
 from engram.integrations.langchain import EngramDocumentIndex, EngramRetriever
-from engram.integrations.langchain.documents import AnySpace
 
 
 class TestRetriever(RetrieversIntegrationTests):

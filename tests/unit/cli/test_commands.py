@@ -175,6 +175,12 @@ def test_spaces_are_listed_and_created(data: Path, capsys: Capture) -> None:
 def test_a_space_with_other_settings_is_an_error(data: Path, capsys: Capture) -> None:
     assert run(["spaces", "create", "notes", "--dim", "16", "--data", str(data)]) == 1
     assert "exists with dimension 8, not 16" in capsys.readouterr().err
+    # The default is asked for, too, as of a server.
+    assert run(["spaces", "create", "notes", "--data", str(data)]) == 1
+    assert "exists with dimension 8, not 768" in capsys.readouterr().err
+    for _ in range(2):
+        assert run(["spaces", "create", "log", "--vectors", "none", "--data", str(data), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["dim"] == 0
 
 
 @pytest.mark.parametrize("name", ["cue.npy", "cue.json"])

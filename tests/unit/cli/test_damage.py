@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engram.cli.damages import advice
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_ERROR, EXIT_OK
 from engram.cli.main import run
-from engram.store import MemoryStore
+from engram.store import MemoryStore, StoreOptions
 from tests.doubles.damaged import SPACE, flip_stored
 
 Capture = pytest.CaptureFixture[str]
@@ -24,10 +24,10 @@ def vector(number: int) -> NDArray[np.float32]:
     return np.random.default_rng(number).standard_normal((1, DIM)).astype(np.float32)
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=[1, 256], ids=["with a checkpoint", "without a checkpoint"])
+def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    with MemoryStore(tmp_path / "data") as store:
+    with MemoryStore(tmp_path / "data", options=StoreOptions(checkpoint_rest_count_min=request.param)) as store:
         for name in (SPACE, "other"):
             space = store.space(name, dim=DIM)
             for number in range(3):

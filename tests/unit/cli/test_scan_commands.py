@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from engram.cli.main import run
+from engram.cli.target import ServerTarget
+from engram.errors import Unavailable
+from engram.model.waiting.timeouts import TIMEOUT_S_MAX
 from engram.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("in_empty_directory")
@@ -142,3 +145,59 @@ def test_a_deletion_is_by_ids_by_conditions_or_of_all(of_notes: list[str], capsy
     assert json.loads(capsys.readouterr().out)["deleted"] == 1
     assert run(["scan", *of_notes]) == 0
     assert "Nothing of space notes passes" in capsys.readouterr().out
+
+
+def test_ids_are_erased_and_nothing_is_found_of_them(of_notes: list[str], capsys: Capture) -> None:
+    data = of_notes[1]
+    assert run(["verify", data, "--erased", "a", "--erased", "nobody"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "an observation of 'a' of generation 2 is in notes/log/" in shown
+    assert "nothing is left of 'nobody' in the log of space notes." in shown
+    assert run(["erase", *of_notes, "a", "b", "nobody", "--json"]) == 0
+    receipt = json.loads(capsys.readouterr().out)
+    assert (receipt["space"], receipt["count"], receipt["generation"], len(receipt["digests"])) == ("notes", 2, 5, 3)
+    assert run(["verify", data, "--erased", "a"]) == 0
+    assert "nothing is left of 'a' in the log of space notes." in " ".join(capsys.readouterr().out.split())
+    assert run(["erase", *of_notes, "c"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown == "Erased from space notes: 1 observation of 1 id, up to generation 7."
+    assert run(["erase", *of_notes]) == 2
+
+
+def test_a_directory_is_compared_with_a_receipt(of_notes: list[str], tmp_path: Path, capsys: Capture) -> None:
+    data, receipt = of_notes[1], tmp_path / "receipt.json"
+    assert run(["erase", *of_notes, "a", "b", "nobody", "--json"]) == 0
+    receipt.write_text(capsys.readouterr().out, encoding="utf-8")
+    with MemoryStore(data) as store:
+        store.space("notes").observe("a", np.ones(8), "written later")
+    assert run(["verify", data, "--erased", "a"]) == 1
+    assert run(["verify", data, "--receipt", str(receipt)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "nothing is left of what the receipt for space notes names (ids: 3) in the log of the space, up to" in shown
+    assert run(["verify", data, "--receipt", str(receipt), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["receipts"] == [{"space": "notes", "generation": 5, "traces": 0}]
+    known = json.loads(receipt.read_text(encoding="utf-8"))
+    for field, value, code in (
+        ("generation", 9, 1),
+        ("space_id", "0" * 32, 2),
+        ("digests", "abc", 2),
+        ("generation", "5", 2),
+    ):
+        receipt.write_text(json.dumps({**known, field: value}), encoding="utf-8")
+        assert run(["verify", data, "--receipt", str(receipt)]) == code
+    for text in ("", "[]", "{}", "\x00"):
+        receipt.write_text(text, encoding="utf-8")
+        assert run(["verify", data, "--receipt", str(receipt)]) == 2
+
+
+def test_an_erasure_at_a_server_may_take_longer_than_other_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def begin(target: ServerTarget, address: str, timeout_s: float) -> None:
+        given.append(timeout_s)
+        raise Unavailable("no server answers", code="no_server")
+
+    monkeypatch.setattr(ServerTarget, "__init__", begin)
+    for command in ("get", "erase"):
+        assert run([command, "--address", "127.0.0.1:1", "a"]) == 1
+    assert given == [10.0, TIMEOUT_S_MAX]

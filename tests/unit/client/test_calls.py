@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import numpy as np
 import pytest
 
-from engram.client.calls import Calls, as_timeout_s
+from engram.client.calls import Calls
 from engram.client.retry import NO_SERVER
 from engram.errors import EngramError, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.model.operations.requests import TakeSnapshot
@@ -155,13 +154,6 @@ def test_a_timeout_that_is_no_time_or_endless_is_refused(timeout_s: Any) -> None
     ) as caught:
         calls_over(Answering(ANSWER), timeout_s)
     assert (caught.value.code, caught.value.field) == ("invalid_option", "timeout_s")
-
-
-def test_a_wait_may_be_as_short_as_none() -> None:
-    assert [as_timeout_s(value) for value in (0, np.float32(0.5), 86_400)] == [0.0, 0.5, 86_400.0]
-    for wrong in (-0.1, 86_400.1, float("nan"), "1"):
-        with pytest.raises(InvalidInput, match="from 0"):
-            as_timeout_s(wrong)
 
 
 async def test_a_closed_client_makes_no_calls_not_even_again(slept: list[float]) -> None:

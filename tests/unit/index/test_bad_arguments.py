@@ -29,6 +29,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "first_generation": NUMBER,
     "last_generation": NUMBER,
     "generation": NUMBER,
+    "dropped": NUMBER,
     "generations": NUMBERS,
     "at": {"one", "an array without dimensions"},
     "raw": {"None"},
@@ -45,6 +46,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "ef": NUMBER,
     "max_generation": OR_NONE,
     "allowed": NUMBERS | {"None"},
+    "allowed_begin": set(),
     "damaged": DAMAGED,
     "cues": set(),
     "key": {"one", "a negative number"},
@@ -66,17 +68,22 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
         {
             "add": {"vectors": ROWS},
             "append": {"vectors": ROWS, "first_generation": 4},
+            "append_unreadable": {"generations": [9]},
+            "centre_on": {"vectors": ROWS, "last_generation": 3},
             "publish": {"generation": 3},
             "discard": {},
             "delete": {"generations": [1], "at": 4},
             "link": {"count_max": 1},
             "compact": {},
+            "droppable_count": {},
             "save": {"path": "graph"},
             "save_into": {"descriptor": None},
             "load": {"path": "graph"},
             "search": {"queries": ROWS},
             "walk": {"query": ROWS[0]},
             "match": {"cues": CueTable(DIM), "first_generation": 1, "last_generation": 3},
+            "erase": {"generations": [1]},
+            "relocate": {"first_generation": 1, "last_generation": 3, "vectors": [(1, ROWS)], "retired": []},
             "statistics": {},
         },
     ),
@@ -109,6 +116,11 @@ def test_bad_arguments(kind: type, name: str, tmp_path: Path, monkeypatch: pytes
     with (tmp_path / "other").open("wb") as file:
         valid = {key: file.fileno() if value is None else value for key, value in cases[name].items()}
         taken = dict(TAKEN)
+        if name == "append":
+            taken["generations"] = {"None"}
+        if name == "relocate":
+            taken["retired"] = {"an empty list"}
+            taken["vectors"] = {"an empty list", "a mapping"}
         if name == "load":
             taken["vectors"] = {"None"}
         if name == "save_into":

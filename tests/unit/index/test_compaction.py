@@ -44,7 +44,11 @@ def test_younger_deaths_are_kept_for_older_snapshots() -> None:
     index.delete(np.arange(1, 101), at=3_001)
     index.delete(np.arange(101, 201), at=3_002)
     index.publish(3_002)
-    assert index.compact(horizon=3_001) == 100
+    # One of those that would be kept.
+    index.erase([150])
+    assert [index.droppable_count(horizon) for horizon in (0, 3_000, 3_001, 3_002, None)] == [1, 1, 101, 200, 200]
+    assert index.compact(horizon=3_001) == 101
+    assert (index.droppable_count(3_001), index.droppable_count()) == (0, 99)
     then = index.search(base[150], k=1, max_generation=3_001)[0]
     now = index.search(base[150], k=1)[0]
     assert then[0] == 151

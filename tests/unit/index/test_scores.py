@@ -46,7 +46,7 @@ def test_a_search_a_walk_a_scan_and_a_match_give_the_same_bits(metric: Metric, d
     raw = rows.astype(np.float16) if half else rows
     expected = exact_scores(query[0], raw.astype(np.float32), metric)
     index = _core.Index(dim, metric, 8, 31, 24)
-    index.append(rows, 1, raw, None)
+    index.append(rows, 1, raw, None, None)
     index.publish(COUNT)
     cues = _core.CueTable(dim, metric)
     cues.add(7, query[0], -np.inf)

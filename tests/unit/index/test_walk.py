@@ -55,6 +55,23 @@ def test_a_small_index_is_given_whole_in_order() -> None:
     assert sorted(found) == list(range(1, 701))
 
 
+@pytest.mark.parametrize("begin", [64, 5_056, 29_952])
+def test_a_bitmap_that_begins_later_allows_nothing_before(index: HnswIndex, begin: int) -> None:
+    """Whether the graph is walked or the allowed vectors are scanned."""
+    query = clustered(1, DIM, seed=5)[0]
+    for step in (1, 3, 500):
+        allowed = np.arange(begin, COUNT + 1, step)
+        words = bitmap(allowed)
+        cut = words[begin // 64 :]
+        found = taken(index, 200, query=query, allowed=cut, allowed_begin=begin)
+        assert found == taken(index, 200, query=query, allowed=words)
+        assert set(found) <= set(allowed.tolist())
+        ours, scores = index.search(query, 10, allowed=cut, allowed_begin=begin)
+        theirs, their_scores = index.search(query, 10, allowed=words)
+        assert np.array_equal(ours, theirs)
+        assert np.array_equal(scores, their_scores)
+
+
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.002])
 def test_only_what_is_allowed_is_found_and_all_of_it(index: HnswIndex, share: float) -> None:
     allowed = np.flatnonzero(np.random.default_rng(3).random(COUNT) < share) + 1

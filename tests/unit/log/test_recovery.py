@@ -156,25 +156,89 @@ def test_recovered_records_are_made_durable() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])
-@pytest.mark.parametrize("within", [0, 5, 40, 191, 400, 512, 700])
-def test_damage_in_the_middle_is_reported(number: int, within: int) -> None:
+@pytest.mark.parametrize("within", [0, 5, 40, 191, 400])
+def test_a_damaged_header_in_the_middle_is_refused(number: int, within: int) -> None:
     storage, _ = filled(8)
-    offset = place(number) + within
-    flip(storage, FIRST, offset)
+    flip(storage, FIRST, place(number) + within)
     before = content_of(storage)
-    sector = offset - offset % SECTOR_BYTES
-    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {sector}\b") as report:
+    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {place(number)}\b") as report:
         opened(storage)
-    assert (report.value.field, report.value.value) == (FIRST, str(sector))
+    assert (report.value.field, report.value.value) == (FIRST, str(place(number)))
     assert content_of(storage) == before
 
 
-def test_damage_at_the_end_of_an_older_segment_is_reported() -> None:
-    storage, _ = filled(40)
+def check_met_by_readers(storage: FaultyStorage, ids: list[str], number: int) -> None:
+    """All records are part of the log; behind the header of the one with this number something is damaged."""
+    before = storage.read(FIRST)
+    log = opened(storage)
+    assert log.last_generation == len(ids)
+    (damage,) = log.damages.all()
+    assert (damage.file, damage.offset) == (f"log/{FIRST}", place(number) + SECTOR_BYTES)
+    assert (damage.first_generation, damage.last_generation) == (number + 1, number + 1)
+    record = log.records()[number]
+    for read in (record.ids, record.contents, record.vector_sums, lambda: record.vector(0)):
+        with pytest.raises(CorruptData, match=rf"\(generation {number + 1}\)"):
+            read()
+    others = [one for one in log.records() if one is not record]
+    assert [id for one in others for id in one.ids()] == [*ids[:number], *ids[number + 1 :]]
+    assert (log.damages.count, storage.read(FIRST)) == (1, before)
+
+
+# The last one is the last of its segment.
+@pytest.mark.parametrize("number", [0, 1, 5, 6])
+@pytest.mark.parametrize("within", [512, 700])
+def test_damage_behind_a_header_is_reported_and_met_by_who_reads_it(number: int, within: int) -> None:
+    storage, ids = filled(8)
+    flip(storage, FIRST, place(number) + within)
+    check_met_by_readers(storage, ids, number)
+
+
+def test_sectors_of_zeros_in_what_a_clean_stop_left_are_damage() -> None:
+    storage, ids = filled(3)
+    storage.damage(FIRST, place(2) + SECTOR_BYTES, bytes(SECTOR_BYTES))
+    check_met_by_readers(storage, ids, 2)
+
+
+def test_the_next_segment_proves_the_last_record_of_an_older_one() -> None:
+    storage, ids = filled(40)
     assert len(segment_names(storage)) > 1
     count = (SEGMENT - SECTOR_BYTES) // record_bytes()
     flip(storage, FIRST, place(count - 1) + 600)
-    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {place(count - 1) + SECTOR_BYTES}\b"):
+    check_met_by_readers(storage, ids, count - 1)
+
+
+def test_a_later_record_proves_what_no_mark_does() -> None:
+    storage, ids = filled(3)
+    log = opened(storage)
+    for id in ("proven", "proves"):
+        observe(log, id)
+        log.sync()
+    storage = storage.after_kill()
+    flip(storage, FIRST, place(3) + 600)
+    check_met_by_readers(storage, [*ids, "proven", "proves"], 3)
+
+
+def test_a_later_record_of_the_same_sync_proves_nothing() -> None:
+    storage, _ = filled(3)
+    log = opened(storage)
+    for id in ("one", "other"):
+        observe(log, id)
+    storage = storage.after_kill()
+    flip(storage, FIRST, place(3) + 600)
+    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {place(3) + SECTOR_BYTES}\b"):
+        opened(storage)
+
+
+def test_a_mark_in_another_segment_does_not_prove_a_torn_record() -> None:
+    storage = torn()
+    # The log goes on in the next segment, with another record of the same generation.
+    log = opened(storage)
+    observe(log, "real")
+    log.sync()
+    log.leave_mark()
+    storage = storage.after_kill()
+    flip(storage, "000000000002.log", SECTOR_BYTES + 40)
+    with pytest.raises(CorruptData, match="the record of generation 2 should begin there"):
         opened(storage)
 
 
@@ -351,12 +415,13 @@ def test_a_log_shorter_than_its_checkpoint_is_reported() -> None:
 def test_trusted_records_get_only_their_headers_checked() -> None:
     storage, ids = filled(3)
     flip(storage, FIRST, place(2) + 600)
-    with pytest.raises(CorruptData):
-        opened(storage)
+    assert opened(storage).damages.count == 1
     log = opened(storage, trusted_generation=3)
+    assert log.damages.count == 0
     assert log.records()[1].id(0) == ids[1]
     with pytest.raises(CorruptData):
         log.records()[2].vector(0)
+    assert log.damages.count == 1
 
 
 def test_another_dimension_is_reported() -> None:

@@ -11,11 +11,14 @@ import pytest
 from engram.errors import CorruptData, NewerFormat
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
-from engram.log.manifest import Manifest
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.identity import Identity
+from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.sectors import SECTOR_BYTES, sector_sum
+from engram.log.segments.segment import segment_name
 from engram.log.segments.segment_header import FORMAT
 from engram.maintenance.backups.whole_prefix import whole_prefix
-from engram.maintenance.found_segments import identity_in
+from engram.maintenance.found_segments import find_segments, identity_in, segments_in
 from engram.maintenance.survey import survey
 from tests.doubles.damaged import SPACE, logs_of, make_store, zero
 
@@ -81,3 +84,16 @@ def test_of_a_log_that_is_not_whole(
     with pytest.raises(error):
         LOOKS["whole_prefix"](*opened)
     assert descriptors() == before
+
+
+def test_a_blank_segment_between_those_that_were_compacted_is_there() -> None:
+    storage = MemoryStorage()
+    compacted = SegmentEntry(7, 4096, 2, 11, first_epoch=3, revision=2)
+    entries = [SegmentEntry(2, 4096, 2, 10), SegmentEntry(5, 4096, 2, 12), compacted]
+    manifest = Manifest(storage, Identity.new(), {}, entries)
+    for name in (*(entry.name for entry in entries), segment_name(4), segment_name(7, 1)):
+        storage.create(name, 4096)
+    assert segments_in(storage, manifest) == [(2, 0), (5, 0), (7, 2)]
+    damages = Damages()
+    find_segments(storage, manifest, manifest.identity.space, damages)
+    assert not [damage for damage in damages.all() if "missing" in damage.message]

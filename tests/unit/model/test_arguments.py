@@ -54,10 +54,13 @@ def test_lists_are_the_callers_too() -> None:
     assert (batch.ids, batch.contents, batch.tags, batch.metadata) == (["a"], ["t"], [["x"]], ['{"n":1}'])
 
 
-@pytest.mark.parametrize("keyword", [spec.singular for spec in COLUMNS if spec.singular != "timestamp"])
-def test_none_is_not_given(keyword: str) -> None:
+@pytest.mark.parametrize(
+    ("keyword", "plural"),
+    [*((spec.singular, spec.plural) for spec in COLUMNS if spec.singular != "timestamp"), ("ttl", "ttl")],
+)
+def test_none_is_not_given(keyword: str, plural: str) -> None:
     bare, one = taken("a", np.ones(8), timestamp=1), taken("a", np.ones(8), timestamp=1, **{keyword: None})
-    many = taken(["a"], np.ones((1, 8)), timestamps=[1], **{f"{keyword}s": None} if keyword[-1] not in "as" else {})
+    many = taken(["a"], np.ones((1, 8)), timestamps=[1], **{plural: None})
     for batch in (one, many):
         for spec in COLUMNS:
             assert list(getattr(batch, spec.name) or ()) == list(getattr(bare, spec.name) or ())

@@ -10,6 +10,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.columns import (
     COLUMNS,
+    EMBED,
     MANY_KEYWORDS,
     ONE_KEYWORDS,
     ColumnSpec,
@@ -24,22 +25,24 @@ BY_KEYWORD = [spec for spec in COLUMNS if spec.name != "contents"]
 
 
 def test_the_keywords_of_the_calls_are_those_of_the_table() -> None:
-    assert list(get_type_hints(ObservationColumns)) == [spec.plural for spec in BY_KEYWORD]
-    assert list(get_type_hints(ObservationFields)) == [spec.singular for spec in BY_KEYWORD]
+    # The time to live is another way to say when an observation expires; the other is said of the whole call.
+    assert list(get_type_hints(ObservationColumns)) == [*(spec.plural for spec in BY_KEYWORD), "ttl", EMBED]
+    assert list(get_type_hints(ObservationFields)) == [*(spec.singular for spec in BY_KEYWORD), "ttl", EMBED]
     assert not ObservationColumns.__required_keys__ | ObservationFields.__required_keys__
 
 
 def test_a_batch_has_the_columns_of_the_table() -> None:
     columns = [item.name for item in fields(ObservationBatch) if item.init]
-    assert columns == ["ids", "vectors", *(spec.name for spec in COLUMNS)]
+    assert columns == ["ids", "vectors", *(spec.name for spec in COLUMNS), "vector_presence", "text_presence", "embeds"]
 
 
 @pytest.mark.parametrize("spec", COLUMNS, ids=lambda spec: spec.name)
 def test_what_was_not_passed_is_the_same_for_one_and_for_many(spec: ColumnSpec) -> None:
     blanks, blank = spec.blanks(3), spec.blank()
     if blanks is None:
-        assert not blank
-    elif spec.singular == "timestamp":
+        assert spec.gather([blank] * 3) is None
+        return
+    if spec.singular == "timestamp":
         assert abs(int(blanks[0]) - blank) < 60_000_000
     else:
         assert list(blanks) == [blank] * 3

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from engram.errors import EngramError, InvalidInput, PermissionDenied, Unauthenticated
+from engram.errors import EngramError, InvalidInput, NotFound, PermissionDenied, Unauthenticated
 from engram.model.cue import Cue
 from engram.model.operations.action import Action
+from engram.model.operations.naming import DropAlias, DropSpace, RenameSpace, SetAlias
+from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import DescribeSpace
-from engram.model.operations.table import SPACE
+from engram.model.operations.table import DROP_ALIAS, DROP_SPACE, RENAME_SPACE, SET_ALIAS, SPACE
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Authorizer, Caller
 from engram.server.calls import Incoming, ServerCalls
@@ -137,6 +139,45 @@ async def test_a_request_about_another_space_than_was_authorized_is_not_answered
         await ServerCalls(engine).answer(SPACE, Incoming("default", lambda: DescribeSpace("secret")), id, CALLER)
     await engine.close()
     assert refused.value.code == "internal"
+
+
+def _same(request: Request[Any]) -> Request[Any]:
+    return request
+
+
+async def test_rights_are_in_spaces_whatever_they_are_called() -> None:
+    asked: list[tuple[Action, str | None]] = []
+    engine = engine_of(lambda caller, action, space: asked.append((action, space)))
+    for name in ("notes", "other"):
+        engine.store.space(name, dim=DIM)
+    engine.store.naming.alias("current", "notes")
+    calls = ServerCalls(engine)
+    requests: list[tuple[Operation[Any], Request[Any], list[tuple[Action, str]]]] = [
+        (SPACE, DescribeSpace("current"), [(Action.DESCRIBE, "notes")]),
+        # The space that an alias meant, and the one that it is to mean.
+        (SET_ALIAS, SetAlias("current", "other"), [(Action.NAME, "notes"), (Action.NAME, "other")]),
+        (SET_ALIAS, SetAlias("another", "current"), [(Action.NAME, "another"), (Action.NAME, "other")]),
+        (DROP_ALIAS, DropAlias("current"), [(Action.NAME, "other")]),
+        (RENAME_SPACE, RenameSpace("notes", "renamed"), [(Action.NAME, "notes"), (Action.NAME, "renamed")]),
+        (DROP_SPACE, DropSpace("renamed"), [(Action.DROP, "renamed")]),
+    ]
+    for operation, request, wanted in requests:
+        asked.clear()
+        await calls.answer(operation, Incoming(request.space_name, partial(_same, request)), str, CALLER)
+        assert asked == wanted
+    await engine.close()
+
+
+async def test_a_name_that_nobody_asked_for_is_told_only_where_everybody_may_do_everything() -> None:
+    authorizers: list[Any] = [None, lambda caller, action, space: None]
+    for authorizer in authorizers:
+        options: dict[str, Any] = {} if authorizer is None else {"authorizer": authorizer}
+        engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
+        with pytest.raises(NotFound) as refusal:
+            await ServerCalls(engine).answer(DROP_SPACE, Incoming("defaul", lambda: DropSpace("defaul")), str, CALLER)
+        await engine.close()
+        assert refusal.value.code == "unknown_space"
+        assert ("did you mean" in refusal.value.message) is (authorizer is None)
 
 
 @pytest.mark.parametrize("permitted", list(Action))

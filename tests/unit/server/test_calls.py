@@ -16,8 +16,11 @@ from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFoun
 from engram.metrics import table as metrics
 from engram.model.cue import Cue
 from engram.model.filters.filter import Filter
+from engram.model.many.many_query import many_query
+from engram.model.operations.naming import DropAlias, DropSpace, ListAliases, RenameSpace, SetAlias
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
+    CreateSpace,
     Delete,
     DescribeServer,
     DescribeSpace,
@@ -25,16 +28,18 @@ from engram.model.operations.requests import (
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
-from engram.model.operations.scans import Clear
+from engram.model.operations.scans import Clear, ReadPage
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.engine import Engine
+from engram.server.handlers import recall
 from engram.server.malformed import Malformed
 from engram.server.options import ServerOptions
 from engram.streaming.recalls.recalls import Recalls
@@ -44,6 +49,7 @@ from tests.doubles.batches import DIM, batch_of, vector_of
 CALLER = Caller("here")
 TIMEOUT_S = 60
 QUERY = RecallQuery(Cue(vector_of("a")), k=5, batch_size=2)
+MANY = many_query([vector_of("a")] * 200, 2, None)
 
 
 @pytest.fixture
@@ -132,11 +138,42 @@ async def test_a_long_look_up_is_made_in_turns_at_one_generation(
     assert (found[-1].generation, turns) == (200, [1, 1, 1, 1])
 
 
+async def test_many_cues_are_answered_in_turns_at_one_generation_and_count_as_many_recalls(
+    calls: ServerCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(calls, "a", "b", "c")
+    turns, in_thread = list[int](), Recalls._in_thread
+
+    async def counting(recalls: Recalls, work: Any) -> Any:
+        turns.append(calls.engine.recalls._waiting)
+        result = await in_thread(recalls, work)
+        # What would be found from now on is another.
+        await stored(calls, "a")
+        return result
+
+    monkeypatch.setattr(Recalls, "_in_thread", counting)
+    found = await answer(calls, RecallMany("default", MANY))
+    assert (len(found.results), found.generation) == (200, 3)
+    assert {(hits[0].id, hits[0].generation, len(hits), hits.generation) for hits in found.results} == {("a", 1, 2, 3)}
+    # Three between the four parts, and one before all is encoded.
+    assert turns == [1] * 5
+    monkeypatch.undo()
+    assert (await answer(calls, DescribeServer())).recalls == 200
+
+
+async def test_an_answer_to_many_cues_has_a_limit_of_hits(calls: ServerCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stored(calls, "a", "b", "c")
+    monkeypatch.setattr(recall, "ANSWER_HITS_MAX", 300)
+    with pytest.raises(InvalidInput) as refused:
+        await answer(calls, RecallMany("default", MANY))
+    assert (refused.value.code, refused.value.field) == ("results_bytes", "cues")
+
+
 async def test_a_look_up_waits_like_a_recall_and_is_refused_like_one(calls: ServerCalls) -> None:
     with ExitStack() as stack:
         for _ in range(calls.engine.options.recalls_waiting_max):
             stack.enter_context(calls.engine.recalls._one_more_waits())
-        for request in (Get("default", ["a"]), Recall("default", QUERY)):
+        for request in (Get("default", ["a"]), Recall("default", QUERY), RecallMany("default", MANY)):
             with pytest.raises(OverCapacity) as caught:
                 await answer(calls, request)
             assert caught.value.code == "recalls_waiting"
@@ -149,6 +186,7 @@ async def test_a_deletion_that_looks_for_what_it_deletes_counts_among_the_recall
     await stored(calls, "a", "b")
     looking = [
         Get("default", ["a"]),
+        RecallMany("default", many_query([], 1, None)),
         Delete("default", filter=Filter(tags={"x"})),
         Delete("default", filter=Filter(tags={"x"}), dry_run=True),
         Delete("default", ["a"], dry_run=True),
@@ -164,8 +202,8 @@ async def test_a_deletion_that_looks_for_what_it_deletes_counts_among_the_recall
                 await answer(calls, request)
             assert caught.value.code == "recalls_of_client"
         assert await answer(calls, Delete("default", ["b"])) == 1, "which waits in a lane"
-    found, *deleted = [await answer(calls, request) for request in looking]
-    assert (len(found), [int(each) for each in deleted]) == (1, [0, 0, 1, 0, 1, 0])
+    found, many, *deleted = [await answer(calls, request) for request in looking]
+    assert (len(found), many.results, [int(each) for each in deleted]) == (1, [], [0, 0, 1, 0, 1, 0])
 
 
 async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: ServerCalls) -> None:
@@ -207,7 +245,8 @@ async def test_a_defect_is_an_internal_error_that_tells_nothing(calls: ServerCal
 
 
 async def test_an_unknown_space_is_told(calls: ServerCalls) -> None:
-    for request in (DescribeSpace("other"), Recall("other", QUERY), Get("other", ["a"]), Delete("other", ["a"])):
+    many = RecallMany("other", MANY)
+    for request in (DescribeSpace("other"), Recall("other", QUERY), many, Get("other", ["a"]), Delete("other", ["a"])):
         with pytest.raises(NotFound):
             await answer(calls, request)
 
@@ -283,3 +322,65 @@ async def test_a_server_that_stops_answers_nothing_new_and_waits_for_what_is_und
     let_go.set()
     await asyncio.wait_for(ending, TIMEOUT_S)
     assert serving.done()
+
+
+async def test_a_call_by_an_alias_is_one_to_its_space(calls: ServerCalls) -> None:
+    engine = calls.engine
+    await answer(calls, SetAlias("current", "default"))
+    assert (await answer(calls, ListAliases())).aliases == {"current": "default"}
+    await answer(calls, Observe("current", batch_of(["a"])))
+    assert [hit.id for hit in await answer(calls, Get("default", ["a"]))] == ["a"]
+    assert (await answer(calls, DescribeSpace("current"))).name == "default"
+    config = SpaceConfig("current", DIM)
+    assert (await answer(calls, CreateSpace(config))).name == "default"
+    # What is counted is counted for the space.
+    accepted = metrics.OBSERVATIONS.sample(1, "default", "normal")
+    assert accepted in list(engine.counters.observations.samples("default"))
+
+
+async def test_a_scan_goes_on_in_the_space_that_its_cursor_is_of(calls: ServerCalls) -> None:
+    await stored(calls, "a", "b")
+    await answer(calls, CreateSpace(SpaceConfig("other", DIM)))
+    await answer(calls, SetAlias("current", "default"))
+    first = await answer(calls, ReadPage("current", page_size=1))
+    await answer(calls, SetAlias("current", "other"))
+    rest = await answer(calls, ReadPage("current", page_size=1, cursor=first.cursor))
+    assert [hit.id for hit in (*first, *rest)] == ["a", "b"]
+    assert len(await answer(calls, ReadPage("current"))) == 0
+    with pytest.raises(InvalidInput) as refusal:
+        await answer(calls, ReadPage("current", cursor="none"))
+    assert refusal.value.code == "invalid_cursor"
+
+
+async def test_no_answer_of_a_dropped_space_is_one_of_its_namesake(calls: ServerCalls) -> None:
+    write = Observe("notes", batch_of(["a"]), idempotency_key="once")
+    for number in range(2):
+        await answer(calls, CreateSpace(SpaceConfig("notes", DIM)))
+        assert (await answer(calls, write)).last_generation == 1
+        assert [hit.id for hit in await answer(calls, Get("notes", ["a"]))] == ["a"]
+        dropped = DropSpace("notes", f"key-{number}")
+        assert (await answer(calls, dropped)).space == "notes"
+        # An answer that was lost is given again.
+        assert (await answer(calls, dropped)).space == "notes"
+        assert [space.name for space in (await answer(calls, ListSpaces())).spaces] == ["default"]
+
+
+async def test_a_write_that_waits_for_a_space_that_is_dropped_is_refused(calls: ServerCalls) -> None:
+    await answer(calls, CreateSpace(SpaceConfig("notes", DIM)))
+    writes = [asyncio.create_task(answer(calls, Observe("notes", batch_of([f"id-{n}"])))) for n in range(50)]
+    await asyncio.sleep(0)
+    await answer(calls, DropSpace("notes"))
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
+        assert getattr(outcome, "code", "stored") in ("stored", "space_dropped", "unknown_space", "being_created")
+
+
+async def test_a_renamed_space_is_found_by_its_new_name(calls: ServerCalls) -> None:
+    await stored(calls, "a")
+    await answer(calls, RenameSpace("default", "notes"))
+    assert [hit.id for hit in await answer(calls, Get("notes", ["a"]))] == ["a"]
+    await answer(calls, SetAlias("current", "notes"))
+    changed = await answer(calls, DropAlias("current"))
+    assert (changed.alias, changed.space) == ("current", "notes")
+    for request in (DropAlias("current"), RenameSpace("missing", "other"), SetAlias("current", "missing")):
+        with pytest.raises(NotFound):
+            await answer(calls, request)

@@ -18,8 +18,8 @@ from engram.server.options import ServerOptions
 from engram.store import MemoryStore
 from engram.store.indexing.checkpoints import Checkpoints
 from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.resting.space_opening import SpaceOpening
 from engram.store.space_engine import SpaceEngine
-from engram.store.space_table import SpaceTable
 from engram.store.store_engine import StoreEngine
 from tests.doubles.batches import DIM, batch_of
 
@@ -98,14 +98,14 @@ async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads
 
 async def test_a_space_that_is_being_created_does_not_stop_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
-    begun, let_go, create = threading.Event(), threading.Event(), SpaceTable._create
+    begun, let_go, create = threading.Event(), threading.Event(), SpaceOpening.created
 
-    def slow(table: SpaceTable, config: SpaceConfig) -> SpaceEngine:
+    def slow(opening: SpaceOpening, config: SpaceConfig) -> SpaceEngine:
         begun.set()
         assert let_go.wait(TIMEOUT_S)
-        return create(table, config)
+        return create(opening, config)
 
-    monkeypatch.setattr(SpaceTable, "_create", slow)
+    monkeypatch.setattr(SpaceOpening, "created", slow)
     creating = asyncio.ensure_future(engine.in_thread(lambda: engine.store.space("notes", DIM)))
     assert await asyncio.to_thread(begun.wait, TIMEOUT_S)
     # Whoever may wait for it does.

@@ -106,8 +106,54 @@ async def test_writes_under_way_are_not_forgotten() -> None:
     assert await first == (b"1", False)
 
 
+async def test_a_write_that_takes_long_keeps_no_other_from_being_forgotten() -> None:
+    now_s = [0.0]
+    keys, slow, writes = IdempotencyKeys(2, 100.0, lambda: now_s[0]), Writes(), Writes()
+    slow.held = asyncio.Event()
+    first = asyncio.create_task(keys.once("a", "k1", b"1", slow))
+    await slow.begun.wait()
+    assert await keys.once("a", "k2", b"2", writes) == (b"1", False)
+    assert await keys.once("a", "k3", b"3", writes) == (b"2", False)
+    assert await keys.once("a", "k3", b"3", writes) == (b"2", True)
+    now_s[0] = 150.0
+    assert await keys.once("a", "k3", b"4", writes) == (b"3", False)
+    slow.held.set()
+    assert await first == (b"1", False)
+    assert await keys.once("a", "k1", b"1", slow) == (b"2", False), "what was begun so long ago is over"
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256, "a\n"])
 async def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         await IdempotencyKeys().once("a", key, b"1", Writes())
     assert caught.value.code == "invalid_idempotency_key"
+
+
+async def test_the_keys_of_a_space_that_is_no_more_are_free() -> None:
+    keys, writes = IdempotencyKeys(), Writes()
+    await keys.once("a", "k", b"1", writes)
+    await keys.once("b", "k", b"1", writes)
+    keys.forget("a")
+    keys.forget("nowhere")
+    assert await keys.once("a", "k", b"2", writes) == (b"3", False)
+    assert await keys.once("b", "k", b"1", writes) == (b"2", True)
+
+
+async def test_a_write_that_ends_its_space_keeps_its_own_key() -> None:
+    keys = IdempotencyKeys()
+
+    async def drop() -> str:
+        keys.forget("a")
+        return "dropped"
+
+    assert await keys.once("a", "k", b"1", drop) == ("dropped", False)
+    assert await keys.once("a", "k", b"1", drop) == ("dropped", True)
+
+
+async def test_a_write_that_is_done_and_not_remembered_yet_is_forgotten_too() -> None:
+    keys, writes = IdempotencyKeys(), Writes()
+    first = keys._begin("a", "k", b"1", writes)
+    await asyncio.wait([first])
+    keys.forget("a")
+    await asyncio.sleep(0)
+    assert keys._find("a", "k") is None

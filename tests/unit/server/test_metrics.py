@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from engram.metrics import table
-from engram.metrics.family import MetricGroup
+from engram.metrics.family import MetricGroup, MetricKind
+from engram.metrics.folding import OTHER
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
-from engram.server.metrics import server_metrics, space_metrics, traffic_metrics
+from engram.server.metrics import at_rest_together, server_metrics, space_metrics, traffic_metrics
 from engram.server.options import ServerOptions
 from engram.store.indexing.workers import WorkerStatistics
+from engram.store.options import StoreOptions
 from engram.streaming.lanes.lane import LaneStatistics
 from engram.streaming.pressure.levels import Level
 from engram.streaming.pressure.load_shedding import SpaceLoad
@@ -71,6 +73,39 @@ async def test_very_many_spaces_do_not_keep_the_event_loop_from_other_work(monke
     of_spaces = [sample for sample in few if sample.labels.get("memory_space")]
     assert len(many) == len(few) + 999 * len(of_spaces)
     assert turns >= 10
+
+
+async def test_no_counter_goes_down_while_spaces_rest(tmp_path: Path) -> None:
+    one = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0)
+    engine = Engine.open(ServerOptions(tmp_path / "data", default_space=SpaceConfig("default", DIM), store=one))
+    counters = {family.name for family in TABLE if family.kind is MetricKind.COUNTER}
+    before: dict[tuple[object, ...], float] = {}
+    sums: list[float] = []
+    try:
+        for number in range(4):
+            name = ("default", "notes")[number % 2]
+            space = await asyncio.to_thread(engine.store.space, name, DIM)
+            await engine.ingest.observe(space, batch_of([f"id-{number}"]), Priority.NORMAL)
+            engine.counters.observations.accept(name, Priority.NORMAL, 1)
+            assert len(engine.store.spaces()) == 1
+            metrics = server_metrics(engine)
+            traffic = (await traffic_metrics(engine)).select(table.OBSERVATIONS)
+            told = {sample.labels["memory_space"] for sample in traffic}
+            assert told == ({"default"} if number == 0 else {"default", "notes"})
+            found: dict[tuple[object, ...], float] = {
+                (sample.name, *sorted(sample.labels.items())): sample.value for sample in metrics
+            }
+            assert len(found) == len(metrics), "a value was reported twice"
+            assert [key for key, value in before.items() if found.get(key, 0) < value] == []
+            before = {key: value for key, value in found.items() if key[0] in counters}
+            together = at_rest_together(metrics, {name})
+            sums.append(together.value(table.OBSERVATIONS))
+            assert {sample.labels.get("memory_space") for sample in together} <= {None, "", name, OTHER}
+            for family in (table.OBSERVATIONS, table.OBSERVATIONS_STORED, table.COMMITS):
+                assert together.value(family) == metrics.value(family)
+    finally:
+        await engine.close()
+    assert sums == [1, 2, 3, 4]
 
 
 def test_every_number_of_the_statistics_of_a_worker_is_a_metric() -> None:

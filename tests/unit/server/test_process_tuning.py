@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from engram.server.process_tuning import settled_objects, tune_interpreter
+from engram.server.process_tuning import MemoryReturn, settled_objects, tune_interpreter
 
 SCRIPT = """
 import json, os, sys
@@ -61,3 +61,43 @@ def test_what_is_there_for_good_is_not_looked_through_meanwhile() -> None:
     with settled_objects():
         assert gc.get_freeze_count() > len(gc.get_objects())
     assert gc.get_freeze_count() == 0
+
+
+def test_memory_is_given_back_once_a_burst_is_over() -> None:
+    resident, trimmed = [100 << 20], [0]
+
+    def trim() -> None:
+        trimmed[0] += 1
+        resident[0] = min(resident[0], 130 << 20)
+
+    memory = MemoryReturn(lambda: resident[0], trim)
+    for size, held, trims in (
+        (120 << 20, 0, 0),
+        (120 << 20, 0, 0),
+        (900 << 20, 500 << 20, 0),
+        (900 << 20, 0, 0),
+        # A few times, and each time only after a while without much under way.
+        *((900 << 20, 0, 1), (130 << 20, 500 << 20, 1), (130 << 20, 0, 1), (130 << 20, 0, 2)),
+        *((130 << 20, 0, 2), (130 << 20, 0, 3), (130 << 20, 0, 3), (130 << 20, 0, 4)),
+        # What is left is in use, and not asked for again.
+        *((130 << 20, 0, 4), (150 << 20, 0, 4), (150 << 20, 0, 4), (150 << 20, 0, 4)),
+        (170 << 20, 0, 5),
+    ):
+        resident[0] = size
+        memory.look(held)
+        assert trimmed[0] == trims
+
+
+def test_memory_that_was_given_back_otherwise_is_not_kept_by_the_next_burst() -> None:
+    resident, trimmed = [900 << 20], [0]
+
+    def trim() -> None:
+        trimmed[0] += 1
+        resident[0] = 100 << 20
+
+    memory = MemoryReturn(lambda: resident[0], trim)
+    # As after many spaces have come to rest.
+    for size in (100 << 20, 200 << 20, 200 << 20):
+        resident[0] = size
+        memory.look(0)
+    assert trimmed[0] == 1

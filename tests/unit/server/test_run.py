@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from engram import MemoryStore
 from engram.server import ServerOptions, run, run_server
+from engram.server.process_tuning import MemoryReturn
 
 TIMEOUT_S = 60.0
 
@@ -89,3 +91,26 @@ async def test_ticks_go_on_after_one_that_failed(
     async with asyncio.timeout(TIMEOUT_S), run._ticking(engine):
         await engine.went_on.wait()
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+async def test_ticks_do_not_wait_until_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go, looks = threading.Event(), list[int]()
+
+    def look(_: MemoryReturn, held_bytes: int) -> None:
+        looks.append(held_bytes)
+        assert let_go.wait(TIMEOUT_S)
+
+    monkeypatch.setattr(MemoryReturn, "look", look)
+    monkeypatch.setattr(run, "_TICK_S", 0.0)
+    engine: Any = Ticking(failures=0)
+    engine.held_bytes = 7
+    try:
+        async with asyncio.timeout(TIMEOUT_S), run._ticking(engine):
+            while engine.failures > -5 or not looks:  # noqa: ASYNC110 - There is no event for it.
+                await asyncio.sleep(0)
+            assert looks == [7]
+            let_go.set()
+            while len(looks) < 2:  # noqa: ASYNC110 - As above.
+                await asyncio.sleep(0)
+    finally:
+        let_go.set()

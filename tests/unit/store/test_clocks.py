@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engram.errors import FailedPrecondition
 from engram.log import log as log_module
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.cautious_clock import CautiousClock
 from tests.doubles.batches import DIM, vector_of
 
 START_S = 1_700_000_000
@@ -26,7 +23,8 @@ class Clocks:
         self.ahead_s = 0
         monkeypatch.setattr(log_module, "now_us", self.wall_us)
         monkeypatch.setattr("engram.store.recall.retention.now_us", self.wall_us)
-        monkeypatch.setattr("engram.store.recall.retention.elapsed_us", lambda: self.elapsed_s * 1_000_000)
+        monkeypatch.setattr("engram.store.age_clock.now_us", self.wall_us)
+        monkeypatch.setattr("engram.store.age_clock.steady_us", lambda: self.elapsed_s * 1_000_000)
 
     def wall_us(self) -> int:
         """What the wall clock shows."""
@@ -112,16 +110,18 @@ def test_a_clock_that_jumps_ahead_lets_nothing_be_dropped_that_is_not_due(clocks
         assert refusal.value.code == "snapshot_expired"
 
 
-def test_a_jump_ahead_is_believed_in_the_end() -> None:
-    elapsed_s, ahead_s = 0, 0
-    clock = CautiousClock(100, lambda: (elapsed_s + ahead_s) * 1_000_000, lambda: elapsed_s * 1_000_000)
-    ahead_s = DAY_S
-    shown = []
-    for elapsed_s in range(0, 301, 50):
-        shown.append(clock.now_us() // 1_000_000 - elapsed_s)
-    assert shown == [0, 0, 0, 0, DAY_S, DAY_S, DAY_S]
-    ahead_s = -5
-    assert clock.now_us() // 1_000_000 - elapsed_s == -5
+def test_what_was_current_at_a_retained_time_is_recalled_though_a_record_after_it_was_erased(clocks: Clocks) -> None:
+    with MemoryStore(None, options=StoreOptions(retained_s=100)) as store:
+        space = store.space("notes", dim=DIM)
+        for at, id in ((0, "a"), (10, "b"), (20, "c"), (60, "d")):
+            clocks.elapsed_s = at
+            store_one(space, id)
+        clocks.elapsed_s = 61
+        space.erase(["b", "c"])
+        assert [found_at(space, at) for at in (0, 15, 30, 60)] == [["a"], ["a"], ["a"], ["a", "d"]]
+        clocks.elapsed_s = 125
+        assert space._engine.retention.oldest == 3, "the last generation before what was committed a minute ago"
+        assert [found_at(space, at) for at in (30, 60, 100)] == [["a"], ["a", "d"], ["a", "d"]]
 
 
 def test_a_clock_that_was_behind_makes_nothing_look_old(clocks: Clocks) -> None:
@@ -134,24 +134,3 @@ def test_a_clock_that_was_behind_makes_nothing_look_old(clocks: Clocks) -> None:
         assert space._engine.retention.oldest == 0
         clocks.elapsed_s = 350
         assert space._engine.retention.oldest == 2
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 50), st.one_of(st.just(0), st.integers(-DAY_S, DAY_S))), min_size=1, max_size=40),
-    st.integers(0, 100),
-)
-def test_the_cautious_clock_is_never_after_the_wall_clock_and_never_jumps_ahead_within_its_window(
-    steps: list[tuple[int, int]], window_s: int
-) -> None:
-    elapsed = wall = 0
-    clock = CautiousClock(window_s, lambda: wall, lambda: elapsed)
-    walls: list[tuple[int, int]] = [(0, 0)]
-    for passed_s, set_s in steps:
-        elapsed += passed_s * 1_000_000
-        wall += passed_s * 1_000_000 + set_s * 1_000_000
-        walls.append((elapsed, wall))
-        now = clock.now_us()
-        assert now <= wall
-        # What each look at the wall clock within the window would have it be by now, had nobody set it since.
-        recent = [shown + elapsed - at for at, shown in walls if elapsed - at <= window_s * 1_000_000]
-        assert now <= min(recent) or window_s == 0

@@ -191,7 +191,7 @@ def test_writes_and_other_spaces_go_on(tmp_path: Path) -> None:
 def test_no_vector_is_ranked_by_that_was_damaged_while_its_space_was_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What no checkpoint covers is checked when the log is opened, and read again for the index."""
+    """What no checkpoint covers is checked when the log is opened, and once more when it is read for the index."""
     options = StoreOptions(workers=1, scrub_bytes_per_s=0)
     monkeypatch.setattr(Checkpoints, "write", lambda *_: 0)
     with MemoryStore(tmp_path, options=options) as store:

@@ -168,11 +168,10 @@ def test_a_refused_request_of_a_session_can_be_repeated() -> None:
         request = CommitRequest(
             space=space._engine, batch=batch_of(["a"]), session="s", first_sequence=1, done=outcomes
         )
-        # A smaller segment is tried, too.
-        storage.faults.pending.append(Fault("create", errno.ENOSPC, times=100))
+        storage.faults.room = 0
         store._engine.submit(request)
         assert outcomes.error().code == "disk_full"
-        storage.faults.pending.clear()
+        storage.faults.room = None
         assert space._engine.durable_sequence("s") == 0
         store._engine.submit(request)
         assert outcomes.result().count == 1

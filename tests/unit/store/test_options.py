@@ -48,6 +48,14 @@ def test_workers_default_to_the_cores_and_are_bounded() -> None:
         StoreOptions(workers=-1)
 
 
+def test_threads_of_a_search_default_to_the_cores_and_are_bounded() -> None:
+    assert 1 <= StoreOptions().search_thread_count <= 64
+    assert StoreOptions(search_threads=3).search_thread_count == 3
+    for number in (-1, 65):
+        with pytest.raises(InvalidInput, match="search_threads"):
+            StoreOptions(search_threads=number)
+
+
 @pytest.mark.parametrize("seconds", [-1.0, float("nan")])
 def test_closing_cannot_take_less_than_no_time(seconds: float) -> None:
     assert StoreOptions(drain_s=0.0).drain_s == 0.0

@@ -114,6 +114,12 @@ def test_nothing_in_it_changes(make: Callable[[Path], Path], tmp_path: Path) -> 
             with pytest.raises(Unavailable) as caught:
                 space.observe(["x"], np.ones((1, space.config.dim)))
             assert caught.value.code == "read_only"
+            with pytest.raises(Unavailable) as caught:
+                space.observe("x", np.ones(space.config.dim), if_absent=True)
+            assert caught.value.code == "read_only"
+            with pytest.raises(Unavailable) as caught:
+                space.update("never", content="x")
+            assert caught.value.code == "read_only"
             if hits:
                 with pytest.raises(Unavailable) as caught:
                     space.delete([hits[0].id])

@@ -16,6 +16,7 @@ import pytest
 from engram.errors import CorruptData, FailedPrecondition, Unavailable
 from engram.log.files import patient_opening
 from engram.log.records.record import Record
+from engram.log.segments.segment import Segment
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing import checkpoints
@@ -264,10 +265,10 @@ def test_what_is_read_to_its_end_while_it_is_written_has_its_records(
     add = log._add
     scrubbed = []
 
-    def scrub_first(records: Sequence[Record]) -> None:
-        flip(folder / "log" / records[0].segment.name, records[0].position + 600)
+    def scrub_first(segment: Segment, records: Sequence[Record]) -> None:
+        flip(folder / "log" / segment.name, records[0].position + 600)
         scrubbed.append(sum(space._engine.scrub()))
-        add(records)
+        add(segment, records)
 
     monkeypatch.setattr(log, "_add", scrub_first)
     with contextlib.suppress(CorruptData):

@@ -132,7 +132,7 @@ def test_a_newer_description_is_refused_by_the_version_it_needs() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value", "named"),
-    [("vectors", "optional", "setting 'vectors'"), ("metric", "hamming", "metric 'hamming'")],
+    [("colour", "blue", "setting 'colour'"), ("metric", "hamming", "metric 'hamming'")],
 )
 def test_settings_of_a_newer_version_are_refused_by_name(setting: str, value: str, named: str) -> None:
     storage = stored(CONFIG)

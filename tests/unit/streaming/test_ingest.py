@@ -12,6 +12,7 @@ from engram.errors import OverCapacity
 from engram.model.priority import Priority
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
+from engram.store.commit.queue import CommitRequest
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
 from tests.doubles.batches import batch_of
@@ -109,3 +110,15 @@ async def test_refusals_of_a_space_that_no_lane_caused_leave_others_their_room(t
     for _ in range(9):
         assert tenants.send(tenants.hot, priority=Priority.NORMAL) == ""
     assert tenants.lanes.shares.used("hot", Priority.NORMAL) == pytest.approx(0.9)
+
+
+async def test_what_another_engine_has_admitted_counts_there(tenants: Tenants, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a space came to rest meanwhile: its pressure is that of the engine in its place."""
+
+    def move(request: CommitRequest) -> None:
+        request.space = tenants.small
+        tenants.lanes.put(request)
+
+    monkeypatch.setattr(tenants.store, "submit", move)
+    assert tenants.send(tenants.hot) == ""
+    assert tenants.lanes.shares.waiting() == {"small"}

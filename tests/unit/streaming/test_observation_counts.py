@@ -43,6 +43,16 @@ def test_reasons_beyond_the_limit_count_as_other() -> None:
     assert samples.value(table.OBSERVATIONS_REJECTED, reason="other") > 0
 
 
+def test_the_spaces_of_which_something_was_counted_are_known() -> None:
+    counts = ObservationCounts()
+    # Whoever looks at a space counts nothing.
+    assert MetricSamples(counts.samples("quiet"))
+    counts.accept("notes", Priority.HIGH, 10)
+    counts.reject("other", "lane_full", 1)
+    counts.reject(NO_SPACE, "not_found", 2)
+    assert counts.names() == [NO_SPACE, "notes", "other"]
+
+
 def test_what_is_of_no_space_can_only_be_refused() -> None:
     counts = ObservationCounts()
     counts.reject(NO_SPACE, "not_found", 2)

@@ -16,6 +16,7 @@ from engram.model.observations import ObservationBatch, check_batch, make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US, TIME_MIN_US, now_us
+from engram.model.values.expiry import NOT_SAID_US
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import (
     decode_batch,
@@ -110,6 +111,12 @@ def test_half_precision_is_widened() -> None:
 def test_a_batch_without_vectors_is_for_the_embedder() -> None:
     batch = decode_batch(pb.ObservationBatch(count=2, ids=["a", "b"], contents=["one", "two"]))
     assert batch.vectors.shape == (2, 0)
+
+
+def test_times_that_nobody_gave_are_not_given_either_where_nothing_is_embedded() -> None:
+    batch = decode_batch(pb.ObservationBatch(count=1, ids=["a"], contents=["one"], without_embedding=True))
+    episode = decode_episode(pb.Episode(id="a", what="one", without_embedding=True))
+    assert [(each.embeds, each.has_times) for each in (batch, episode)] == [(False, False), (False, False)]
 
 
 @pytest.mark.parametrize(
@@ -232,3 +239,34 @@ def test_impossible_times_are_refused(timestamp: Timestamp) -> None:
     with pytest.raises(InvalidInput) as caught:
         from_timestamp(timestamp, "when")
     assert caught.value.field == "when"
+
+
+UNKNOWN_BEFORE: dict[str, dict[str, object]] = {
+    "an expiry": {"expires_us": np.array([5, NOT_SAID_US], np.int64)},
+    "no text": {"text_presence": np.array([True, False])},
+}
+
+
+@pytest.mark.parametrize("columns", UNKNOWN_BEFORE.values(), ids=UNKNOWN_BEFORE)
+def test_a_server_of_before_refuses_what_it_would_store_otherwise(columns: dict[str, object]) -> None:
+    message = encode_batch(replace(batch_of(["a", "b"]), **columns))  # type: ignore[arg-type]  # Parametrised.
+    assert same(decode_batch(over_the_wire(message)), batch_of(["a", "b"]))
+    # What such a server passes over.
+    message.ClearField("expires_us")
+    message.ClearField("text_presence")
+    with pytest.raises(InvalidInput) as refused:
+        decode_batch(over_the_wire(message))
+    assert (refused.value.code, refused.value.field) == ("column_length", "ids")
+
+
+def test_a_count_is_left_out_or_right() -> None:
+    message = encode_batch(batch_of(["a", "b"]))
+    assert message.count == 2
+    message.expires_us.extend([5, 6])
+    for count, is_taken in ((2, True), (0, True), (1, False), (3, False)):
+        message.count = count
+        if is_taken:
+            assert decode_batch(over_the_wire(message)).ids == ["a", "b"]
+        else:
+            with pytest.raises(InvalidInput):
+                decode_batch(over_the_wire(message))

@@ -1,28 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { WebSocket } from "ws";
-import { type Condition, type ConnectOptions, connect, type Engram } from "../../src/index.js";
+import { type Condition, connect, type Engram } from "../../src/index.js";
 import { errorOf } from "../unit/support.js";
 import { EngramProcess } from "./engram-process.js";
+import { DIMENSION, inSpace, newName, Socket, vector } from "./support.js";
 
-const DIMENSION = 8;
 const url = inject("url");
 const python = inject("python");
-const global = (globalThis as { WebSocket?: unknown }).WebSocket ?? WebSocket;
-let spaces = 0;
-
-/** Connect to a new space. */
-async function inSpace(options: ConnectOptions = {}, embedder = "", address = url): Promise<Engram> {
-  const space = `ts-${process.pid}-${spaces++}`;
-  const engram = await connect(address, { space, WebSocket: global, ...options });
-  await engram.createSpace(space, { dimension: DIMENSION, embedder });
-  return engram;
-}
-
-/** A vector whose similarity to others with a near number is high. */
-function vector(number: number): Float32Array {
-  const angle = number / 100;
-  return Float32Array.of(Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0.1);
-}
 
 describe("a client of a real server", () => {
   let engram: Engram;
@@ -116,6 +99,7 @@ describe("a client of a real server", () => {
       [{ op: "prefix", key: "room", value: "me" }, ["f0"]],
       [{ op: "contains", key: "list", value: "x" }, ["f0"]],
       [{ op: "in", of: "id", value: ["f2", "never"] }, ["f2"]],
+      [{ op: "prefix", of: "id", value: "f1" }, ["f1"]],
       [{ op: "all", of: "tags", value: ["shape", "wet"] }, ["f0"]],
       [{ op: "none", of: "tags", value: ["wet"] }, ["f1", "f2"]],
       [{ op: "ge", of: "confidence", value: 0.5 }, ["f1", "f2"]],
@@ -146,6 +130,22 @@ describe("a client of a real server", () => {
       seen.add(hit.id);
     }
     expect(seen.size).toBe(400);
+  });
+
+  it("recalls by many cues what a recall of each finds, as of one generation", async () => {
+    const vectors = Array.from({ length: 40 }, (_, row) => vector(row * 10));
+    const found = await engram.recallMany(vectors, { k: 3, filter: { metadata: { row: { between: [0, 400] } } } });
+    expect(found).toHaveLength(40);
+    const snapshot = engram.at(found[0]?.generation ?? 0);
+    for (const [row, hits] of found.entries()) {
+      const cue = { vector: vectors[row], filter: { metadata: { row: { between: [0, 400] as const } } } };
+      const alone = await snapshot.recall({ ...cue, k: 3 }).all();
+      expect(hits.map((hit) => hit.id)).toEqual(alone.map((hit) => hit.id));
+      expect(hits.generation).toBe(snapshot.generation);
+    }
+    const few = await snapshot.recallMany([vector(2), { filter: { tags: ["few"] } }], { k: 5, includeVectors: true });
+    expect(few[0]?.[0]).toMatchObject({ id: "m2", vector: vector(2) });
+    expect(few[1]?.map((hit) => hit.id).sort()).toEqual(["m0", "m1", "m2"]);
   });
 
   it("looks up, deletes, and recalls as of before", async () => {
@@ -188,6 +188,8 @@ describe("a client of a real server", () => {
       [() => engram.describe("none-such"), { code: "unknown_space", kind: "not_found" }],
       [() => engram.recall({ text: "pumps" }).all(), { code: "no_embedder", kind: "failed_precondition" }],
       [() => engram.recall({ vector: new Float32Array(9).fill(1) }).all(), { code: "dimension_mismatch" }],
+      [() => engram.recallMany(["pumps"]), { code: "no_embedder", kind: "failed_precondition" }],
+      [() => engram.recallMany([vector(1), new Float32Array(8)]), { code: "zero_vector", field: "cues[1]" }],
       [() => engram.at(1e15).get("n1"), { code: "invalid_max_generation", kind: "invalid_input" }],
       [() => engram.observe({ id: "z", vector: new Float32Array(8) }), { code: "zero_vector", kind: "invalid_input" }],
       [() => engram.observe({ id: "t", content: "a text" }), { code: "no_embedder" }],
@@ -230,8 +232,8 @@ describe("a client of a real server", () => {
 });
 
 it("a space that does not exist can be made after the connection", async () => {
-  const space = `ts-${process.pid}-later`;
-  const engram = await connect(url, { space, WebSocket: global });
+  const space = newName();
+  const engram = await connect(url, { space, WebSocket: Socket });
   expect(await errorOf(engram.observe({ id: "a", vector: vector(1) }))).toMatchObject({ code: "unknown_space" });
   await engram.createSpace(space, { dimension: DIMENSION });
   expect(await engram.observe({ id: "a", vector: vector(1) })).toMatchObject({ count: 1 });
@@ -255,7 +257,7 @@ it("thousands of submissions keep within the room and are all stored", async () 
 it("a session belongs to one client at a time", async () => {
   const first = await inSpace();
   await first.observe({ id: "a", vector: vector(1) });
-  const second = await connect(url, { space: first.space, sessionId: first.sessionId, WebSocket: global });
+  const second = await connect(url, { space: first.space, sessionId: first.sessionId, WebSocket: Socket });
   expect(await second.observe({ id: "b", vector: vector(2) })).toMatchObject({ count: 1 });
   expect(await errorOf(first.observe({ id: "c", vector: vector(3) }))).toMatchObject({ code: "session_taken_over" });
   expect((await first.describe()).liveCount).toBe(2);
@@ -272,7 +274,7 @@ it("a hundred thousand calls at once are all answered, in their order", async ()
 });
 
 it("there is no server at a port that nobody listens on", async () => {
-  const nowhere = connect("ws://127.0.0.1:9", { WebSocket: global, connectTimeoutMs: 500 });
+  const nowhere = connect("ws://127.0.0.1:9", { WebSocket: Socket, connectTimeoutMs: 500 });
   expect(await errorOf(nowhere)).toMatchObject({ code: "no_server", kind: "unavailable" });
 });
 

@@ -135,6 +135,8 @@ describe("calls", () => {
       metric: "cosine",
       embedder: "lexical",
     });
+    await engram.createSpace("log", { vectors: "none", ttlS: 60 });
+    expect(server.socket.sent.at(-1)?.header).toMatchObject({ space: "log", vectors: "none", ttl_s: 60 });
     expect(await engram.describe()).toEqual({ name: "default", dimension: 8 });
     const spaces = await engram.spaces();
     expect([...spaces]).toEqual([{ name: "notes", logBytes: 7 }]);
@@ -151,7 +153,7 @@ describe("calls", () => {
     const engram = await connected(new ModelServer());
     const refused: [() => Promise<unknown>, string][] = [
       [() => engram.get(""), "id_size"],
-      [() => engram.get(Array(10_001).fill("a")), "batch_count"],
+      [() => engram.erase(Array(10_001).fill("a")), "batch_count"],
       [() => engram.get(7 as never), "not_a_list"],
       [() => engram.delete(Array(10_001).fill("a")), "batch_count"],
       [() => engram.delete(["a", null as never]), "invalid_text"],
@@ -160,6 +162,8 @@ describe("calls", () => {
       [() => engram.createSpace("notes", { dimension: 4097 }), "invalid_dimension"],
       [() => engram.createSpace("notes", { metric: "manhattan" as never }), "invalid_metric"],
       [() => engram.createSpace("notes", { dim: 8 } as never), "unknown_argument"],
+      [() => engram.createSpace("notes", { ttlS: -1 }), "invalid_ttl"],
+      [() => engram.createSpace("notes", { ttlS: Number.POSITIVE_INFINITY }), "invalid_ttl"],
     ];
     for (const [call, code] of refused) {
       expect(await errorOf(call())).toMatchObject({ code, kind: "invalid_input" });

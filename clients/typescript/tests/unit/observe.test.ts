@@ -96,6 +96,16 @@ describe("what is sent", () => {
     await settle();
     expect(batches(server)).toEqual([["a"], ["b"], ["c"]]);
   });
+
+  it("leaves it to the server whether an observation may do without a vector and a text", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server);
+    void engram.submit({ id: "a" });
+    await settle();
+    void engram.submit({ ids: ["b"], contents: [""] });
+    await settle();
+    expect(batches(server)).toEqual([["a"], ["b"]]);
+  });
 });
 
 describe("input that can never be stored is refused before it is sent", () => {
@@ -120,7 +130,6 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["a gap", { id: "a", vector: Object.assign(new Array(8), { 0: 1 }) }, "invalid_vector"],
     ["integers of 8 bits", { id: "a", vector: new Uint8Array(8) }, "invalid_vector"],
     ["an empty vector", { id: "a", vector: [] }, "invalid_vector"],
-    ["neither vector nor text", { id: "a" }, "empty_text"],
     ["a long text", { id: "a", vector: vector(), content: text }, "content_size"],
     ["confidence above 1", { id: "a", vector: vector(), confidence: 1.5 }, "confidence_range"],
     ["NaN as importance", { id: "a", vector: vector(), importance: Number.NaN }, "importance_range"],

@@ -72,9 +72,21 @@ describe("a recall", () => {
       indexed: true,
       recent: false,
       ageS: 1.5,
+      hasContent: true,
       strength: 0.25,
     });
     expect(hits.map((each) => each.id)).toEqual(["n7"]);
+  });
+
+  it("reads what a hit has not, and when it expires", async () => {
+    const server = new ModelServer();
+    const expires = { expires_at: "2026-11-28T12:00:00.123456Z", content: "", has_content: false };
+    server.onCall = () => ({ hits: [hit(7, expires), hit(8)], generation: 9 });
+    const engram = await connected(server);
+    const [first, second] = await engram.recall({ filter: {} }).all();
+    expect(first).toMatchObject({ content: "", hasContent: false, expiresAt: new Date("2026-11-28T12:00:00.123Z") });
+    expect(second).toMatchObject({ content: "text", hasContent: true });
+    expect(second).not.toHaveProperty("expiresAt");
   });
 
   it("reads hits in columns, and sends its vector as it is", async () => {
@@ -184,6 +196,46 @@ describe("a recall", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await second).toMatchObject({ code: "call_timeout" });
     expect(server.socket.sent.at(-1)?.header).toEqual({ type: "cancel", id });
+  });
+
+  it("that is too large for one answer comes in batches, in order", async () => {
+    const server = new ModelServer();
+    const asked: Record<string, unknown>[] = [];
+    server.onCall = (call, _, socket) => {
+      asked.push(call);
+      const id = call["id"];
+      if (call["type"] === "recall") {
+        const error = { code: "results_bytes", kind: "invalid_input", message: "too much" };
+        socket.say({ type: "error", id, ...error });
+        return undefined;
+      }
+      const answer = (hits: object[], more: boolean): void =>
+        socket.say({ type: "recall_result", id, hits, generation: 9, incomplete: !more, more });
+      answer([hit(3, { score: 0.5 }), hit(4, { score: 0.25 })], true);
+      answer([hit(5, { score: 0.75 })], false);
+      return undefined;
+    };
+    const engram = await connected(server);
+    const hits = await engram.recall({ vector: vector(), k: 500, timeoutMs: 50 }).all();
+    expect(hits.map((each) => each.generation)).toEqual([5, 3, 4]);
+    expect(hits).toMatchObject({ generation: 9, incomplete: true });
+    expect(asked[0]).toMatchObject({ type: "recall", k: 500, timeout_ms: 50 });
+    expect(asked[1]).toMatchObject({ type: "recall_stream", k: 500, batch_size: 100 });
+    expect(asked[1]).not.toHaveProperty("timeout_ms");
+    const strong = engram.recall({ vector: vector(), k: 500, strength: true }).all();
+    expect(await errorOf(strong)).toMatchObject({ code: "results_bytes" });
+  });
+
+  it("may take in what is observed while it runs", async () => {
+    const server = new ModelServer();
+    server.onCall = (call) => ({ type: "recall_result", id: call["id"], hits: [hit(1), hit(2)], generation: 1 });
+    const engram = await connected(server);
+    expect(await collect(engram.recall({ filter: {}, k: 5, includeRecent: true }))).toEqual([1, 2]);
+    expect(server.socket.sent.at(-1)?.header).toMatchObject({ type: "recall_stream", include_recent: true });
+    expect(await engram.recall({ filter: {}, includeRecent: true }).all()).toHaveLength(2);
+    expect(server.socket.sent.at(-1)?.header).toEqual({ type: "recall", id: 2, space: "default", filter: {} });
+    const wrong = engram.recall({ filter: {}, includeRecent: "yes" as never }).all();
+    expect(await errorOf(wrong)).toMatchObject({ code: "invalid_flag", field: "includeRecent" });
   });
 
   it("that reinforces is not made twice", async () => {

@@ -5,8 +5,9 @@ import { SendWindow } from "../../src/send-window.js";
 
 function batch(count = 1): OutgoingBatch {
   const ids = Array.from({ length: count }, (_, row) => `n${row}`);
-  const nothing = { confidences: undefined, importances: undefined, metadata: undefined, tags: undefined };
-  const columns = { ids, dim: 0, vectors: undefined, contents: ids, micros: undefined, ...nothing };
+  const numbers = { micros: undefined, confidences: undefined, importances: undefined, expiries: undefined };
+  const nothing = { ...numbers, metadata: undefined, tags: undefined };
+  const columns = { ids, dim: 0, vectors: undefined, presence: undefined, embed: true, contents: ids, ...nothing };
   return new OutgoingBatch({ ...columns, priority: "normal" }, () => undefined);
 }
 

@@ -1,5 +1,17 @@
-import type { Cue, Engine, FollowOptions, Hit, NewObservation, RecallOptions, Status } from "../types";
+import type {
+  Condition,
+  Cue,
+  Engine,
+  FacetOptions,
+  Facets,
+  FollowOptions,
+  Hit,
+  NewObservation,
+  RecallOptions,
+  Status,
+} from "../types";
 import { embed, similarity } from "./embedding";
+import { meets, passes } from "./fake-filter";
 import { FakeSpace, topicOf } from "./fake-space";
 import { statusOf } from "./fake-status";
 
@@ -24,6 +36,11 @@ export function openFake(name: string): Engine {
 
 class FakeEngine implements Engine {
   constructor(private readonly space: FakeSpace) {}
+
+  private get alive(): readonly Hit[] {
+    const { memories, generation } = this.space;
+    return memories.filter(({ until }) => until > generation).map(({ hit }) => hit);
+  }
 
   async *recall(options: RecallOptions): AsyncIterable<Hit> {
     await pause(4 + Math.random() * 12, options.signal);
@@ -87,6 +104,22 @@ class FakeEngine implements Engine {
     return { deleted: gone.length, generation: this.space.generation };
   }
 
+  async count(filter: Condition): Promise<{ count: number }> {
+    return { count: this.alive.filter((hit) => meets(filter, hit)).length };
+  }
+
+  async facets(_: readonly string[], { filter, limit = 100 }: FacetOptions): Promise<Facets> {
+    const found = this.alive.filter((hit) => passes({ filter }, hit));
+    const counts = new Map<string, number>();
+    for (const tag of found.flatMap(({ tags }) => tags)) {
+      counts.set(tag, (counts.get(tag) ?? 0) + 1);
+    }
+    const values = [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
+    const tagged = { count: found.length, distinct: values.length, least: null, greatest: null };
+    const facets = { tags: { ...tagged, values: values.slice(0, limit) } };
+    return { facets, count: found.length, generation: this.space.generation };
+  }
+
   async snapshot({ at }: { at: Date }): Promise<{ generation: number }> {
     const before = this.space.memories.filter(({ hit }) => hit.timestamp <= at);
     return { generation: before.at(-1)?.hit.generation ?? 1 };
@@ -115,12 +148,6 @@ function ranking(cue: Cue): (hit: Hit, vector: Float32Array) => number {
     const isNamed = text !== undefined && hit.content.toLowerCase().includes(text.toLowerCase());
     return Math.min(1, similarity(wanted, have) * 0.8 + (isNamed ? 0.25 : 0));
   };
-}
-
-function passes(cue: Cue, hit: Hit): boolean {
-  // The page filters by tags alone.
-  const tags = cue.filter !== undefined && "tags" in cue.filter ? cue.filter.tags : undefined;
-  return (tags ?? []).every((tag) => hit.tags.includes(tag));
 }
 
 function ageOf(hit: Hit): number {

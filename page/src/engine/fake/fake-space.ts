@@ -63,6 +63,7 @@ export class FakeSpace {
       indexed: true,
       recent: false,
       ageS: 0,
+      hasContent: true,
     };
     this.memories.push({ hit, vector, until: Number.POSITIVE_INFINITY });
     for (const listener of this.#listeners) {

@@ -9,16 +9,13 @@ let recalls = 40;
 export function statusOf(spaces: readonly FakeSpace[]): Status {
   recalls += Math.round(Math.random() * 3);
   const accepted = spaces.reduce((sum, space) => sum + space.accepted, 0);
-  const family = (name: string, value: number): unknown => ({
+  const sample = (name: string, value: number, labels: Readonly<Record<string, string>> = {}) => ({
     name: `engram_streaming_${name}`,
-    labels: [],
-    samples: [{ label_values: [], value }],
+    labels,
+    value,
   });
-  const labelled = (name: string, label: string, values: Record<string, number>): unknown => ({
-    name: `engram_streaming_${name}`,
-    labels: [label],
-    samples: Object.entries(values).map(([key, value]) => ({ label_values: [key], value })),
-  });
+  const labelled = (name: string, label: string, values: Readonly<Record<string, number>>) =>
+    Object.entries(values).map(([key, value]) => sample(name, value, { [label]: key }));
   const depth = { high: 0, normal: Math.round(Math.random() * 40), low: Math.round(180 + Math.random() * 120) };
   return {
     version: "0.2.0",
@@ -45,25 +42,25 @@ export function statusOf(spaces: readonly FakeSpace[]): Status {
       pressureLevel: "normal" as const,
     })),
     metrics: [
-      family("connections", 2),
-      family("active_sessions", 3),
-      family("recall_streams", 2),
-      family("recalls_waiting", 0),
-      family("observations_total", accepted),
-      family("observations_rejected_total", 0),
-      family("recalls_total", recalls),
-      labelled("queue_depth", "priority", depth),
-      labelled("queue_capacity", "priority", { high: 2000, normal: 8000, low: 1000 }),
-      labelled("queue_bytes", "priority", { high: 0, normal: depth.normal * 900, low: depth.low * 900 }),
-      labelled("queue_capacity_bytes", "priority", { high: 8 << 20, normal: 32 << 20, low: 4 << 20 }),
-      labelled("queue_requests_refused_total", "priority", { high: 0, normal: 0, low: 12 }),
-      labelled("observations_indexed_total", "worker", { 0: Math.round(accepted * 0.58), 1: Math.round(accepted * 0.42) }),
-      labelled("batches_processed_total", "worker", { 0: 120, 1: 96 }),
-      labelled("work_stolen_total", "worker", { 0: 3, 1: 9 }),
-      labelled("worker_restarts_total", "worker", { 0: 0, 1: 0 }),
-      labelled("worker_busy_seconds_total", "worker", { 0: (Date.now() - begun) / 4000, 1: (Date.now() - begun) / 6000 }),
-      labelled("stored_sessions", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 2]))),
-      labelled("standing_cues", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 1]))),
+      sample("connections", 2),
+      sample("active_sessions", 3),
+      sample("recall_streams", 2),
+      sample("recalls_waiting", 0),
+      sample("observations_total", accepted),
+      sample("observations_rejected_total", 0),
+      sample("recalls_total", recalls),
+      ...labelled("queue_depth", "priority", depth),
+      ...labelled("queue_capacity", "priority", { high: 2000, normal: 8000, low: 1000 }),
+      ...labelled("queue_bytes", "priority", { high: 0, normal: depth.normal * 900, low: depth.low * 900 }),
+      ...labelled("queue_capacity_bytes", "priority", { high: 8 << 20, normal: 32 << 20, low: 4 << 20 }),
+      ...labelled("queue_requests_refused_total", "priority", { high: 0, normal: 0, low: 12 }),
+      ...labelled("observations_indexed_total", "worker", { 0: Math.round(accepted * 0.58), 1: Math.round(accepted * 0.42) }),
+      ...labelled("batches_processed_total", "worker", { 0: 120, 1: 96 }),
+      ...labelled("work_stolen_total", "worker", { 0: 3, 1: 9 }),
+      ...labelled("worker_restarts_total", "worker", { 0: 0, 1: 0 }),
+      ...labelled("worker_busy_seconds_total", "worker", { 0: (Date.now() - begun) / 4000, 1: (Date.now() - begun) / 6000 }),
+      ...labelled("stored_sessions", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 2]))),
+      ...labelled("standing_cues", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 1]))),
     ],
   };
 }

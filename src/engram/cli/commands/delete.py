@@ -57,7 +57,8 @@ def delete(
     if as_json:
         cli.print_json({"deleted": int(done), "generation": done.generation, "as_of": done.as_of, "dry_run": dry_run})
     else:
-        cli.out.print(f"{int(done):,} {'would be' if dry_run else 'are'} deleted from space {name}.")
+        verb = "would be" if dry_run else "is" if int(done) == 1 else "are"
+        cli.out.print(f"{int(done):,} {verb} deleted from space {name}.")
 
 
 def _deleted(space: Client | Space, ids: tuple[str, ...], filter: Filter | Condition, dry_run: bool) -> Deletion:

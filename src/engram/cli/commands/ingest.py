@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from engram.cli.setting_options import setting_option
 from engram.cli.sinks import Sink, open_sink
 from engram.cli.target import Target, client_settings, open_target, target_options
 from engram.model.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import METRIC_DEFAULT, METRICS, Metric, SpaceConfig
+from engram.model.spaces import METRIC_DEFAULT, METRICS, VECTORS, VECTORS_DEFAULT, Metric, SpaceConfig, Vectors
 
 _BAD_ROWS_SHOWN_MAX = 20
 
@@ -34,7 +35,8 @@ JSON Lines and Parquet have the fields
   {", ".join(FIELDS)}
 and .npz files the arrays
   {", ".join(ARRAYS)}.
-Ids are required. Vectors are required unless the space has an embedder. Everything else is optional.
+Ids are required. A row needs a vector, or a text if the space has an embedder, unless the space takes rows without
+vectors. Everything else is optional.
 
 An interrupted run continues where it ended if it is started again with the unchanged file.
 
@@ -64,6 +66,19 @@ Examples:
 )
 @click.option(
     "--embedder", default="", help='Embedder of a space that --create creates, such as "lexical" [default: none].'
+)
+@click.option(
+    "--vectors",
+    type=click.Choice(VECTORS),
+    default=VECTORS_DEFAULT,
+    show_default=True,
+    help="Whether each row of a space that --create creates has a vector, or some, or none.",
+)
+@click.option(
+    "--ttl",
+    type=float,
+    metavar="SECONDS",
+    help="After how long the rows of a space that --create creates expire, unless they say it [default: never].",
 )
 @click.option(
     "--format", "kind", type=click.Choice(list(FORMATS)), help="Format of FILE [default: by the ending of its name]."
@@ -96,6 +111,8 @@ def ingest(
     dim: int | None,
     metric: str,
     embedder: str,
+    vectors: str,
+    ttl: float | None,
     kind: str | None,
     count: int,
     on_error: str,
@@ -112,7 +129,9 @@ def ingest(
         session = f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}"
         # With --create, the space of an earlier run is reused; the first chunk shows whether the rows fit it.
         if create and name not in {existing.name for existing in target.spaces()}:
-            config, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder)
+            rule = cast(Vectors, vectors)
+            planned, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder, rule)
+            config = replace(planned, ttl_s=ttl)
             sink: Sink = NewSpaceSink(config, lambda: _make_space(target, config, session))
         else:
             sink = open_sink(target, name, session)
@@ -135,7 +154,7 @@ def ingest(
 
 
 def _make_space(target: Target, config: SpaceConfig, session: str) -> Sink:
-    target.create_space(config.name, config.dim, config.metric, config.embedder)
+    target.create_space(config.name, config.dim, config.metric, config.embedder, config.vectors, config.ttl_s)
     return open_sink(target, config.name, session)
 
 

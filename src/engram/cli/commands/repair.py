@@ -9,6 +9,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.tables import count_text
 from engram.maintenance.progress import OnProgress
 from engram.maintenance.repairs.repair import REPORT, RepairOptions
 from engram.maintenance.repairs.repair import repair as repair_directory
@@ -78,7 +79,7 @@ def _lines_of_report(report: RepairReport) -> list[str]:
 
 
 def _lines_of_space(space: RepairedSpace) -> list[str]:
-    lines = [f"space {space.name}: kept {space.kept:,} rows, up to generation {space.generation:,}"]
+    lines = [f"space {space.name}: kept {count_text(space.kept, 'row')}, up to generation {space.generation:,}"]
     if space.lost:
         lines.append(f"  lost generations: {_some(space.lost, '; ')}")
     if space.lost_ids:
@@ -89,10 +90,8 @@ def _lines_of_space(space: RepairedSpace) -> list[str]:
         lines.append("  its description was lost, so nothing shows whether more was lost at the end")
     if space.set_aside:
         file = f"{DIRECTORY}/{space.name}.jsonl"
-        lines.append(
-            f"  set aside {space.set_aside:,} observations of {space.set_aside_ids:,} ids whose newest state is not "
-            f"proven: {file}"
-        )
+        aside = f"{count_text(space.set_aside, 'observation')} of {count_text(space.set_aside_ids, 'id')}"
+        lines.append(f"  set aside {aside} whose newest state is not proven: {file}")
     return lines
 
 

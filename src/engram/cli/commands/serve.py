@@ -56,11 +56,12 @@ def _serve(settings: Settings, own: ServeSettings, memory: bool, port_file: Path
     from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415 - see above.
 
     data = None if memory else own.data
+    dim = 0 if own.vectors == "none" else own.dim
     options = settings.of(
         ServerOptions,
         data=data,
         port_file=port_file,
-        default_space=SpaceConfig(DEFAULT_SPACE, own.dim, own.metric, own.embedder),
+        default_space=SpaceConfig(DEFAULT_SPACE, dim, own.metric, own.embedder, own.vectors, own.ttl_s or None),
         ready=lambda address: _say_ready(address, data),
         http_ready=_say_http_ready,
         http_required=not {"http", "http_port"}.isdisjoint(settings.given["server"]),

@@ -12,7 +12,7 @@ from engram.cli.damages import unsound_table, unsound_values
 from engram.cli.tables import space_values, spaces_table
 from engram.cli.target import open_target, target_options
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import METRIC_DEFAULT, METRICS, Metric
+from engram.model.spaces import METRIC_DEFAULT, METRICS, VECTORS, VECTORS_DEFAULT, Metric, Vectors, dimension_of
 
 
 @click.group(invoke_without_command=True)
@@ -51,14 +51,27 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
 @click.option(
     "--dim",
     type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX),
-    default=DIMENSION_DEFAULT,
-    show_default=True,
+    default=None,
+    show_default=str(DIMENSION_DEFAULT),
     help="Number of elements of each vector.",
 )
 @click.option(
     "--metric", type=click.Choice(METRICS), default=METRIC_DEFAULT, show_default=True, help="Measure of similarity."
 )
 @click.option("--embedder", default="", help='Embedder that makes vectors of texts, such as "lexical" [default: none].')
+@click.option(
+    "--vectors",
+    type=click.Choice(VECTORS),
+    default=VECTORS_DEFAULT,
+    show_default=True,
+    help="Whether each observation has a vector, or some, or none.",
+)
+@click.option(
+    "--ttl",
+    type=float,
+    metavar="SECONDS",
+    help="After how long observations expire that do not say when they do [default: never].",
+)
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -66,9 +79,11 @@ def create(
     cli: CliContext,
     *,
     name: str,
-    dim: int,
+    dim: int | None,
     metric: str,
     embedder: str,
+    vectors: str,
+    ttl: float | None,
     address: str | None,
     data: Path | None,
     as_json: bool,
@@ -79,9 +94,13 @@ def create(
     Examples:
       engram spaces create notes --dim 384 --embedder lexical
       engram spaces create images --dim 512 --metric ip --data ./memories
+      engram spaces create log --vectors none
+      engram spaces create session --ttl 86400
     """
     with open_target(cli, address, data, create=True) as target:
-        space = target.create_space(name, dim, cast(Metric, metric), embedder)
+        rule = cast(Vectors, vectors)
+        # The default is asked for like what is given, so that a directory refuses what a server does.
+        space = target.create_space(name, dimension_of(dim, rule), cast(Metric, metric), embedder, rule, ttl)
     if as_json:
         cli.print_json(space_values(space))
     else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
 from engram.model.values.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.
@@ -74,9 +74,12 @@ def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: in
     ids, vectors, values = zip(*rows, strict=True)
     columns: dict[str, Any] = {}
     for spec, column in zip(COLUMNS, zip(*values, strict=True), strict=True):
-        columns[spec.plural] = column if spec.dtype is None else spec.gather(column)
-        if isinstance(spec, TimeSpec):
-            columns[spec.plural] = columns[spec.plural].view("datetime64[us]")
+        gathered: Any = column if spec.dtype is None else spec.gather(column)
+        if isinstance(spec, TimeSpec | ExpirySpec):
+            # NumPy's NaT is the number that stands for a row of which nothing is said.
+            gathered = None if gathered is None else gathered.view("datetime64[us]")
+        if gathered is not None:
+            columns[spec.plural] = gathered
     return FileChunk(numbers, ids, np.stack(vectors), columns, bad, position)
 
 
@@ -113,7 +116,10 @@ def _value(item: dict[str, Any], spec: ColumnSpec, convert: Callable[[Any], Any]
     if spec.field not in item:
         return spec.blank()
     value = item[spec.field]
-    if spec.optional and not value:
+    if value is None and isinstance(spec, TextSpec):
+        # No text, which is something else than an empty one.
+        return None
+    if spec.optional and (value is None or (spec.dtype is None and not value)):
         return spec.blank()
     kind, wanted = _TYPES.get(type(spec), (object, ""))
     if not isinstance(value, kind):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput, MissingExtra
-from engram.model.columns import COLUMNS, IDS, MetadataSpec, TagsSpec, TextSpec
+from engram.model.columns import COLUMNS, IDS, ExpirySpec, MetadataSpec, TagsSpec, TextSpec
 
 # The columns, and the arguments of `engram.model.observations.make_batch` that they stand for.
 _COLUMNS: Final = {"id": "ids", "embedding": "vectors", **{spec.field: spec.plural for spec in COLUMNS}}
@@ -75,6 +75,8 @@ class ParquetSource:
             return [value or [] for value in column.to_pylist()]
         if isinstance(spec, MetadataSpec):
             return [_json(value) for value in column.to_pylist()]
+        if isinstance(spec, ExpirySpec):
+            return column.to_pylist()
         if column.null_count:
             raise _bad(f"column {name!r} of {self._path} has empty values; fill them, or leave the column out")
         if isinstance(spec, TextSpec):

@@ -129,7 +129,8 @@ def _parts(changes: MetricChanges, label: str) -> dict[str, MetricChanges]:
     """Return the changes for each value of a label."""
     before = changes.before.split(label)
     return {
-        value: MetricChanges(before.get(value, type(part)()), part, changes.seconds)
+        # What was not there before has no rate yet: a space that rested comes with all that was ever counted in it.
+        value: MetricChanges(before.get(value, part), part, changes.seconds)
         for value, part in changes.after.split(label).items()
     }
 

@@ -1,1 +1,1 @@
-"""What one does with the observations of a server's space without a cue: look up, scan, count and delete."""
+"""What one does with the observations of a server's space beside recalling by one cue."""

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Unpack, overload
 
-from engram.client.calls import Calls
+from engram.client.collection.async_updates import AsyncUpdates
 from engram.errors import InvalidInput
 from engram.model.ack import Deletion
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.operations.deletions import given_to_delete
-from engram.model.operations.requests import Delete, Get
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.requests import Delete, Erase, Get
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.operations.scans import Clear, CountFacets, ReadPage, page_request
 from engram.model.query import as_generation
@@ -23,11 +24,12 @@ from engram.model.scans.look_ups import as_id_or_ids
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits, ScanPage
 from engram.model.scans.scan import AsyncScan
+from engram.model.values.ids import as_ids
 from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag
 
 
-class AsyncCollection:
+class AsyncCollection(AsyncUpdates):
     """The look-ups, scans, facets and deletions of an `AsyncClient`; a base class of it.
 
     ``async for hit in client`` goes over what is alive when it begins.
@@ -39,10 +41,6 @@ class AsyncCollection:
     space
         Name of the memory space.
     """
-
-    def __init__(self, calls: Calls, space: str) -> None:
-        self.space: str = space
-        self._calls = calls
 
     def __aiter__(self) -> AsyncScan:
         return self.scan()
@@ -90,11 +88,13 @@ class AsyncCollection:
             hits = await self._calls.unary(Get(self.space, [wanted], generation, include_vectors))
             return hits[0] if hits else None
         by_id: dict[str, Hit] = {}
+        is_now = generation is None
         for start in range(0, len(wanted) or 1, BATCH_COUNT_MAX):
             request = Get(self.space, wanted[start : start + BATCH_COUNT_MAX], generation, include_vectors)
             for hits in await self._look_up(request):
                 generation = hits.generation
-                by_id.update((hit.id, hit) for hit in hits)
+                # A further call names the generation of the first one, so that nothing is hidden from it.
+                by_id.update((hit.id, hit) for hit in hits if not (is_now and _has_expired(hit)))
         return FoundHits(map(by_id.get, wanted), generation or 0)
 
     async def _look_up(self, request: Get) -> list[Hits]:
@@ -225,6 +225,40 @@ class AsyncCollection:
         """
         return await self._delete(Clear(self.space))
 
+    async def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Delete observations, and remove all that was ever written under their ids from every file of the space.
+
+        Older versions and what was deleted before are erased, too. Retention does not protect them: snapshots, streams
+        and cursors lose them. What is written under the same ids afterwards stays. Backups from before keep what they
+        have.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids. What cannot be found is not an error.
+
+        Returns
+        -------
+        ErasureReceipt
+            What says that it was done; ``engram verify --receipt`` compares a directory with it.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If Engram 0.1 wrote a part of the log (code ``old_format``).
+        CorruptData
+            If something cannot be read that might have to be erased.
+        OverCapacity, Unavailable
+            If the server stays overloaded, cannot be reached, or is not done within the timeout of the client. It goes
+            on by itself, and a second call waits for that.
+        """
+        request = Erase(self.space, as_ids(ids), secrets.token_hex(16))
+        return await self._calls.unary(request)
+
     async def _delete(self, request: Delete | Clear) -> Deletion:
         done = await self._calls.unary(_with_key(request))
         existed = int(done)
@@ -232,6 +266,12 @@ class AsyncCollection:
             done = await self._calls.unary(_with_key(replace(request, max_generation=done.as_of)))
             existed += int(done)
         return Deletion(existed, done.generation, done.as_of)
+
+
+def _has_expired(hit: Hit) -> bool:
+    """Return whether a hit had expired when it was found, by the clock of the server."""
+    # What was observed in the future has no age, so that nobody knows when it was found.
+    return hit.expires_us is not None and hit.age_s > 0 and hit.expires_us <= hit.recalled_us
 
 
 def _with_key(request: Delete | Clear) -> Delete | Clear:

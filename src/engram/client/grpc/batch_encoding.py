@@ -16,6 +16,7 @@ from engram.errors import InvalidInput
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
+from engram.model.values.presence import gathered
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_beside_vectors
 from engram.wire.raw_fields import bytes_tag, number_tag, varint
@@ -41,8 +42,9 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
         stream and with it all other requests on it.
     """
     dim = batch.vectors.shape[1]
+    matrix = gathered(batch.vectors, batch.vector_presence)
     head = encode_beside_vectors(batch, priority).SerializeToString()
-    nbytes = len(head) + 4 * dim * len(batch) + _FRAME_BYTES_MAX
+    nbytes = len(head) + 4 * dim * len(matrix) + _FRAME_BYTES_MAX
     if nbytes > MESSAGE_BYTES_MAX:
         raise InvalidInput(
             f"a batch of {nbytes} bytes as a message is refused; it may have {MESSAGE_BYTES_MAX}",
@@ -51,9 +53,9 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
             limit=MESSAGE_BYTES_MAX,
             value=nbytes,
         )
-    if dim == 0:
+    if not matrix.size:
         return _BATCH_TAG + varint(len(head)), head
-    vectors = np.ascontiguousarray(batch.vectors, dtype="<f4")
+    vectors = np.ascontiguousarray(matrix, dtype="<f4")
     prefix = _VECTORS_TAG + varint(vectors.nbytes)
     length = len(head) + len(prefix) + vectors.nbytes
     return _BATCH_TAG + varint(length) + prefix, vectors.data.cast("B"), head

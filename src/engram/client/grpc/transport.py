@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
@@ -31,8 +32,9 @@ _CHANNEL_OPTIONS: Final = [
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     # A restarted server is back within a second. The two minutes between attempts that gRPC allows are far too long.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Despite its name, this is the time that an attempt to connect has: a slow network and a busy server need it.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     # Each client of a process gets its own connection; clients that share one would share its flow control, too.
     ("grpc.use_local_subchannel_pool", 1),
 ]
@@ -67,6 +69,8 @@ class GrpcTransport:
         self._metadata = tuple(metadata.items()) or None
         self._process = os.getpid()
         self._channel: aio.Channel | None = None
+        # The event loop of the channel.
+        self._loop: asyncio.AbstractEventLoop | None = None
         # What makes the calls of each method, by its name.
         self._callables: dict[str, Any] = {}
 
@@ -122,6 +126,7 @@ class GrpcTransport:
                 raise TimeoutError from None
             trailers = cast("Any", failure.trailing_metadata())
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
+        codec.check_answer(question, answer)
         result: Result = codec.decode_result(answer)
         return result
 
@@ -136,9 +141,17 @@ class GrpcTransport:
 
     async def close(self) -> None:
         """Close the channel."""
+        self._leave_other_loop()
         if self._channel is not None:
             await self._channel.close(None)
             self._channel = None
+            self._callables.clear()
+
+    def _leave_other_loop(self) -> None:
+        """Forget a channel of another event loop than the running one; gRPC closes what nobody holds any more."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._channel = loop, None
             self._callables.clear()
 
     def _beside(self) -> tuple[tuple[str, str], ...] | None:
@@ -150,6 +163,7 @@ class GrpcTransport:
 
     def _callable(self, method: Method[Any, Any]) -> Any:
         self.check()
+        self._leave_other_loop()
         if self._channel is None:
             options = _LOCAL_OPTIONS if self._address.is_local else _CHANNEL_OPTIONS
             self._channel = aio.insecure_channel(self._address.target, options=options)

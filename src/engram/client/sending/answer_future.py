@@ -27,7 +27,7 @@ class AwaitedAnswer:
     __slots__ = ("_is_awaited", "future")
 
     def __init__(self, future: AnyFuture) -> None:
-        self.future = future
+        self.future: AnyFuture = future
         self._is_awaited = True
 
     def leave(self) -> None:
@@ -66,15 +66,22 @@ def _settle(future: AnyFuture, answer: Answer) -> None:
 
 
 async def answered(awaited: AwaitedAnswer, future: asyncio.Future[Ack], timeout_s: float) -> Ack:
-    """Return the answer to an `observe`; raise `unanswered` if there is none in time. The future goes on."""
+    """Return the answer to an `observe`; raise `unanswered` if there is none in time. What was sent may be stored."""
+    late = asyncio.get_running_loop().call_later(timeout_s, _give_up, awaited, future, timeout_s)
     try:
-        await asyncio.wait([future], timeout=timeout_s)
+        # Awaited as it is, not through `asyncio.wait`: that would be one more turn of the event loop.
+        return await future
     finally:
-        if not future.done():
+        late.cancel()
+        if future.cancelled():
+            # With its caller.
             awaited.leave()
+
+
+def _give_up(awaited: AwaitedAnswer, future: asyncio.Future[Ack], timeout_s: float) -> None:
     if not future.done():
-        raise unanswered(timeout_s)
-    return future.result()
+        awaited.leave()
+        future.set_exception(unanswered(timeout_s))
 
 
 def answered_in_thread(awaited: AwaitedAnswer, future: concurrent.futures.Future[Ack], timeout_s: float) -> Ack:

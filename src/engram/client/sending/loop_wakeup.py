@@ -15,8 +15,9 @@ class LoopWakeup:
     def wake(self) -> None:
         """Let `wait` return; callable from any thread. Has no effect if the event loop is closed."""
         if self._is_here():
-            # Nothing has to be written to the pipe that wakes an event loop from other threads.
-            self._loop.call_soon(self._woken.set)
+            # Nothing has to be written to the pipe that wakes an event loop from other threads. The coroutine still
+            # runs behind all that is ready in this turn of the loop, so what others add meanwhile is sent with it.
+            self._woken.set()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 

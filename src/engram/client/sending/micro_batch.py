@@ -9,14 +9,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
 from engram.model.ack import row_acks
 from engram.model.arguments import OneObservation
 from engram.model.observation_row import ObservationRow, batch_of
-from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, has_vectors
+from engram.model.observations import (
+    ObservationBatch,
+    check_batch,
+    check_beside_vectors,
+    check_bytes,
+    has_vectors,
+    lacks_vectors,
+    rows_to_embed,
+)
 from engram.model.spaces import SpaceConfig
+from engram.model.values.vector_rows import check_none_missing, check_width
+from engram.model.values.vectors import check_vectors
 from engram.text.embedder import check_texts
 from engram.text.registry import no_embedder
 
@@ -36,7 +49,7 @@ class Settle(Protocol):
 
 @dataclass(slots=True, eq=False)
 class OpenBatch:
-    """A batch that still takes rows: rows with vectors of one length, and the callback of each row.
+    """A batch that still takes rows: rows with vectors of one length, embedded alike, and the callback of each row.
 
     `origin` is where the first of them was handed over; None without tracing.
     """
@@ -60,8 +73,9 @@ class OpenBatch:
         self.nbytes += row.nbytes
 
     def takes(self, row: ObservationRow) -> bool:
-        """Return whether the vector of `row` has the same length as those of the rows before."""
-        return not self.rows or self.rows[0].vector.size == row.vector.size
+        """Return whether the vector of `row` has the same length as those of the rows before, and is made alike."""
+        first = self.rows[0] if self.rows else row
+        return first.vector.size == row.vector.size and first.embeds == row.embeds
 
 
 def make_row(config: SpaceConfig, observation: OneObservation) -> ObservationRow:
@@ -74,10 +88,10 @@ def make_row(config: SpaceConfig, observation: OneObservation) -> ObservationRow
     InvalidInput
         As `OneObservation.row`.
     FailedPrecondition
-        If there is no vector and the space has no embedder.
+        If there is no vector, the space requires one, and has no embedder.
     """
     row = observation.row(config)
-    if observation.vector is None:
+    if observation.vector is None and config.vectors == "required" and row.embeds:
         _check_embeds(config)
     return row
 
@@ -151,16 +165,32 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     InvalidInput
         As `engram.model.observations.check_batch`; also if a text to embed has no visible character.
     FailedPrecondition
-        If vectors are missing and the space has no embedder.
+        If vectors are missing, the space requires them, and has no embedder.
     """
-    if has_vectors(batch):
+    if not lacks_vectors(batch):
         return check_batch(batch, config)
     check_beside_vectors(batch)
-    _check_embeds(config)
+    if config.vectors == "required" and batch.vector_presence is None and batch.embeds:
+        _check_embeds(config)
+    rows = rows_to_embed(batch, config)
     # An embedder refuses the whole batch if one text has no visible character.
-    check_texts(batch.contents)
-    check_bytes(batch.nbytes + 4 * config.dim * len(batch))
+    check_texts([batch.contents[row] for row in rows.tolist()])
+    _check_given(batch, rows, config)
+    check_bytes(batch.nbytes + 4 * config.dim * (len(rows) if has_vectors(batch) else len(batch)))
     return batch
+
+
+def _check_given(batch: ObservationBatch, rows: NDArray[np.int64], config: SpaceConfig) -> None:
+    """Check the vectors that are there, and that none is missing that the space requires and no embedder makes."""
+    presence = np.zeros(len(batch), np.bool_) if batch.vector_presence is None else batch.vector_presence
+    check_width(batch.vectors, presence, config.dim)
+    if config.vectors == "required":
+        completed = presence.copy()
+        completed[rows] = True
+        check_none_missing(completed, config)
+    given = np.flatnonzero(presence)
+    if len(given):
+        check_vectors(batch.vectors[given], config, given)
 
 
 def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:

@@ -30,7 +30,9 @@ from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 
 _log = logging.getLogger(__name__)
-_LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
+_LASTING_CODES: Final = frozenset(
+    {"session_taken_over", "lost_future", "other_incarnation", "space_dropped", "space_renamed"}
+)
 
 Reopen = Callable[[], ObserveTransport]
 
@@ -93,14 +95,33 @@ class ObserveSession:
         """Whether the session has ended and takes no more observations."""
         return self.task.done()
 
+    def here(self) -> ObserveSession:
+        """Return the session, if it is that of the running event loop.
+
+        Raises
+        ------
+        FailedPrecondition
+            With code ``other_event_loop``, if it is that of another one, which alone can tell its callers of answers.
+        """
+        if asyncio.get_running_loop() is self._loop:
+            return self
+        raise FailedPrecondition(
+            "the session of this client is on another event loop; make a client for each event loop, and close each "
+            "where it was used",
+            code="other_event_loop",
+            field="event loop",
+            limit="that of the session",
+            value="another one",
+        )
+
     def check_may_begin_anew(self) -> None:
         """Check that the client may open a new session after this one.
 
         Raises
         ------
         FailedPrecondition
-            If the session was taken over, or observations that were acknowledged in it are lost. A new session would
-            take the session back from the other client, or hide the loss.
+            If the session was taken over, or observations that were acknowledged in it are lost, or its space was
+            dropped or renamed. A new session would take the session back from the other client, or hide the loss.
         """
         error = self.stream.failure
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
@@ -187,8 +208,20 @@ class ObserveSession:
         )
 
     async def drain(self, timeout_s: float | None) -> None:
-        """Send everything held, wait for the answers, and end the session; after `timeout_s`, give up on the rest."""
-        self.outbox.close()
+        """Send everything held, wait for the answers, and end the session; after `timeout_s`, give up on the rest.
+
+        Raises
+        ------
+        FailedPrecondition
+            As `here`, if it has not ended.
+        """
+        if self.ended:
+            self.outbox.close()
+            if not self.task.cancelled():
+                # Looked at, so that nobody reports it once more.
+                self.task.exception()
+            return
+        self.here().outbox.close()
         self.stream.drain()
         _, late = await asyncio.wait([self.task], timeout=timeout_s)
         for task in late:
@@ -222,7 +255,8 @@ class ObserveSession:
 
     async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
         silence(self._loop)
-        prepare_loop(asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        prepare_loop(self._loop)
         wakeup = LoopWakeup()
         transport = reopen()
         self.stream = ObserveStream(
@@ -238,7 +272,7 @@ class ObserveSession:
             writer=self.stream.writer,
         )
         self.outbox.set_wakeup(wakeup.wake)
-        self.task = asyncio.get_running_loop().create_task(self.stream.run())
+        self.task = self._loop.create_task(self.stream.run())
         await self.drain(timeout_s)
         await transport.close()
 

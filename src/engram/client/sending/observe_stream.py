@@ -252,15 +252,11 @@ class ObserveStream:
 
     def _delay_s(self) -> float:
         """Return the seconds for which there is nothing to do unless something wakes the sender."""
-        now_s = self._loop.time()
-        rate_delay_s = self._rate_control.delay_s(now_s)
-        due_s = self._outbox.due_s()
-        delay_s = self._options.silence_s / 4
-        if rate_delay_s > 0:
+        now_s, delay_s = self._loop.time(), self._options.silence_s / 4
+        if (rate_delay_s := self._rate_control.delay_s(now_s)) > 0:
             return min(delay_s, rate_delay_s)
-        if due_s is not None and due_s > now_s:
-            return min(delay_s, due_s - now_s)
-        return delay_s
+        due_s = self._outbox.due_s()
+        return min(delay_s, due_s - now_s) if due_s is not None and due_s > now_s else delay_s
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
@@ -271,7 +267,9 @@ class ObserveStream:
             if isinstance(event, Closed) and self._is_drained():
                 return
             self._handle(event)
-            self._wakeup.wake()
+            # With nothing unanswered there is nothing to send, and an `observe` that begins wakes the sender itself.
+            if self._outbox.count or self._closing:
+                self._wakeup.wake()
 
     def _handle(self, event: Event) -> None:
         now_s = self._loop.time()
@@ -324,6 +322,9 @@ class ObserveStream:
         now_s = self._loop.time()
         if self._rate_control.load is ServerLoad.PAUSED or (self._is_idle() and self._connected.done()):
             self._watchdog.note_progress(now_s)
+        elif self._connected.done():
+            # The sender may have slept since long before.
+            self._watchdog.note_begun(self._outbox.busy_since_s)
         self._watchdog.check_progress(now_s)
 
     def _check_silence(self) -> None:

@@ -86,6 +86,8 @@ class SendBuffer:
         self._told_ids: set[str] = set()
         # Time of the last answer, by the clock.
         self.answered_s: float = clock()
+        # Time since which something has been unanswered without a break, by the clock.
+        self.busy_since_s: float = self.answered_s
 
     def set_wakeup(self, wake: Callable[[], None]) -> None:
         """Replace the function that wakes the consumer."""
@@ -269,6 +271,8 @@ class SendBuffer:
             raise self._refusal
         if not self._fits(count, nbytes):
             return False
+        if self._count == 0:
+            self.busy_since_s = self._clock()
         self._count += count
         self._nbytes += nbytes
         return True

@@ -34,6 +34,10 @@ class ProgressWatchdog:
         """Note that something was answered, or that nothing waits for an answer."""
         self._progress_s = max(now_s, self._extended_until_s)
 
+    def note_begun(self, begun_s: float) -> None:
+        """Note that nothing waited for an answer before `begun_s`: idle time is no lack of progress."""
+        self._progress_s = max(self._progress_s, begun_s)
+
     def extend(self, now_s: float, wait_s: float) -> None:
         """Note that the server asks to wait for `wait_s` seconds, which do not count as lack of progress."""
         start_s = max(now_s, self._extended_until_s)

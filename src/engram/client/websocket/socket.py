@@ -16,9 +16,10 @@ from websockets.protocol import State
 
 from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.failures import LOST, NO_CODE, SILENT, closed, no_server, not_opened, unreachable
-from engram.client.websocket.frame_writer import FrameWriter
+from engram.client.websocket.masked_frame import masked_frame
 from engram.errors import EngramError, Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.websocket.turn_transport import TurnTransport
 
 _HEARTBEAT: Final = b'{"type":"heartbeat"}'
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY)
@@ -93,8 +94,7 @@ class Socket(asyncio.Protocol):
         self._ends_with_loop = ends_with_loop
         # No extension is offered, so nothing is compressed.
         self._protocol = ClientProtocol(address.uri, max_size=MESSAGE_BYTES_MAX)
-        self._transport: asyncio.Transport | None = None
-        self._writer: FrameWriter | None = None
+        self._transport: TurnTransport | None = None
         self._gone: asyncio.Future[None] = self.loop.create_future()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -125,8 +125,9 @@ class Socket(asyncio.Protocol):
         if not self.is_open:
             raise self.error or Unavailable("the connection is closed", code="stream_ended")
         self._sent_s = self.loop.time()
-        if self._writer is not None:
-            self._writer.write(message, is_frame=is_frame)
+        if self._transport is not None:
+            for piece in masked_frame(message, is_frame=is_frame):
+                self._transport.write(piece)
 
     def pause(self) -> None:
         """Read no further, which in time holds the server back."""
@@ -171,8 +172,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the WebSocket."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._writer = FrameWriter(self.loop, self._transport)
+        self._transport = TurnTransport(self.loop, cast("asyncio.Transport", transport))
         request = self._protocol.connect()
         for name, value in self._metadata.items():
             request.headers[name] = value
@@ -261,13 +261,13 @@ class Socket(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write what the protocol says, behind all messages."""
-        if self._writer is not None:
-            self._writer.flush()
         transport = self._transport
         for data in self._protocol.data_to_send():
             # An empty text is the wish to send no more; the connection is closed as a whole then.
-            if data and transport is not None and not transport.is_closing():
+            if data and transport is not None:
                 transport.write(data)
+        if transport is not None:
+            transport.flush()
 
     def _say_goodbye(self) -> None:
         if self._protocol.state is State.OPEN:
@@ -311,6 +311,7 @@ class Socket(asyncio.Protocol):
         self._stop(no_server(self._address, SILENT))
         with contextlib.suppress(WebSocketException):
             self._protocol.send_close(_SILENT_CODE)
+            self._flush()
         self.end()
 
 

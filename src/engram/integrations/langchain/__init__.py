@@ -1,19 +1,15 @@
-"""LangChain on Engram: a vector store, a retriever and a document index. Needs ``engram-stream[langchain]``."""
+"""LangChain on Engram: a vector store, a retriever, a document index, a key-value store and a cache.
 
-from engram.errors import MissingExtra
+Needs ``engram-stream[langchain]``.
+"""
 
-try:
+from engram.integrations.extras import importing
+
+with importing("LangChain", package="langchain_core", distribution="langchain-core", extra="langchain"):
+    from engram.integrations.langchain.byte_store import EngramByteStore
+    from engram.integrations.langchain.cache import EngramCache
     from engram.integrations.langchain.document_index import EngramDocumentIndex
     from engram.integrations.langchain.retriever import EngramRetriever
     from engram.integrations.langchain.vector_store import EngramVectorStore
-except ImportError as error:
-    if (error.name or "").partition(".")[0] != "langchain_core":
-        raise
-    raise MissingExtra(
-        "LangChain on Engram needs the package langchain-core; install it with: pip install 'engram-stream[langchain]'",
-        field="extra",
-        limit="langchain",
-        value="langchain-core",
-    ) from error
 
-__all__ = ["EngramDocumentIndex", "EngramRetriever", "EngramVectorStore"]
+__all__ = ["EngramByteStore", "EngramCache", "EngramDocumentIndex", "EngramRetriever", "EngramVectorStore"]

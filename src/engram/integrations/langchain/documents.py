@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable, Sequence
 
 from langchain_core.documents import Document
 
+from engram.connection import AnySpace
 from engram.errors import InvalidInput
+from engram.integrations.parts import Parts
 from engram.model.hit import Hit
-from engram.model.limits import BATCH_COUNT_MAX
-
-if TYPE_CHECKING:
-    from engram.client import Client
-    from engram.store import Space
-
-AnySpace: TypeAlias = "Space | Client"
-"""A space, wherever its store is."""
 
 
 def as_document(hit: Hit) -> Document:
@@ -38,7 +31,7 @@ def observe_documents(
     space
         Where they are stored. A document whose id is there already takes the place of the other.
     documents
-        Any number of them: each 10 000 are stored as a whole or not at all.
+        Any number of them, which are stored in parts of up to 10 000, each as a whole or not at all.
     vectors
         The vector of each, of the space's dimension; None: the space's embedder makes them.
     ids
@@ -58,13 +51,15 @@ def observe_documents(
             value=len(given),
         )
     named = [id or str(uuid.uuid4()) for id in given]
-    for part in _parts(len(named)):
-        space.observe(
-            named[part],
-            None if vectors is None else vectors[part],
-            [document.page_content for document in documents[part]],
-            metadata=[document.metadata for document in documents[part]],
-        )
+    parts = Parts(len(named))
+    for part in parts:
+        with parts.halving(part):
+            space.observe(
+                named[part],
+                None if vectors is None else vectors[part],
+                [document.page_content for document in documents[part]],
+                metadata=[document.metadata for document in documents[part]],
+            )
     return named
 
 
@@ -75,9 +70,4 @@ def get_documents(space: AnySpace, ids: Iterable[str]) -> list[Document]:
 
 def delete_documents(space: AnySpace, ids: Sequence[str]) -> int:
     """Delete any number of documents, durable on return, and return how many there were; unknown ids are ignored."""
-    return sum(space.delete(ids[part]) for part in _parts(len(ids)))
-
-
-def _parts(count: int) -> Iterator[slice]:
-    """Yield what divides `count` rows into as many as one call takes."""
-    return (slice(begin, begin + BATCH_COUNT_MAX) for begin in range(0, count, BATCH_COUNT_MAX))
+    return sum(space.delete(ids[part]) for part in Parts(len(ids)))

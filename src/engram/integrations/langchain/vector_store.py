@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 from langchain_core.documents import Document
@@ -14,15 +12,10 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from engram.connection import AnyStore, connect
+from engram.connection import AnySpace
 from engram.errors import InvalidInput, NotFound
-from engram.integrations.langchain.documents import (
-    AnySpace,
-    as_document,
-    delete_documents,
-    get_documents,
-    observe_documents,
-)
+from engram.integrations.langchain.documents import as_document, delete_documents, get_documents, observe_documents
+from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.cue import Cue
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
@@ -30,11 +23,8 @@ from engram.model.spaces import Metric
 
 SPACE = "langchain"
 
-Target: TypeAlias = "AnyStore | str | os.PathLike[str] | None"
-"""A store, the address of a server, the path of a data directory, or None for a store in memory."""
 
-
-class EngramVectorStore(VectorStore):
+class EngramVectorStore(StoreAdapter, VectorStore):
     """A vector store whose documents are durable and can be found as soon as `add_documents` returns.
 
     The documents are observations of one space: their ids, page contents and metadata are those of the observations,
@@ -69,26 +59,10 @@ class EngramVectorStore(VectorStore):
     def __init__(
         self, embedding: Embeddings, target: Target = None, *, space: str = SPACE, metric: Metric = "cosine"
     ) -> None:
+        super().__init__(target, space)
         self._embedding = embedding
-        self._is_own = target is None or isinstance(target, str | os.PathLike)
-        self._store: AnyStore = connect(target) if self._is_own else target  # type: ignore[arg-type, assignment]
-        self._name = space
         self._metric: Metric = metric
         self._space: AnySpace | None = None
-
-    def __repr__(self) -> str:
-        return f"EngramVectorStore({self._store!r}, space={self._name!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the store, if it was opened here. A second call does nothing."""
-        if self._is_own:
-            self._store.close()
 
     @property
     def embeddings(self) -> Embeddings:

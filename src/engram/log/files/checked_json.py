@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from crc32c import crc32c
@@ -36,6 +36,20 @@ class Encoded(NamedTuple):
 def encoded(value: Any) -> Encoded:
     """Return `value` encoded as JSON."""
     return Encoded(_encode(value), _canonical(value))
+
+
+def encoded_member(key: str, value: Any) -> Encoded:
+    """Return a member of a JSON object, key and value, encoded for `joined`."""
+    whole = encoded({key: value})
+    return Encoded(whole.text[1:-1], whole.canonical[1:-1])
+
+
+def joined(members: Sequence[Encoded]) -> Encoded:
+    """Return the JSON object of `members`, which `encoded_member` made; their keys rise."""
+    return Encoded(
+        "{" + ",\n".join([member.text for member in members]) + "}",
+        "{" + ",".join([member.canonical for member in members]) + "}",
+    )
 
 
 def encode_checked(content: Mapping[str, Any]) -> bytes:

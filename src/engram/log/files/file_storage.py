@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import sys
 import weakref
@@ -142,11 +143,29 @@ class FileStorage:
         self.rename(temporary, name)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename a file, durably. An existing file with the new name is replaced."""
+        """Rename a file or a subdirectory, durably; see `Storage.rename`."""
         self._check_writable(new)
         root = self._root.descriptor
         with self._named(new):
             os.replace(self._at(old), self._at(new), src_dir_fd=root, dst_dir_fd=root)
+        self.sync()
+
+    def remove_directory(self, name: str) -> None:
+        """Remove a subdirectory with everything in it, durably; see `Storage.remove_directory`.
+
+        Of a link to a directory elsewhere, what is in that directory is removed, and the link.
+        """
+        self._check_writable(name)
+        if not self.is_directory(name):
+            return
+        with self.directory(name, create=False)._opened() as descriptor:
+            _remove_all_in(descriptor)
+        root, path = self._root.descriptor, self._at(name)
+        with self._named(name):
+            if stat.S_ISLNK(os.stat(path, dir_fd=root, follow_symlinks=False).st_mode):
+                os.unlink(path, dir_fd=root)
+            else:
+                os.rmdir(path, dir_fd=root)
         self.sync()
 
     def directory(self, name: str, *, create: bool = True) -> FileStorage:
@@ -215,6 +234,17 @@ class FileStorage:
     def _check_writable(self, name: str) -> None:
         if self.read_only:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self._path / name))
+
+
+def _remove_all_in(descriptor: int) -> None:
+    """Remove everything in an open directory, also what interrupted `replace` calls left."""
+    with os.scandir(descriptor) as entries:
+        inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in inside:
+        if is_directory:
+            shutil.rmtree(name, dir_fd=descriptor)
+        else:
+            os.unlink(name, dir_fd=descriptor)
 
 
 class _Root:

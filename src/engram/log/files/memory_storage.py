@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,6 +63,20 @@ class MemoryStorage:
     def replace(self, name: str, data: bytes) -> None:
         """Replace a file's content."""
         self._files[name] = np.frombuffer(bytearray(data), dtype=np.uint8)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or a subdirectory; see `Storage.rename`."""
+        if old not in self._directories:
+            self._files[new] = self._content(old)
+            del self._files[old]
+            return
+        if new in self._directories and self._directories[new].names():
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), new)
+        self._directories[new] = self._directories.pop(old)
+
+    def remove_directory(self, name: str) -> None:
+        """Remove a subdirectory with everything in it. Views of its files stay valid."""
+        self._directories.pop(name, None)
 
     def directory(self, name: str) -> MemoryStorage:
         """Return the subdirectory `name`, created if it does not exist."""

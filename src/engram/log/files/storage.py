@@ -114,5 +114,17 @@ class Storage(Protocol):
     def replace(self, name: str, data: bytes) -> None:
         """Replace a file's content with `data`, durably. A crash leaves the old content or the new, never a mix."""
 
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or a subdirectory, durably.
+
+        A file that has the new name is replaced, and so is a subdirectory by another one, if it is empty.
+        """
+
+    def remove_directory(self, name: str) -> None:
+        """Remove a subdirectory with everything in it, durably. Views of its files stay valid.
+
+        A crash leaves any part of it. What does not exist is removed already.
+        """
+
     def directory(self, name: str) -> Storage:
         """Return the subdirectory `name`, created if it does not exist."""

@@ -17,7 +17,7 @@ from engram.log.records.header import Header
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.recovered_log import RecoveredLog
-from engram.log.segments.segment import Segment, segment_epoch, segment_name
+from engram.log.segments.segment import Segment, segment_name, segment_of
 from engram.log.torn_tail import corrupt, drop_unfinished
 
 _MAGIC_WORD = int.from_bytes(MAGIC, "little")
@@ -44,7 +44,7 @@ def recover1(storage: Storage, dim: int, damages: Damages) -> RecoveredLog:
         If the storage cannot be read.
     """
     log = RecoveredLog()
-    epochs = sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
+    epochs = sorted(number[0] for name in storage.names() if (number := segment_of(name)) is not None)
     log.last_epoch = epochs[-1] if epochs else 0
     try:
         for epoch in epochs:

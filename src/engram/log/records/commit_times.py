@@ -1,4 +1,4 @@
-"""The commit times of records, as the wall clock gave them: it may have run ahead and come back."""
+"""The commit times of the records of a segment, as the wall clock gave them: it may have run ahead and come back."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class CommitTimes:
             if not self._highest or self._highest[-1].committed_us <= record.committed_us:
                 self._highest.append(record)
             self._last_generation = record.last_generation
+
+    @property
+    def latest_us(self) -> int:
+        """The greatest time, in microseconds since 1970 UTC; 0 without records."""
+        return self._highest[-1].committed_us if self._highest else 0
 
     def generation_at(self, time_us: int) -> int:
         """Return the last generation committed at or before `time_us`, microseconds since 1970 UTC; 0 for none."""

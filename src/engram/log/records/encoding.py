@@ -14,10 +14,13 @@ from engram.log.files.storage import Buffer
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import COLUMN_OF, Column, Header
 from engram.log.records.layout import COLUMN_ALIGNMENT, NUMBERS, TEXTS
+from engram.log.records.progress import SessionProgress
 from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.records.text_column import encode_texts
 from engram.model.columns import ColumnSpec, TagsSpec
 from engram.model.observations import ObservationBatch
+from engram.model.values.expiry import NEVER_US, expires
+from engram.model.values.presence import gathered, pack_presence
 
 _PADDING: Final = bytes(SECTOR_BYTES)
 _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -38,7 +41,7 @@ class EncodedRecord(NamedTuple):
     buffers
         Everything that has to be written; empty until `place`.
     vector_sums
-        The CRC32C of each vector, as in the payload: uint32, shape ``(count,)``; None for DELETE.
+        The CRC32C of each vector, as in the payload: uint32, shape ``(n,)``; None if there are none.
     """
 
     header: Header
@@ -94,14 +97,21 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
     sums: NDArray[np.uint32] | None = None
     # Of the part of the payload that is already summed.
     sectors = b""
-    if batch is not None:
+    if entry.progress is not None:
+        columns += _progress_columns(entry.progress)
+    elif batch is not None:
         vectors = _vectors(batch, count, dim)
-        sums, sectors = vector_sums(vectors)
-        columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
+        if len(vectors):
+            sums, sectors = vector_sums(vectors)
+            columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
         columns += [(COLUMN_OF[spec.name], [_numbers(batch, spec, count)]) for spec in NUMBERS]
         columns += [(COLUMN_OF[spec.name], _texts(texts, count)) for spec, texts in _texts_of(batch)]
+        columns += _expiry_column(batch, count)
+        columns += _presence_columns(batch, count)
     else:
         columns.append((Column.IDS, _texts(entry.ids, count)))
+    if entry.generations is not None:
+        columns.append((Column.GENERATIONS, [_bytes_of(_rising(entry.generations, count))]))
     payload: list[Buffer] = []
     sizes: list[tuple[int, int]] = []
     total = 0
@@ -142,10 +152,56 @@ def _texts_of(batch: ObservationBatch) -> Iterator[tuple[ColumnSpec, Sequence[st
 
 
 def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float32]:
+    """Return the vectors of the rows that have one."""
     vectors: NDArray[np.float32] = np.ascontiguousarray(batch.vectors, dtype=np.float32)
+    presence = batch.vector_presence
+    if presence is not None and len(vectors) == count == len(presence):
+        vectors, count = gathered(vectors, presence), int(np.count_nonzero(presence))
+        if not count:
+            return vectors
     if vectors.shape != (count, dim):
         raise ValueError(f"vectors of shape {vectors.shape} where ({count}, {dim}) belongs")
     return vectors
+
+
+def _presence_columns(batch: ObservationBatch, count: int) -> Iterator[tuple[Column, list[Buffer]]]:
+    """Yield which rows have a vector, and which a text, where some have none."""
+    for column, presence in (
+        (Column.VECTOR_PRESENCE, batch.vector_presence),
+        (Column.TEXT_PRESENCE, batch.text_presence),
+    ):
+        if presence is not None and not presence.all():
+            if presence.shape != (count,):
+                raise ValueError(f"the presence of {presence.shape} rows where {count} belong")
+            yield column, [_bytes_of(pack_presence(presence))]
+
+
+def _rising(generations: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    array: NDArray[np.int64] = np.ascontiguousarray(generations, dtype=np.int64)
+    if array.shape != (count,) or (np.diff(array) <= 0).any():
+        raise ValueError(f"generations of shape {array.shape} where {count} rising ones belong")
+    return array
+
+
+def _progress_columns(progress: SessionProgress) -> list[tuple[Column, list[Buffer]]]:
+    horizon = np.array(progress.horizon, dtype=np.int64)
+    ranges = np.ascontiguousarray(progress.ranges, dtype=np.uint64)
+    return [
+        (Column.IDS, _texts(progress.sessions, len(ranges))),
+        (Column.RANGES, [_bytes_of(ranges)]),
+        (Column.HORIZON, [_bytes_of(horizon)]),
+    ]
+
+
+def _expiry_column(batch: ObservationBatch, count: int) -> list[tuple[Column, list[Buffer]]]:
+    """Return the column of when rows expire, which a record has only if one does."""
+    column = batch.expires_us
+    if column is None or not (known := expires(column)).any():
+        return []
+    if column.shape != (count,):
+        raise ValueError(f"expires_us of shape {column.shape} where ({count},) belongs")
+    stored: NDArray[np.int64] = np.where(known, column, NEVER_US).astype(np.int64)
+    return [(Column.EXPIRES_AT, [_bytes_of(stored)])]
 
 
 def _numbers(batch: ObservationBatch, spec: ColumnSpec, count: int) -> memoryview:
@@ -169,7 +225,7 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], sum_count: int) -> Header:
     return Header(
         kind=entry.kind,
-        rows=entry.count,
+        rows=entry.count if entry.progress is None else len(entry.progress.sessions),
         length=SECTOR_BYTES * (1 + table_sectors(sum_count) + sum_count),
         first_generation=entry.first_generation,
         last_generation=entry.last_generation,

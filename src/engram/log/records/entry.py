@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.records.header import RecordKind
+from engram.log.records.progress import SessionProgress
 from engram.model.observations import ObservationBatch
 
 
@@ -20,9 +21,10 @@ class LogEntry:
     Parameters
     ----------
     kind
-        OBSERVE stores `batch`; DELETE removes `ids`.
+        OBSERVE stores `batch`; DELETE removes `ids`; PROGRESS keeps `progress`.
     first_generation
-        The generation of the first row. Each row or deleted id uses one generation.
+        The generation of the first row. Each row or deleted id uses one generation. For PROGRESS the last generation
+        that is covered.
     batch
         The observations, already checked; None for DELETE.
     ids
@@ -35,6 +37,11 @@ class LogEntry:
         stands for the current time.
     writer
         Number of the client that sent the observations in that session; 0 if the client has none.
+    generations
+        For an entry that is copied from another log: the generation of each row, int64, shape ``(count,)``, rising.
+        None if there are no gaps.
+    progress
+        The content of a PROGRESS record; else None.
     """
 
     kind: RecordKind
@@ -45,6 +52,8 @@ class LogEntry:
     first_sequence: int = 0
     committed_us: int = 0
     writer: int = 0
+    generations: NDArray[np.int64] | None = None
+    progress: SessionProgress | None = None
 
     @property
     def count(self) -> int:
@@ -54,7 +63,9 @@ class LogEntry:
     @property
     def last_generation(self) -> int:
         """The generation of the last row."""
-        return self.first_generation + self.count - 1
+        if self.progress is not None:
+            return self.first_generation
+        return self.first_generation + self.count - 1 if self.generations is None else int(self.generations[-1])
 
     @property
     def times_us(self) -> NDArray[np.int64]:
@@ -70,6 +81,14 @@ class LogEntry:
     def importances(self) -> NDArray[np.float32]:
         """Importances of an observation: float32, shape ``(count,)``."""
         return self._observed().importances
+
+    @property
+    def expiries_us(self) -> NDArray[np.int64] | None:
+        """When each row expires: int64, shape ``(count,)``; None if none does. Rows that never do have another number.
+
+        See `engram.model.values.expiry.expires`.
+        """
+        return None if self.batch is None else self.batch.expires_us
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """Return the metadata of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
@@ -107,6 +126,11 @@ def check_order(entries: Sequence[LogEntry], expected: int, *, gaps: bool = Fals
         raise ValueError("nothing to append")
     for entry in entries:
         follows = entry.first_generation >= expected if gaps else entry.first_generation == expected
-        if not follows or entry.count == 0:
+        if entry.progress is not None:
+            # It has no rows, and covers at least those before it.
+            follows = gaps and entry.first_generation >= expected - 1
+        elif entry.count == 0:
+            follows = False
+        if not follows:
             raise ValueError(f"entry of generation {entry.first_generation} where {expected} comes next")
-        expected = entry.first_generation + entry.count
+        expected = entry.last_generation + 1

@@ -21,18 +21,18 @@ _COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
 
 
 class RecordKind(IntEnum):
-    """The effect of a record on its ids: OBSERVE stores observations, DELETE removes ids."""
+    """The effect of a record: OBSERVE stores observations, DELETE removes ids, PROGRESS ends a compacted segment.
+
+    A PROGRESS record has no rows of its own. It keeps what recovery needs of the rows that its segment lost.
+    """
 
     OBSERVE = 1
     DELETE = 2
+    PROGRESS = 3
 
 
 class Column(IntEnum):
-    """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
-
-    This version does not write GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has
-    one of these columns with `NewerFormat`.
-    """
+    """The numbers of the columns. A reader may skip columns from 128 on that it does not know."""
 
     VECTORS = 1
     VECTOR_SUMS = 2
@@ -47,6 +47,8 @@ class Column(IntEnum):
     EXPIRES_AT = 11
     VECTOR_PRESENCE = 12
     TEXT_PRESENCE = 13
+    RANGES = 14
+    HORIZON = 15
 
 
 COLUMN_OF: Final = {
@@ -57,12 +59,14 @@ COLUMN_OF: Final = {
     "contents": Column.CONTENTS,
     "metadata": Column.METADATA,
     "tags": Column.TAGS,
+    "expires_us": Column.EXPIRES_AT,
 }
 """The number of each column of `engram.model.columns`, by its name."""
 
 OPTIONAL_COLUMN: Final = 128
+_FLOAT_BYTES: Final = 4
 _KINDS: Final = frozenset(map(int, RecordKind))
-_COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))
+_COLUMNS: Final = frozenset(Column)
 
 
 class Header(NamedTuple):
@@ -73,12 +77,12 @@ class Header(NamedTuple):
     kind
         A `RecordKind` as a number.
     rows
-        Number of observations, or of deleted ids.
+        Number of observations, of deleted ids, or of ranges of a PROGRESS record.
     length
         Size of the whole record in bytes, a multiple of the sector size.
     first_generation, last_generation
         Generations of the first and the last row. Without a GENERATIONS column, the generations of the rows are
-        contiguous.
+        contiguous. Both are the last generation that its segment covers in a PROGRESS record.
     previous_generation
         The last generation of the preceding record in the log; 0 for the first record. Generations may legally be
         missing between the two records. But the log before this record must end with exactly this generation, or it was
@@ -123,6 +127,17 @@ class Header(NamedTuple):
     sum_count: int
 
     @property
+    def vectors(self) -> int:
+        """Number of rows that have a vector."""
+        if self.kind != RecordKind.OBSERVE or not self.columns:
+            return 0
+        number, nbytes = self.columns[0]
+        if number == Column.VECTORS:
+            return nbytes // (_FLOAT_BYTES * max(self.dim, 1))
+        # In format 1, whose headers begin with the ids, every row has one.
+        return self.rows if number == Column.IDS else 0
+
+    @property
     def payload(self) -> int:
         """Offset of the payload in the segment, in bytes."""
         return self.position + SECTOR_BYTES * (1 + table_sectors(self.sum_count))
@@ -146,8 +161,7 @@ class Header(NamedTuple):
         if len(self.columns) > _COLUMNS_MAX:
             raise ValueError(f"{len(self.columns)} columns where a header has room for {_COLUMNS_MAX}")
         counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
-        vectors = self.rows if self.kind == RecordKind.OBSERVE else 0
-        fields = _FIELDS.pack(*counts, *self[1:12], vectors, session, self.writer)
+        fields = _FIELDS.pack(*counts, *self[1:12], self.vectors, session, self.writer)
         columns = b"".join(_COLUMN.pack(number, nbytes) for number, nbytes in self.columns)
         checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
         checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")

@@ -33,8 +33,8 @@ class TextPlace(NamedTuple):
         return self.start + self.nbytes
 
 
-NUMBERS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None)
-"""The columns of numbers, in the order of a record."""
+NUMBERS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None and not spec.optional)
+"""The columns of numbers that every record of observations has, in the order of a record."""
 
 TEXTS: Final = (IDS, *(spec for spec in COLUMNS if spec.dtype is None))
 """The columns of texts, in the order of a record."""
@@ -53,12 +53,26 @@ class Layout(NamedTuple):
         Where the vectors and their checksums begin.
     numbers, texts
         Where the columns of `NUMBERS` begin, and where those of `TEXTS` lie, in their order.
+    generations
+        Where the generations of the rows begin, if they have gaps.
+    ranges, horizon
+        Where the columns of a PROGRESS record begin.
+    vector_presence, text_presence
+        Where the bits begin that say which rows have a vector, and a text.
+    expires
+        Where the column of when rows expire begins, if one does.
     """
 
     vectors: int
     vector_sums: int
     numbers: tuple[int, ...]
     texts: tuple[TextPlace | None, ...]
+    generations: int = -1
+    ranges: int = -1
+    horizon: int = -1
+    vector_presence: int = -1
+    text_presence: int = -1
+    expires: int = -1
 
     def number(self, name: str) -> int:
         """Return where a column of numbers begins."""
@@ -104,4 +118,12 @@ def _lay_out(rows: int, columns: tuple[tuple[int, int], ...]) -> Layout:
         else:
             starts[number] = start
         start += nbytes + -nbytes % COLUMN_ALIGNMENT
-    return make_layout(numbers, texts, starts.get(Column.VECTORS, -1), starts.get(Column.VECTOR_SUMS, -1))
+    layout = make_layout(numbers, texts, starts.get(Column.VECTORS, -1), starts.get(Column.VECTOR_SUMS, -1))
+    return layout._replace(
+        generations=starts.get(Column.GENERATIONS, -1),
+        ranges=starts.get(Column.RANGES, -1),
+        horizon=starts.get(Column.HORIZON, -1),
+        vector_presence=starts.get(Column.VECTOR_PRESENCE, -1),
+        text_presence=starts.get(Column.TEXT_PRESENCE, -1),
+        expires=starts.get(Column.EXPIRES_AT, -1),
+    )

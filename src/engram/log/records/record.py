@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.errors import CorruptData
+from engram.log.format1.rows import read_row1
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
+from engram.log.records.progress import Horizon, SessionProgress
+from engram.log.records.record_vectors import RecordVectors
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
 from engram.model.hit import StoredRow
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata, read_metadata_column
 
 # Records with fewer rows do not keep their layout; it is computed again for every read.
@@ -30,7 +34,7 @@ _TIME: Final = struct.Struct("<q")
 _REAL: Final = struct.Struct("<f")
 
 
-class Record:
+class Record(RecordVectors):
     """A record of the log.
 
     Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
@@ -39,56 +43,26 @@ class Record:
     """
 
     __slots__ = (
-        "_dim",
         "_layout",
         "_nbytes",
-        "_payload",
         "_position",
         "committed_us",
-        "count",
-        "first_generation",
         "first_sequence",
         "kind",
-        "segment",
         "session",
         "writer",
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
         self.kind: RecordKind = RecordKind(header.kind)
-        self.first_generation: int = header.first_generation
-        self.count: int = header.rows
+        super().__init__(segment, header)
         self.session: str = header.session
         self.writer: int = header.writer
         self.first_sequence: int = header.first_sequence
         self.committed_us: int = header.committed_us
-        self._dim = header.dim
-        self.segment: Segment = segment
         self._position = header.position
-        self._payload = segment.payload_of(header)
         self._nbytes = header.length
         self._layout: Layout | None = None
-
-    @property
-    def last_generation(self) -> int:
-        """The generation of the last row."""
-        return self.first_generation + self.count - 1
-
-    @property
-    def raw_vectors(self) -> NDArray[np.float32]:
-        """The vectors, **not** checked: float32, shape ``(count, dim)``, read-only; shape ``(0, dim)`` for DELETE.
-
-        The index uses them, and checks each vector when it ranks by it. It is a view, and making it does not touch the
-        segment, whose pages may be only on the disk.
-        """
-        rows = self.count if self.kind is RecordKind.OBSERVE else 0
-        flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
-        return flat.reshape(rows, self._dim)
-
-    @property
-    def dim(self) -> int:
-        """Dimension of the vectors."""
-        return self._dim
 
     @property
     def payload_offset(self) -> int:
@@ -105,29 +79,6 @@ class Record:
         """Size of the record on disk in bytes."""
         return self._nbytes
 
-    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the vectors of `rows`, int64, shape ``(n,)``: a copy, float32, shape ``(n, dim)``."""
-        size = 4 * self._dim
-        vectors: NDArray[np.float32] = self.raw_vectors[rows]
-        self._check(*(edge for row in rows.tolist() for edge in (size * row, size * (row + 1))))
-        return vectors
-
-    def vector(self, row: int) -> NDArray[np.float32]:
-        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
-        vector: NDArray[np.float32] = self.raw_vectors[row].copy()
-        self._check(vector.nbytes * row, vector.nbytes * (row + 1))
-        vector.flags.writeable = False
-        return vector
-
-    def vector_sums(self) -> NDArray[np.uint32]:
-        """Return the CRC32C of each vector: uint32, shape ``(count,)``. Format 1 has none, so they are computed."""
-        start = self._lay_out().vector_sums
-        if start >= 0:
-            return self._numbers(start, np.uint32)
-        vectors = self.raw_vectors.copy()
-        self._check(0, vectors.nbytes)
-        return _core.crc32c_rows(vectors)
-
     @property
     def times_us(self) -> NDArray[np.int64]:
         """Observation times: int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE records only."""
@@ -142,6 +93,22 @@ class Record:
     def importances(self) -> NDArray[np.float32]:
         """Importances: float32, shape ``(count,)``. OBSERVE records only."""
         return self._numbers(self._lay_out().number("importances"), np.float32)
+
+    @property
+    def expiries_us(self) -> NDArray[np.int64] | None:
+        """When each row expires, or `NEVER_US`: int64, shape ``(count,)``; None if none does."""
+        if self.kind is not RecordKind.OBSERVE:
+            return None
+        start = self._lay_out().expires
+        return None if start < 0 else self._numbers(start, np.int64)
+
+    def expires_us(self, row: int) -> int | None:
+        """Return when one row expires, microseconds since 1970 UTC; None: never. OBSERVE records only."""
+        start = self._lay_out().expires
+        if start < 0:
+            return None
+        found = int(self._number(start, _TIME, row))
+        return None if found == NEVER_US else found
 
     def time_us(self, row: int) -> int:
         """Return the observation time of one row, microseconds since 1970 UTC. OBSERVE records only."""
@@ -195,12 +162,24 @@ class Record:
             for spec, start in numbers
             if start >= 0 and (dtype := spec.dtype) is not None
         }
+        if layout.expires >= 0:
+            columns["expires_us"] = self._numbers(layout.expires, np.int64)
         for spec in TEXTS:
             place = layout.text(spec.name)
             if spec is not IDS and place is not None:
                 texts = self._whole(place).texts()
                 columns[spec.name] = [row or () for row in _decode_tags(texts)] if isinstance(spec, TagsSpec) else texts
+        for name, presence in (("vector_presence", self.vector_presence()), ("text_presence", self.text_presence())):
+            if presence is not None:
+                columns[name] = presence
         return columns
+
+    def progress(self) -> SessionProgress:
+        """Return the content of a PROGRESS record."""
+        layout = self._lay_out()
+        generation, committed_us = self._numbers(layout.horizon, np.int64, 2).tolist()
+        ranges = self._numbers(layout.ranges, np.uint64, 4 * self.count).reshape(self.count, 4)
+        return SessionProgress(self.ids(), ranges, Horizon(generation, committed_us))
 
     def metadata_json(self, row: int) -> str:
         """Return the metadata of one row as the stored JSON object text, ``""`` for none."""
@@ -219,7 +198,9 @@ class Record:
         """Return one row without its vector, at a lower cost than reading each column of it."""
         layout, segment = self._lay_out(), self.segment
         if segment.format == 1:
-            return self._row1(layout, row)
+            found, ranges = read_row1(segment.memory, self._payload, layout, row)
+            self._check(*ranges)
+            return found
         read = _core.read_row(
             segment.view, self._position, self._payload, layout.numbers, layout.texts, row, segment.salt
         )
@@ -229,32 +210,15 @@ class Record:
             # An older version wrote the record, without some columns.
             numbers = [spec.blank() if value is None else value for spec, value in zip(NUMBERS, read, strict=False)]
             read = (*numbers, *read[len(NUMBERS) :])
-        return StoredRow._make(read)
-
-    def _row1(self, layout: Layout, row: int) -> StoredRow:
-        """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
-        memory, payload = self.segment.memory, self._payload
-        numbers: list[Any] = []
-        texts: list[bytes] = []
-        ranges: list[int] = []
-        for spec, start in zip(NUMBERS, layout.numbers, strict=True):
-            if start < 0:
-                numbers.append(spec.blank())
-                continue
-            kind = _TIME if spec.dtype is np.int64 else _REAL
-            begin = start + kind.size * row
-            numbers += kind.unpack_from(memory, payload + begin)
-            ranges += (begin, begin + kind.size)
-        for place in layout.texts:
-            utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
-            texts.append(utf8)
-            ranges += read_from
-        self._check(*ranges)
-        return StoredRow(*numbers, *(str(utf8, "utf-8") for utf8 in texts))
+        stored = StoredRow(*read)
+        # Asked only of the few records that have such rows.
+        if layout.text_presence >= 0:
+            stored = stored._replace(has_content=self.has_text(row))
+        return stored if layout.expires < 0 else stored._replace(expires_us=self.expires_us(row))
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""
-        columns = self._payload + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        columns = self._payload + 4 * self.vector_count * self._dim
         view = self.segment.view
         return [view[self._position : self._payload], view[columns : self._position + self._nbytes]]
 
@@ -300,8 +264,9 @@ class Record:
         self._check(begin, begin + kind.size)
         return taken  # type: ignore[no-any-return]  # `kind` says what it is.
 
-    def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
-        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
+    def _numbers(self, start: int, dtype: type, count: int = -1) -> NDArray[Any]:
+        rows = self.count if count < 0 else count
+        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, rows, self._payload + start).copy()
         self._check(start, start + taken.nbytes)
         return taken
 
@@ -312,6 +277,9 @@ class Record:
 
     def _damaged(self, offset: int) -> CorruptData:
         return self.segment.report(offset, self.first_generation, self.last_generation).error()
+
+    def _read_generations(self) -> NDArray[np.int64]:
+        return self._numbers(self._lay_out().generations, np.int64)
 
     def _header(self) -> Header:
         header = self.segment.header_at(self._position)

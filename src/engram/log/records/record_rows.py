@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData
 from engram.log.records.layout import NUMBERS, TEXTS
 from engram.log.records.record import Record
+from engram.model.columns import COLUMNS
 from engram.model.hit import StoredRow
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata_column
+from engram.model.values.presence import Presence
 
 _TEXT_NAMES: Final = frozenset(spec.name for spec in TEXTS)
 # In the order of `StoredRow`.
 _STORED: Final = tuple(spec.name for spec in (*NUMBERS, *TEXTS))
-_NUMBER_SPECS: Final = {spec.name: spec for spec in NUMBERS}
+_NUMBER_SPECS: Final = {spec.name: spec for spec in COLUMNS if spec.dtype is not None}
+_EXPIRES: Final = "expires_us"
 
 
 class RecordRows:
@@ -54,6 +58,10 @@ class RecordRows:
         column = self._column("contents")
         return self._record.content(self._first + row) if column is None else str(column[row])
 
+    def has_content(self, row: int) -> bool:
+        """Return whether one row has a text, be it empty."""
+        return self._record.has_text(self._first + row)
+
     def time_us(self, row: int) -> int:
         """Return the time of one row, microseconds since 1970 UTC."""
         column = self._column("times_us")
@@ -87,8 +95,8 @@ class RecordRows:
             return self._record.tags(self._first + row)
         return list(json.loads(column[row])) if column[row] else []
 
-    def vector(self, row: int) -> NDArray[np.float32]:
-        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
+    def vector(self, row: int) -> NDArray[np.float32] | None:
+        """Return the vector of one row: float32, shape ``(dim,)``, read-only; None if it has none."""
         return self._record.vector(self._first + row)
 
     def row(self, row: int) -> StoredRow:
@@ -96,7 +104,21 @@ class RecordRows:
         columns = [self._column(name) for name in _STORED]
         if None in columns:
             return self._record.row(self._first + row)
-        return StoredRow._make([column[row] for column in columns if column is not None])
+        values = [column[row] for column in columns if column is not None]
+        layout = self._record._lay_out()
+        if layout.text_presence >= 0 or layout.expires >= 0:
+            # Asked only of the few records that have such rows.
+            values += (self.has_content(row), self.expires_us(row))
+        return StoredRow(*values)
+
+    def expires_us(self, row: int) -> int | None:
+        """Return when one row expires, microseconds since 1970 UTC; None: never."""
+        if self._record._lay_out().expires < 0:
+            return None
+        column = self._column(_EXPIRES)
+        if column is None:
+            return self._record.expires_us(self._first + row)
+        return None if column[row] == NEVER_US else int(column[row])
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts, named as in `engram.model.columns`; `metadata` and `tags` as JSON.
@@ -127,10 +149,11 @@ class RecordRows:
     def numbers(self, name: str) -> NDArray[Any]:
         """Return a column of numbers, shape ``(count,)``. Raises as `texts` does."""
         record, spec = self._record, _NUMBER_SPECS[name]
-        start = record._lay_out().number(name)
+        layout = record._lay_out()
+        start = layout.expires if name == _EXPIRES else layout.number(name)
         if start < 0:
-            # An older version wrote the record, without this column.
-            return np.full(self.count, spec.blank(), spec.dtype)
+            # None of the rows expires; or an older version wrote the record, without this column.
+            return np.full(self.count, NEVER_US if name == _EXPIRES else spec.blank(), spec.dtype)
         size = np.dtype(spec.dtype).itemsize
         begin, end = start + size * self._first, start + size * (self._first + self.count)
         numbers: NDArray[Any] = np.frombuffer(
@@ -138,6 +161,21 @@ class RecordRows:
         ).copy()
         record._check(begin, end)
         return numbers
+
+    def vectors(self) -> NDArray[np.float32]:
+        """Return the vectors of the rows that have one: a copy, float32, shape ``(n, dim)``. Raises as `texts` does."""
+        record, size = self._record, 4 * self._record.dim
+        if record.lacks_vectors:
+            return record.vectors(np.arange(self._first, self._first + self.count))
+        vectors: NDArray[np.float32] = record.raw_vectors[self._first : self._first + self.count].copy()
+        record._check(size * self._first, size * (self._first + self.count))
+        return vectors
+
+    def presences(self) -> tuple[Presence | None, Presence | None]:
+        """Return which rows have a vector, and which a text; None for all. Raises as `texts` does."""
+        rows = slice(self._first, self._first + self.count)
+        vectors, texts = self._record.vector_presence(), self._record.text_presence()
+        return None if vectors is None else vectors[rows], None if texts is None else texts[rows]
 
     def _column(self, name: str) -> list[Any] | None:
         """Return a column, or None if it has damaged bytes."""

@@ -22,20 +22,22 @@ from engram.log.records.layout import Layout, lay_out
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.model.damage import Damage
 
-_NAME: Final = re.compile(r"(\d{12})\.log")
+_NAME: Final = re.compile(r"(\d{12})(?:-(\d{1,9}))?\.log")
 _CHUNK_BYTES: Final = 1 << 20
+LOG_DIRECTORY: Final = "log"
+"""The directory of the segments, in that of their space."""
 MISFIT: Final = "its bytes do not fit their checksum"
 
 
-def segment_name(epoch: int) -> str:
-    """Return the file name of segment number `epoch`."""
-    return f"{epoch:012d}.log"
+def segment_name(epoch: int, revision: int = 0) -> str:
+    """Return the file name of segment number `epoch`; `revision` counts how often it was compacted."""
+    return f"{epoch:012d}-{revision}.log" if revision else f"{epoch:012d}.log"
 
 
-def segment_epoch(name: str) -> int | None:
-    """Return the number of the segment with the file name `name`, or None if it is not the name of a segment."""
+def segment_of(name: str) -> tuple[int, int] | None:
+    """Return number and revision of the segment with the file name `name`, or None if it is no segment's name."""
     match = _NAME.fullmatch(name)
-    return int(match[1]) if match else None
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 class Segment:
@@ -56,6 +58,8 @@ class Segment:
     format
         1 for a segment that Engram 0.1 wrote. It has no sector checksums, so all of it must be read and checked when it
         is opened.
+    revision
+        How often the segment was compacted. A compacted one ends with a PROGRESS record and gets no more records.
 
     Attributes
     ----------
@@ -67,10 +71,25 @@ class Segment:
         Position and layout of the record whose layout was computed last, for records that do not keep their own.
     """
 
-    __slots__ = ("damages", "end", "epoch", "file", "format", "last_layout", "memory", "opening_sums", "salt", "view")
+    __slots__ = (
+        "damages",
+        "end",
+        "epoch",
+        "file",
+        "format",
+        "last_layout",
+        "memory",
+        "opening_sums",
+        "revision",
+        "salt",
+        "view",
+    )
 
-    def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
+    def __init__(
+        self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2, revision: int = 0
+    ) -> None:
         self.epoch: int = epoch
+        self.revision: int = revision
         self.file: StorageFile = file
         self.salt: int = salt
         self.damages: Damages = damages
@@ -84,7 +103,7 @@ class Segment:
     @property
     def name(self) -> str:
         """The segment's file name."""
-        return segment_name(self.epoch)
+        return segment_name(self.epoch, self.revision)
 
     @property
     def begin(self) -> int:
@@ -169,7 +188,12 @@ class Segment:
 
     def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
         """Report damage at `offset`, in a record that holds the given generations, and return it."""
-        return self.damages.report(f"log/{self.name}", offset, first_generation, last_generation, what)
+        return self.damages.report(f"{LOG_DIRECTORY}/{self.name}", offset, first_generation, last_generation, what)
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether something lies behind the last record, such as a write that a crash interrupted. Format 2 only."""
+        return self.nonzero_from(self.end) >= 0
 
     def nonzero_from(self, start: int) -> int:
         """Return the offset of the first sector from `start` on that was written to, or -1 if all of them are zero."""

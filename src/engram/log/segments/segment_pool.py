@@ -20,6 +20,8 @@ from engram.log.segments.segment_header import SegmentHeader
 
 # Creating a smaller segment takes less time than starting a thread.
 _PREPARED_BYTES_MIN: Final = 16 << 20
+# The first segments are as large as this, so that small spaces do not reserve much.
+_FIRST_BYTES: Final = 16 << 10
 # By how much the next size that is tried on a full disk is smaller.
 _SHRINK: Final = 4
 logger: logging.Logger = logging.getLogger(__name__)
@@ -30,6 +32,12 @@ def least_segment_bytes(nbytes: int) -> int:
     nbytes += BLOCK_BYTES
     # Use whole blocks: direct I/O cannot write a file that ends within a block.
     return nbytes + -nbytes % BLOCK_BYTES
+
+
+def next_segment_bytes(log_bytes: int, bytes_max: int) -> int:
+    """Return the size of the next segment of a log that has `log_bytes` bytes of records. It grows with the log."""
+    size = max(log_bytes, min(4 * log_bytes, 64 * _FIRST_BYTES))
+    return min(bytes_max, max(_FIRST_BYTES, size + -size % BLOCK_BYTES))
 
 
 class SegmentPool:

@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import FailedPrecondition
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
-from engram.log.manifest import Manifest
+from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.maintenance.backups.backup_file import BackedSegment, BackedSpace
 from engram.maintenance.backups.copied_segment import check_copy, copy_part
@@ -23,6 +23,7 @@ def back_up_log(
     manifest: Manifest,
     segments: FileStorage,
     earlier: BackedSpace | None,
+    done: dict[SegmentEntry, BackedSegment],
     damages: Damages,
     on_bytes: Callable[[int], None],
 ) -> tuple[BackedSpace, int]:
@@ -36,6 +37,8 @@ def back_up_log(
         The directory of all segments in the backup.
     earlier
         The copy of the space that the backup already holds; None if it holds none.
+    done
+        The segments that an attempt before this one has copied, which receives further ones.
     damages
         Object that receives reports of damage.
     on_bytes
@@ -69,6 +72,11 @@ def back_up_log(
             backed.append(there)
             last = part.last_generation
             continue
+        before = done.get(part.entry)
+        if before is not None and before.end == part.end:
+            backed.append(before)
+            last, copied = part.last_generation, copied + before.end
+            continue
         copy_part(log, part, segments, _TEMPORARY, on_bytes)
         whole, crc = check_copy(segments, _TEMPORARY, part, last, _durable(manifest, parts, part), damages, log)
         last = whole.last_generation
@@ -79,6 +87,9 @@ def back_up_log(
             else:
                 _keep(segments, whole, segment.file_name(manifest.identity.space))
                 copied += whole.end
+                if part is not parts[-1] and whole.end == part.end:
+                    # The log goes on elsewhere, so this does not change any more.
+                    done[part.entry] = segment
             backed.append(segment)
         if whole.end < part.end:
             break
@@ -91,7 +102,7 @@ def back_up_log(
             limit=earlier.generation,
             value=last,
         )
-    return BackedSpace(manifest.identity, manifest.settings, last, 0, tuple(backed)), copied
+    return BackedSpace(manifest.identity, manifest.settings, last, 0, tuple(backed), manifest.erasing), copied
 
 
 def _durable(manifest: Manifest, parts: list[Part], part: Part) -> int:

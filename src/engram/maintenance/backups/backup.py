@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +19,31 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.format1.recovery import entries_of, recover1
 from engram.log.identity import Identity
-from engram.log.manifest import Manifest, Mark
+from engram.log.manifest import Manifest, Mark, SegmentEntry
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.backups.backed_log import back_up_log
-from engram.maintenance.backups.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
+from engram.maintenance.backups.backup_file import (
+    FILE_NAME,
+    SEGMENTS,
+    BackedSegment,
+    BackedSpace,
+    Backup,
+    read_backup,
+    write_backup,
+)
 from engram.maintenance.backups.copied_segment import check_backed
 from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.times import now_us
 from engram.store.directory import check_path
 from engram.store.recovery import check_not_older
 from engram.store.space_catalog import SpaceCatalog
 
+# So many attempts find the same list of segments, and one of these missing, before it is believed to be lost.
 _ATTEMPTS: Final = 5
+_ATTEMPTS_MAX: Final = 1000
 
 
 @dataclass(slots=True)
@@ -130,14 +141,14 @@ def backup(
     report = BackupReport(os.fspath(path), os.fspath(backup_path))
     check_apart(backup_path, path)
     with opened_source(path, lock=False) as catalogue, _opened_target(backup_path) as target:
-        earlier = _earlier(target, catalogue.store_id)
+        earlier = _with_present_names(_earlier(target, catalogue.store_id), catalogue)
         with typed_failures(f"writing backup {target.path}"):
             segments = target.directory(SEGMENTS)
             report.damages += catalogue.damages.all()
             for name in catalogue.names:
                 _back_up_space(catalogue, name, segments, earlier.spaces.get(name), report, on_progress)
             report.kept = {n: space for n, space in earlier.spaces.items() if n not in report.spaces}
-            whole = Backup(catalogue.store_id, {**report.kept, **report.spaces})
+            whole = Backup(catalogue.store_id, {**report.kept, **report.spaces}, catalogue.aliases)
             _check(segments, whole, on_progress)
             write_backup(target, whole)
             _prune(segments, whole.file_names)
@@ -155,21 +166,7 @@ def _back_up_space(
     damages = Damages(name, remembered_max=sys.maxsize)
     counter = Counter(on_progress, "copying", name)
     try:
-        for attempt in range(_ATTEMPTS):
-            known = describe(catalogue, name)
-            manifest = _manifest_of(catalogue, known, damages)
-            _check_continues(name, manifest, earlier)
-            try:
-                space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, damages, counter.add)
-                # The list of spaces was read before the log, so a writer can only have gone further.
-                check_not_older(name, space.generation, known.generation_min)
-                break
-            except FileNotFoundError as error:
-                # The writer replaced a segment that it never used, and the manifest does not list it any more. Try
-                # again.
-                if attempt == _ATTEMPTS - 1:
-                    message = f"space {name}: a segment is missing: {error.filename or error}"
-                    raise CorruptData(message, code="missing_segment", field="space", value=name) from error
+        space, copied = _copied(catalogue, name, segments, earlier, damages, counter)
     except EngramError as error:
         report.refused[name] = error
     except OSError as error:
@@ -181,6 +178,39 @@ def _back_up_space(
     report.damages += damages.all()
 
 
+def _copied(
+    catalogue: SpaceCatalog,
+    name: str,
+    segments: FileStorage,
+    earlier: BackedSpace | None,
+    damages: Damages,
+    counter: Counter,
+) -> tuple[BackedSpace, int]:
+    """Copy a space that may be written meanwhile; return what the backup is to hold, and how many bytes were copied."""
+    done: dict[SegmentEntry, BackedSegment] = {}
+    listed: Sequence[SegmentEntry] = ()
+    attempts = unchanged = 0
+    while True:
+        known = describe(catalogue, name)
+        manifest = _manifest_of(catalogue, known, damages)
+        _check_continues(name, manifest, earlier)
+        try:
+            space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, done, damages, counter.add)
+        except FileNotFoundError as error:
+            # The writer has replaced a segment, or removed one that it never used, and does not list it any more. What
+            # was copied before is not copied again, so that this comes to an end however often it replaces some.
+            attempts += 1
+            unchanged = unchanged + 1 if manifest.segments == listed else 1
+            listed = manifest.segments
+            if unchanged == _ATTEMPTS or attempts == _ATTEMPTS_MAX:
+                message = f"space {name}: a segment is missing: {error.filename or error}"
+                raise CorruptData(message, code="missing_segment", field="space", value=name) from error
+        else:
+            # The list of spaces was read before the log, so a writer can only have gone further.
+            check_not_older(name, space.generation, known.generation_min)
+            return space, copied
+
+
 def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) -> Manifest:
     if known.error is not None:
         raise known.error
@@ -189,16 +219,16 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
         return known.manifest
     assert known.config is not None  # noqa: S101  (for the type checker: a sound space has settings)
     # A format 1 space that this version never wrote has no manifest, and no process writes it.
-    log = recover1(known.storage.directory(LOG), known.config.dim, damages)
+    log = recover1(known.storage.directory(LOG_DIRECTORY), known.config.dim, damages)
     log.close()
     entries = entries_of(log.segments, log.records)
     identity = Identity.new(catalogue.store_id)
-    return Manifest(known.storage, identity, asdict(known.config), entries, (), Mark(log.last_generation))
+    return Manifest(known.storage, identity, known.config.settings(), entries, (), Mark(log.last_generation))
 
 
 def _log_of(manifest: Manifest) -> FileStorage:
     assert isinstance(manifest.storage, FileStorage)  # noqa: S101  (for the type checker: it is on the disk)
-    return manifest.storage.directory(LOG)
+    return manifest.storage.directory(LOG_DIRECTORY)
 
 
 def _check_continues(name: str, manifest: Manifest, earlier: BackedSpace | None) -> None:
@@ -268,6 +298,20 @@ def _earlier(target: FileStorage, store_id: str) -> Backup:
             value=store_id,
         )
     return earlier
+
+
+def _with_present_names(earlier: Backup, catalogue: SpaceCatalog) -> Backup:
+    """Return an earlier backup in which the spaces that were renamed since have their present names.
+
+    A space keeps its former name if the earlier backup has another one with the present one, which must not be lost.
+    """
+    names = {catalogue.listed(name).space: name for name in catalogue.names}
+    spaces = dict(earlier.spaces)
+    for name, space in earlier.spaces.items():
+        present = names.get(space.identity.space, name)
+        if present not in spaces:
+            spaces[present] = spaces.pop(name)
+    return earlier._replace(spaces=spaces)
 
 
 def _prune(segments: FileStorage, kept: set[str]) -> None:

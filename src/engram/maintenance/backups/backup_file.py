@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, NotFound
@@ -12,8 +14,9 @@ from engram.log.identity import Identity
 from engram.log.manifest import SegmentEntry
 from engram.model.spaces import is_space_name
 from engram.model.values.scalars import shown
+from engram.store.directory import BACKUP
 
-FILE_NAME: Final = "backup.json"
+FILE_NAME: Final = BACKUP
 SEGMENTS: Final = "segments"
 
 
@@ -52,6 +55,8 @@ class BackedSpace(NamedTuple):
         Time at which the space was copied, in microseconds since 1970 UTC.
     segments
         The segments of its log.
+    erasing
+        What was being erased then, as in the manifest.
     """
 
     identity: Identity
@@ -59,6 +64,7 @@ class BackedSpace(NamedTuple):
     generation: int
     taken_us: int
     segments: tuple[BackedSegment, ...]
+    erasing: Mapping[str, int]
 
     @property
     def nbytes(self) -> int:
@@ -80,10 +86,13 @@ class Backup(NamedTuple):
         Id of the data directory.
     spaces
         The spaces, by name.
+    aliases
+        The space that each alias means.
     """
 
     store: str
     spaces: dict[str, BackedSpace]
+    aliases: Mapping[str, str] = MappingProxyType({})
 
     @property
     def file_names(self) -> set[str]:
@@ -111,7 +120,9 @@ def read_backup(storage: FileStorage) -> Backup:
                 raise NotFound(f"{storage.path} is no backup: it has no {FILE_NAME}", code="no_backup", field="path")
             content = decode_checked(storage.read(FILE_NAME), FILE_NAME)
         spaces = {_checked_name(name): _space(space) for name, space in content["spaces"].items()}
-        return Backup(content["store"], spaces)
+        # Backups from before spaces had aliases have none.
+        aliases = {_checked_name(alias): str(space) for alias, space in content.get("aliases", {}).items()}
+        return Backup(content["store"], spaces, aliases)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptData(
             f"{FILE_NAME} is damaged: it lacks or has something that does not belong there: {error}",
@@ -135,10 +146,12 @@ def write_backup(storage: FileStorage, backup: Backup) -> None:
             "generation": space.generation,
             "taken_us": space.taken_us,
             "segments": [{**segment._asdict(), "entry": segment.entry._asdict()} for segment in space.segments],
+            **({"erasing": space.erasing} if space.erasing else {}),
         }
         for name, space in sorted(backup.spaces.items())
     }
-    storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces}))
+    aliases = {"aliases": dict(sorted(backup.aliases.items()))} if backup.aliases else {}
+    storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces, **aliases}))
 
 
 def _checked_name(name: str) -> str:
@@ -159,4 +172,6 @@ def _space(content: dict[str, Any]) -> BackedSpace:
         for segment in content["segments"]
     )
     identity = Identity(**content["identity"])
-    return BackedSpace(identity, content["settings"], content["generation"], content["taken_us"], segments)
+    # Backups from before erasures have none.
+    erasing = dict(content.get("erasing", {}))
+    return BackedSpace(identity, content["settings"], content["generation"], content["taken_us"], segments, erasing)

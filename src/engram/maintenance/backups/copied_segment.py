@@ -14,7 +14,7 @@ from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
 from engram.log.records.header import Header
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import MISFIT, Segment, segment_name
+from engram.log.segments.segment import MISFIT, Segment
 from engram.maintenance.backups.backup_file import BackedSegment
 from engram.maintenance.backups.whole_prefix import Part, begins_nonzero
 
@@ -41,7 +41,7 @@ def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, o
         If the segment cannot be read or the copy cannot be written. A sector that cannot be read is such an error,
         because the file is read and not mapped.
     """
-    reader = source.descriptor(segment_name(part.entry.epoch), os.O_RDONLY)
+    reader = source.descriptor(part.entry.name, os.O_RDONLY)
     try:
         writer = target.descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
@@ -49,7 +49,7 @@ def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, o
             while offset < part.end:
                 data = os.pread(reader, min(_CHUNK_BYTES, part.end - offset), offset)
                 if not data:
-                    raise OSError(f"{segment_name(part.entry.epoch)} ends at offset {offset}")
+                    raise OSError(f"{part.entry.name} ends at offset {offset}")
                 _write_all(writer, data, offset)
                 offset += len(data)
                 on_bytes(len(data))
@@ -98,7 +98,8 @@ def check_copy(
         If the copy cannot be opened.
     """
     file = storage.open(name)
-    segment = Segment(part.entry.epoch, file, part.entry.salt, damages, part.entry.format)
+    entry = part.entry
+    segment = Segment(entry.epoch, file, entry.salt, damages, entry.format, entry.revision)
     try:
         if part.entry.format == 1:
             crc = crc32c(segment.memory[: part.end])

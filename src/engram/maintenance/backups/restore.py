@@ -14,12 +14,11 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.identity import new_id
 from engram.log.manifest import Manifest, Mark
-from engram.log.segments.segment import segment_name
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.backups.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
 from engram.maintenance.backups.copied_segment import mismatch
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG
 from engram.maintenance.verify import verify
 from engram.store.directory import check_path
 
@@ -98,7 +97,7 @@ def restore(
                 counter = Counter(on_progress, "restoring", name, space.nbytes)
                 _restore_space(name, space, source.directory(SEGMENTS), target, counter)
                 report.spaces[name] = space.generation
-            target.complete(held.store)
+            target.complete(held.store, held.aliases)
             _check(target, report, on_progress)
             target.publish()
     finally:
@@ -111,7 +110,7 @@ def _restore_space(
     name: str, space: BackedSpace, segments: FileStorage, target: NewDirectory, counter: Counter
 ) -> None:
     storage = target.space(name)
-    log = storage.directory(LOG)
+    log = storage.directory(LOG_DIRECTORY)
     for backed, file in zip(space.segments, space.file_names, strict=True):
         _restore_segment(segments, file, backed, log)
         counter.add(backed.end)
@@ -119,7 +118,9 @@ def _restore_space(
     end = Mark() if last is None else Mark(space.generation, last.entry.epoch, last.end)
     entries = [backed.entry for backed in space.segments]
     identity = space.identity._replace(incarnation=new_id())
-    Manifest(storage, identity, space.settings, entries, (), end._replace(closed=True)).save()
+    manifest = Manifest(storage, identity, space.settings, entries, (), end._replace(closed=True))
+    manifest.save()
+    manifest.go_on_erasing(space.erasing, space.generation)
     target.list_space(name, identity.space, space.generation)
 
 
@@ -130,7 +131,7 @@ def _restore_segment(segments: FileStorage, file: str, backed: BackedSegment, lo
         raise mismatch(file, backed, None) from None
     if (len(data), crc32c(data)) != (backed.end, backed.crc):
         raise mismatch(file, backed, (len(data), crc32c(data)))
-    written = log.create(segment_name(backed.entry.epoch), backed.entry.nbytes)
+    written = log.create(backed.entry.name, backed.entry.nbytes)
     try:
         written.write(0, [data])
         written.sync()

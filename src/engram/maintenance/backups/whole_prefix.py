@@ -10,9 +10,9 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment
+from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import read_segment_header
-from engram.maintenance.found_segments import epochs_in, headers_in, mapped
+from engram.maintenance.found_segments import headers_in, mapped, segments_in
 
 
 class Part(NamedTuple):
@@ -91,7 +91,7 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
 
 
 def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: Damages) -> Segment:
-    segment = Segment(entry.epoch, mapped(storage, entry.epoch), entry.salt, damages, entry.format)
+    segment = Segment(entry.epoch, mapped(storage, entry.name), entry.salt, damages, entry.format, entry.revision)
     if segment.file.size != entry.nbytes:
         what = f"the file has {segment.file.size} bytes where it was made with {entry.nbytes}"
         raise segment.report(min(segment.file.size, entry.nbytes), 0, 0, what).error("truncated_segment")
@@ -107,24 +107,24 @@ def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: 
 
 def _look_at_strangers(storage: Storage, manifest: Manifest, damages: Damages) -> None:
     """Refuse segments that the manifest does not list, as recovery does, but not those that a writer has just added."""
-    listed = {entry.epoch for entry in manifest.segments}
-    for epoch in epochs_in(storage):
-        if epoch in listed:
+    listed = {entry.name for entry in manifest.segments}
+    for epoch, revision in segments_in(storage, manifest):
+        if segment_name(epoch, revision) in listed:
             continue
         try:
-            segment = Segment(epoch, mapped(storage, epoch), 0, damages)
+            segment = Segment(epoch, mapped(storage, segment_name(epoch, revision)), 0, damages, revision=revision)
         except FileNotFoundError:
             # It was never used, and its writer has removed it.
             continue
         # One that holds nothing is only being made. A writer lists it before anything else is written to it, so one
         # that holds something is listed by now, unless it is a stranger.
-        if segment.nonzero_from(segment.begin) >= 0 and not _is_listed(epoch, manifest):
+        if segment.nonzero_from(segment.begin) >= 0 and not _is_listed(segment.name, manifest):
             raise _stranger(segment, manifest)
 
 
-def _is_listed(epoch: int, manifest: Manifest) -> bool:
+def _is_listed(name: str, manifest: Manifest) -> bool:
     """Whether the manifest lists a segment as it is now on the disk."""
-    return any(entry.epoch == epoch for entry in Manifest.read(manifest.storage, "").segments)
+    return any(entry.name == name for entry in Manifest.read(manifest.storage, "").segments)
 
 
 def _stranger(segment: Segment, manifest: Manifest) -> CorruptData:

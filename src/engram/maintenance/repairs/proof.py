@@ -43,11 +43,15 @@ class Proof:
         # For each id, the generation of its newest state; negative if that state is a deletion or cannot be read.
         newest: dict[str, int] = {}
         for found in survey.found:
+            if found.record.kind is RecordKind.PROGRESS:
+                continue
             rescued = rescue(found)
             if found.is_whole and all(rescued.is_readable):
-                first = found.record.first_generation
                 sign = 1 if found.record.kind is RecordKind.OBSERVE else -1
-                newest.update((id, sign * (first + row)) for row, id in enumerate(rescued.ids) if id is not None)
+                generations = (sign * found.record.generations).tolist()
+                newest.update(
+                    (id, generation) for id, generation in zip(rescued.ids, generations, strict=True) if id is not None
+                )
             else:
                 lost += self._look_at_rows(rescued, newest)
         self.lost: list[GenerationRange] = merged(lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,8 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.log import Log
 from engram.log.manifest import Manifest
+from engram.log.records.header import RecordKind
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
@@ -22,11 +24,12 @@ from engram.maintenance.repairs.proof import Proof
 from engram.maintenance.repairs.report import RepairedSpace, RepairReport
 from engram.maintenance.repairs.rewriting import Rewriting
 from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
-from engram.model.spaces import Metric, SpaceConfig
+from engram.model.spaces import METRIC_DEFAULT, Metric, SpaceConfig, Vectors
 from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog
+from engram.store.space_settings import has_policy, policy_in, with_policy
 
 REPORT: Final = "repair.json"
 
@@ -104,7 +107,7 @@ def repair(
             for name in catalogue.names:
                 _repair_space(catalogue, name, target, options, report, on_progress)
             target.storage.replace(REPORT, json.dumps(report.values(), indent=1, ensure_ascii=False).encode())
-            target.complete(catalogue.store_id)
+            target.complete(catalogue.store_id, catalogue.aliases)
             target.publish()
     return report
 
@@ -118,13 +121,13 @@ def _repair_space(
     on_progress: OnProgress,
 ) -> None:
     known = describe(catalogue, name)
-    has_log = known.storage is not None and known.storage.is_directory(LOG)
+    has_log = known.storage is not None and known.storage.is_directory(LOG_DIRECTORY)
     if not has_log and (known.manifest is None or known.manifest.segments):
         report.left_behind[name] = known.error or _lost(name, "its log is missing")
         return
     damages = Damages(name, remembered_max=sys.maxsize)
     try:
-        log = known.storage.directory(LOG) if known.storage is not None else None
+        log = known.storage.directory(LOG_DIRECTORY) if known.storage is not None else None
         found = _survey(log, known, damages, on_progress)
         config = _config(known, found, options)
     except CorruptData as error:
@@ -172,6 +175,9 @@ def _config(known: Described, found: Survey, options: RepairOptions) -> SpaceCon
     if known.config is not None:
         return known.config
     reason = known.error.message if known.error is not None else "its description is lost"
+    vectors = _vectors_in(found)
+    if vectors == "none":
+        return SpaceConfig(known.name, 0, options.metric or METRIC_DEFAULT, vectors=vectors)
     if found.dim == 0:
         raise _lost(known.name, f"{reason}; and there is no record that shows the dimension")
     if options.metric is None:
@@ -180,7 +186,15 @@ def _config(known: Described, found: Survey, options: RepairOptions) -> SpaceCon
             f"{reason}; its vectors have dimension {found.dim}, but nothing shows the metric. Name it, and the "
             "embedder if it had one",
         )
-    return SpaceConfig(known.name, found.dim, options.metric, options.embedder)
+    return SpaceConfig(known.name, found.dim, options.metric, options.embedder, vectors)
+
+
+def _vectors_in(found: Survey) -> Vectors:
+    """Return whether the observations of a space have vectors, as far as its records show it."""
+    observed = [one.record for one in found.found if one.record.kind is RecordKind.OBSERVE]
+    if observed and not found.dim:
+        return "none"
+    return "optional" if any(record.lacks_vectors for record in observed) else "required"
 
 
 def _rewrite(
@@ -197,10 +211,13 @@ def _rewrite(
     proof = Proof(found)
     storage = target.space(config.name)
     identity = Identity(catalogue.store_id, known.space_id or new_id(), new_id())
-    manifest = Manifest(storage, identity, asdict(config))
+    settings = config.settings()
+    if known.manifest is not None and has_policy(known.manifest.settings):
+        settings = with_policy(settings, policy_in(known.manifest.settings))
+    manifest = Manifest(storage, identity, settings)
     manifest.save()
     counter = Counter(on_progress, "writing", config.name, found.nbytes)
-    log = Log.open(storage.directory(LOG), manifest, config.dim)
+    log = Log.open(storage.directory(LOG_DIRECTORY), manifest, config.dim)
     path = Path(target.storage.path) / DIRECTORY / f"{config.name}.jsonl"
     try:
         with SetAside(path) as set_aside:
@@ -213,6 +230,9 @@ def _rewrite(
             space.set_aside, space.set_aside_ids = set_aside.count, len(withheld)
     finally:
         log.close()
+    if known.manifest is not None:
+        # Digests of ids depend on the id of the space, which is still the same.
+        manifest.go_on_erasing(known.manifest.erasing, log.last_generation)
     space.kept = rewriting.kept
     space.generation = log.last_generation
     space.lost, space.lost_ids = proof.lost, proof.lost_ids

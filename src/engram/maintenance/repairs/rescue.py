@@ -12,9 +12,11 @@ from engram.errors import CorruptData
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.maintenance.survey import Found
-from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec
 from engram.model.hit import StoredRow
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.values.expiry import NEVER_US
+from engram.model.values.presence import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Rescued:
 
     def generation(self, row: int) -> int:
         """Return the generation of a row."""
-        return self.record.first_generation + row
+        try:
+            return self.record.generation(row)
+        except CorruptData:
+            return min(self.record.first_generation + row, self.record.last_generation)
 
 
 def rescue(found: Found) -> Rescued:
@@ -45,12 +50,17 @@ def rescue(found: Found) -> Rescued:
     record = found.record
     if found.is_whole:
         try:
-            return Rescued(record, record.ids(), [True] * record.count)
+            return Rescued(record, record.ids(), [bool(len(record.generations))] * record.count)
         except CorruptData:
             # The record became unreadable after it was checked, so treat it as damaged.
             pass
     if record.segment.format == 1:
         # One checksum covers the whole payload, so intact rows cannot be told from damaged ones.
+        return Rescued(record, [None] * record.count, [False] * record.count)
+    try:
+        record.generation(0)
+    except CorruptData:
+        # Without their generations, the rows do not say which of them is newer.
         return Rescued(record, [None] * record.count, [False] * record.count)
     ids = [_id_of(record, row) for row in range(record.count)]
     is_readable = [id is not None and _is_readable(record, row) for row, id in enumerate(ids)]
@@ -66,8 +76,16 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
         If one of the rows is damaged.
     """
     taken = [record.row(row) for row in rows]
-    columns = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
-    return fill_batch([row.id for row in taken], record.vectors(np.arange(rows.start, rows.stop)), columns)
+    columns: dict[str, Any] = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
+    presence = record.vector_presence()
+    if presence is not None:
+        columns["vector_presence"] = presence[rows.start : rows.stop]
+    # As each row says it: what is said of other rows may be damaged.
+    with_text = np.array([row.has_content for row in taken], np.bool_)
+    if not with_text.all():
+        columns["text_presence"] = with_text
+    vectors = spread(record.vectors(np.arange(rows.start, rows.stop)), columns.get("vector_presence"))
+    return fill_batch([row.id for row in taken], vectors, columns)
 
 
 def whole_batch_of(record: Record) -> ObservationBatch:
@@ -78,13 +96,17 @@ def whole_batch_of(record: Record) -> ObservationBatch:
     CorruptData
         If the record is not intact.
     """
-    batch = fill_batch(record.ids(), record.raw_vectors.copy(), record.columns())
+    columns = record.columns()
+    vectors = spread(record.raw_vectors.copy(), columns.get("vector_presence"))
+    batch = fill_batch(record.ids(), vectors, columns)
     # Check after the copies are made, so that the check covers what was copied.
     record.check()
     return batch
 
 
 def _stored(row: StoredRow, spec: ColumnSpec) -> Any:
+    if isinstance(spec, ExpirySpec):
+        return NEVER_US if row.expires_us is None else row.expires_us
     # As it is stored, because metadata may be a text that this version cannot read.
     return row.metadata_json if isinstance(spec, MetadataSpec) else getattr(row, spec.attribute)
 

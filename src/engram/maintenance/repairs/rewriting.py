@@ -10,6 +10,7 @@ from typing import Final
 from engram.log.log import Log
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.maintenance.repairs.rescue import Rescued, batch_of, rescue, whole_batch_of
 from engram.maintenance.repairs.set_aside import SetAside
 from engram.maintenance.survey import Found
@@ -64,7 +65,10 @@ class Rewriting:
         OSError
             If the file of withheld observations cannot be written.
         """
-        entries = list(self._entries(rescue(found)))
+        if found.record.kind is RecordKind.PROGRESS:
+            entries = [_progress_of(found.record)] if found.is_whole else []
+        else:
+            entries = list(self._entries(rescue(found)))
         if entries:
             self._log.append(entries, gaps=True)
         self._unsynced += found.record.nbytes
@@ -110,6 +114,7 @@ class Rewriting:
 
     def _entry(self, rescued: Rescued, rows: range, fate: _Fate) -> LogEntry:
         record = rescued.record
+        generations = record.generations[rows.start : rows.stop]
         is_observed = record.kind is RecordKind.OBSERVE and fate is _Fate.KEPT
         batch = None
         if is_observed:
@@ -124,4 +129,11 @@ class Rewriting:
             first_sequence=record.first_sequence + rows.start if record.session else 0,
             committed_us=record.committed_us,
             writer=record.writer,
+            generations=generations if int(generations[-1] - generations[0]) >= len(rows) else None,
         )
+
+
+def _progress_of(record: Record) -> LogEntry:
+    return LogEntry(
+        RecordKind.PROGRESS, record.last_generation, committed_us=record.committed_us, progress=record.progress()
+    )

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from engram.log.records.record import Record
-from engram.model.columns import COLUMNS, TimeSpec
+from engram.model.columns import COLUMNS, ExpirySpec, TextSpec, TimeSpec
 
 DIRECTORY: Final = "set-aside"
 
@@ -56,18 +56,20 @@ class SetAside:
         OSError
             If the file cannot be written.
         """
-        found = record.row(row)
+        found, vector = record.row(row), record.vector(row)
         values: dict[str, Any] = {
             "id": found.id,
-            "generation": record.first_generation + row,
-            "embedding": record.vector(row).tolist(),
+            "generation": record.generation(row),
+            "embedding": None if vector is None else vector.tolist(),
         }
         for spec in COLUMNS:
             value = getattr(found, spec.attribute)
+            if isinstance(spec, TextSpec) and not found.has_content:
+                value = None
             # Metadata that an earlier version stored and that cannot be read are empty here. `engram ingest` would
             # refuse their text.
-            if value or not spec.optional:
-                values[spec.field] = value / 1e6 if isinstance(spec, TimeSpec) else value
+            if value or not spec.optional or (value is not None and spec.dtype is not None):
+                values[spec.field] = value / 1e6 if isinstance(spec, TimeSpec | ExpirySpec) else value
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8")

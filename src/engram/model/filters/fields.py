@@ -135,6 +135,16 @@ class OwnNumber(_Ordered):
     __slots__ = ()
 
 
+class OwnExpiry(_Ordered):
+    """When observations expire, by which to filter; those that never expire meet no comparison but ``!=``."""
+
+    __slots__ = ()
+
+    def exists(self) -> Comparison:
+        """Return the condition that the observation expires at some time."""
+        return compared(self._subject, "exists")
+
+
 class OwnId:
     """The ids of observations, by which to filter."""
 
@@ -154,6 +164,10 @@ class OwnId:
     def not_in(self, ids: Iterable[str]) -> Comparison:
         """Return the condition that the id is none of `ids`."""
         return compared(_own("id"), "not_in", ids)
+
+    def starts_with(self, text: str) -> Comparison:
+        """Return the condition that the id starts with `text`."""
+        return compared(_own("id"), "prefix", text)
 
 
 class OwnTags:
@@ -185,9 +199,11 @@ class OwnAttributes:
         As observed, in [0, 1].
     observed_at
         When it was observed; compared with a `Moment`, such as a datetime.
+    expires_at
+        When it expires, if it does; compared with a `Moment`.
     """
 
-    __slots__ = ("confidence", "id", "importance", "observed_at", "tags")
+    __slots__ = ("confidence", "expires_at", "id", "importance", "observed_at", "tags")
 
     def __init__(self) -> None:
         self.id: Final = OwnId()
@@ -195,6 +211,7 @@ class OwnAttributes:
         self.confidence: Final = OwnNumber(Subject("confidence"))
         self.importance: Final = OwnNumber(Subject("importance"))
         self.observed_at: Final = OwnNumber(Subject("observed_at"))
+        self.expires_at: Final = OwnExpiry(Subject("expires_at"))
 
     def __repr__(self) -> str:
         return "Own"

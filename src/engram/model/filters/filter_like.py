@@ -56,3 +56,16 @@ def as_condition(filter: FilterLike | None) -> Condition:
     """
     made = as_filter(filter)
     return made if isinstance(made, Condition) else lowered(made)
+
+
+def both(one: Filter | Condition, other: Filter | Condition) -> Filter | Condition:
+    """Return the filter that lets pass what passes two; one of them as it is, if the other lets everything pass.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``filter_size``, if they are too large together.
+    """
+    if other.is_open:
+        return one
+    return other if one.is_open else as_condition(one) & as_condition(other)

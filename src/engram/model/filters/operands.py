@@ -13,7 +13,7 @@ import numpy as np
 
 from engram.errors import InvalidInput
 from engram.model.filters.size import too_large
-from engram.model.filters.subjects import LISTED, OPERATORS_OF, ORDERS, VALUELESS, Operator, Subject
+from engram.model.filters.subjects import LISTED, OPERATORS_OF, ORDERS, TIMES, VALUELESS, Operator, Subject
 from engram.model.limits import FILTER_VALUES_MAX
 from engram.model.times import TIME_MAX_US, TIME_MIN_US, as_time_us, iso_time
 from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
@@ -86,14 +86,14 @@ def refused(message: str, field: str, limit: object, value: object) -> InvalidIn
 
 def _operand(subject: Subject, operator: Operator, value: object, field: str) -> Operand:
     if isinstance(value, np.datetime64 | date):
-        if subject.attribute not in (None, "observed_at"):
+        if subject.attribute is not None and subject.attribute not in TIMES:
             raise _wrong(subject, field, value, "a text" if subject.attribute in ("id", "tags") else "a number")
         if operator in ("prefix", "contains"):
             raise _wrong(subject, field, value, "a text")
         return Instant(as_time_us(value, field))
     if isinstance(value, np.generic):
         value = value.item()
-    if subject.attribute == "observed_at":
+    if subject.attribute in TIMES:
         return value if isinstance(value, Instant) else Instant(as_time_us(cast("Any", value), field))
     if subject.attribute in ("id", "tags"):
         if not isinstance(value, str):

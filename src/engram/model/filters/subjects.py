@@ -12,7 +12,7 @@ from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX
 from engram.model.values.scalars import as_text, shown
 
-Attribute = Literal["id", "tags", "confidence", "importance", "observed_at"]
+Attribute = Literal["id", "tags", "confidence", "importance", "observed_at", "expires_at"]
 ATTRIBUTES: Final[tuple[Attribute, ...]] = get_args(Attribute)
 Operator = Literal[
     "eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "exists", "is_null", "prefix", "contains", "any", "all", "none"
@@ -28,13 +28,17 @@ VALUELESS: Final[frozenset[str]] = frozenset({"exists", "is_null"})
 _NUMERIC: Final[tuple[Operator, ...]] = ("eq", "ne", "lt", "le", "gt", "ge")
 OPERATORS_OF: Final[dict[Attribute | None, tuple[Operator, ...]]] = {
     None: OPERATORS[:-3],
-    "id": ("eq", "ne", "in", "not_in"),
+    "id": ("eq", "ne", "in", "not_in", "prefix"),
     "tags": ("any", "all", "none"),
     "confidence": _NUMERIC,
     "importance": _NUMERIC,
     "observed_at": _NUMERIC,
+    "expires_at": (*_NUMERIC, "exists"),
 }
 """The operators of each attribute; None stands for the metadata."""
+
+TIMES: Final[frozenset[Attribute | None]] = frozenset({"observed_at", "expires_at"})
+"""The attributes that are times."""
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 # Words that mean something else in the text of a filter.

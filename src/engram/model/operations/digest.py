@@ -13,6 +13,7 @@ import numpy as np
 
 from engram.model.columns import COLUMNS, MetadataSpec, TimeSpec
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Request
 
 # It says which request is repeated, and nothing about what it asks for.
@@ -44,6 +45,8 @@ def _feed(add: Callable[[Any], None], value: object) -> None:
         add(np.ascontiguousarray(value).data)
     elif isinstance(value, ObservationBatch):
         _feed_batch(add, value)
+    elif isinstance(value, ObservationChanges):
+        _feed_changes(add, value)
     else:
         _feed_parts(add, value)
 
@@ -51,7 +54,9 @@ def _feed(add: Callable[[Any], None], value: object) -> None:
 def _feed_parts(add: Callable[[Any], None], value: object) -> None:
     name = type(value).__name__
     if dataclasses.is_dataclass(value):
-        fields = [field.name for field in dataclasses.fields(value) if field.compare and field.name != _KEY]
+        # What is private follows from the rest.
+        fields = [field.name for field in dataclasses.fields(value) if field.compare and field.name[0] != "_"]
+        fields = [name for name in fields if name != _KEY]
         parts: list[Any] = [part for field in fields for part in (field, getattr(value, field))]
     elif isinstance(value, Mapping):
         name, parts = "m", [part for key in sorted(value) for part in (key, value[key])]
@@ -75,8 +80,27 @@ def _feed_batch(add: Callable[[Any], None], batch: ObservationBatch) -> None:
             column = None
         elif isinstance(spec, MetadataSpec) and column is not None:
             column = [_canonical(text) for text in column]
-        if spec.optional and column is not None and not any(column):
+        if spec.optional and spec.dtype is None and column is not None and not any(column):
             column = None
+        _feed(add, column)
+    # Nothing of it in a batch as most are, whose digest stays what it was.
+    for name in ("vector_presence", "text_presence"):
+        presence = getattr(batch, name)
+        if presence is not None:
+            _part(add, b"n", name.encode())
+            _feed(add, presence)
+    if not batch.embeds:
+        _part(add, b"n", b"embeds")
+
+
+def _feed_changes(add: Callable[[Any], None], changes: ObservationChanges) -> None:
+    _feed(add, list(changes.ids))
+    _feed(add, changes.vectors)
+    for spec in COLUMNS:
+        # Unlike in a batch, what is not named is something else than what is empty.
+        column = changes.columns.get(spec.name)
+        if isinstance(spec, MetadataSpec) and column is not None:
+            column = [_canonical(text) for text in column]
         _feed(add, column)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
+from engram.errors import InvalidInput
 from engram.model.operations.action import Action
 
 Result = TypeVar("Result")
@@ -13,14 +14,31 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Request(Generic[Result_co]):
-    """The request of an operation that answers with a `Result_co`: a dataclass of `requests.py`."""
+    """The request of an operation that answers with a `Result_co`: a dataclass of `requests.py`.
+
+    Attributes
+    ----------
+    by_alias
+        Whether the name of its space may be an alias, which then stands for the space. Otherwise the request is about
+        the name itself.
+    """
 
     __slots__ = ()
+    by_alias: ClassVar[bool] = True
 
     @property
     def space_name(self) -> str | None:
         """Name of the space that the request is about; None if it is about the server as a whole."""
         return getattr(self, "space", None)
+
+    @property
+    def further_spaces(self) -> tuple[str, ...]:
+        """Further names that the request is about, each of which its action must be allowed for, too."""
+        return ()
+
+    def for_space(self, name: str) -> Self:
+        """Return the same request about the space called `name`."""
+        return cast("Self", replace(cast("Any", self), space=name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,8 @@ class Operation(Generic[Result]):
         Whether the operation changes what is stored.
     or_actions
         Further actions, each of which also permits the operation.
+    names_space
+        Whether the space must be named. Elsewhere, no name means the default space, which nobody drops by mistake.
     """
 
     name: str
@@ -75,3 +95,21 @@ class Operation(Generic[Result]):
     streams: bool = False
     writes: bool = False
     or_actions: tuple[Action, ...] = ()
+    names_space: bool = False
+
+
+def check_space_is_named(operation: Operation[Any], space: str | None) -> None:
+    """Check that a request names its space, if the operation wants that; no name means the default space elsewhere.
+
+    Raises
+    ------
+    InvalidInput
+        If it has to, and does not.
+    """
+    if operation.names_space and not space:
+        raise InvalidInput(
+            f"{operation.name} wants to be told a name; none does not mean the default space here",
+            code="missing_field",
+            field="space",
+            limit="a name",
+        )

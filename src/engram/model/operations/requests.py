@@ -7,15 +7,22 @@ such as the dimension of a vector, is checked where the request is answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
+from engram.model.limits import CUES_MAX
+from engram.model.many.cue_list import too_many_cues
+from engram.model.many.many_query import ManyQuery
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.observations import ObservationBatch
+from engram.model.operations.conditions import as_expected
 from engram.model.operations.deletions import check_deleting
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
@@ -28,7 +35,7 @@ from engram.model.values.scalars import as_flag
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observe(Request[Ack]):
-    """Store observations outside of a session, as a whole or not at all.
+    """Store observations outside of a session, as a whole or not at all; with conditions, only if all of them hold.
 
     Parameters
     ----------
@@ -41,12 +48,26 @@ class Observe(Request[Ack]):
     idempotency_key
         A text of the caller's choice for this write; the same write with the same key gets the first answer again.
         Empty for none.
+    expected_generations
+        The generation that the live version of each id must have, 0 for an id that must not be alive; each id once.
+        None for no conditions.
+
+    Raises
+    ------
+    InvalidInput
+        If there is not one expected generation for each id, or an id that has one occurs twice.
     """
 
     space: str
     batch: ObservationBatch
     priority: Priority = Priority.NORMAL
     idempotency_key: str = ""
+    expected_generations: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.expected_generations is not None:
+            expected = as_expected(self.expected_generations, self.batch.ids)
+            object.__setattr__(self, "expected_generations", expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +126,34 @@ class Delete(Request[Deletion]):
 
 
 @dataclass(frozen=True, slots=True)
+class Erase(Request[ErasureReceipt]):
+    """Delete observations, and remove all that was ever written under their ids from every file of a space.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    ids
+        The ids, up to 10 000.
+    idempotency_key
+        A text of the caller's choice for this write; the same write with the same key gets the first answer again.
+        Empty for none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are too many ids.
+    """
+
+    space: str
+    ids: Sequence[str]
+    idempotency_key: str = ""
+
+    def __post_init__(self) -> None:
+        check_id_count(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
 class Get(Request[Hits]):
     """Look up observations by their ids, all at one generation. An id that does not exist is left out.
 
@@ -149,6 +198,31 @@ class Recall(Request[Recalled]):
 
     space: str
     query: RecallQuery
+
+
+@dataclass(frozen=True, slots=True)
+class RecallMany(Request[ManyRecalled]):
+    """Find what best matches each of many cues, all as of one snapshot, answered as a whole.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    query
+        What is searched for, up to 10 000 cues, and how.
+
+    Raises
+    ------
+    InvalidInput
+        If there are too many cues.
+    """
+
+    space: str
+    query: ManyQuery
+
+    def __post_init__(self) -> None:
+        if len(self.query.cues) > CUES_MAX:
+            raise too_many_cues(len(self.query.cues))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +303,10 @@ class CreateSpace(Request[SpaceStatus]):
     def space(self) -> str:
         """Name of the space."""
         return self.config.name
+
+    def for_space(self, name: str) -> Self:
+        """Return the same request about the space called `name`."""
+        return replace(self, config=replace(self.config, name=name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from engram.errors import InvalidInput
-from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import ANSWER_HITS_MAX, MESSAGE_BYTES_MAX
 from engram.model.operations.status import SpaceStatus, UnsoundSpace
 from engram.model.scans.facets import Facets
 
@@ -22,6 +22,30 @@ def result_too_large(result: object, nbytes: int) -> InvalidInput:
         f"the {which} are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}{advice}",
         code=RESULTS_BYTES,
         field="limit" if is_of_facets else "",
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
+
+
+def too_many_hits(hits: int, cues: int) -> InvalidInput:
+    """Return the error that `cues` cues have found too many hits for one answer. Retrying does not help."""
+    return InvalidInput(
+        f"the first {cues} cues have {hits} hits, and an answer has at most {ANSWER_HITS_MAX}: ask for fewer cues at "
+        "once, or a smaller k",
+        code=RESULTS_BYTES,
+        field="cues",
+        limit=ANSWER_HITS_MAX,
+        value=hits,
+    )
+
+
+def answer_too_large(nbytes: int, cues: int) -> InvalidInput:
+    """Return the error that the hits of `cues` cues are too large for one answer. Retrying does not help."""
+    return InvalidInput(
+        f"the hits of the first {cues} cues are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: ask for "
+        "fewer cues at once, or a smaller k",
+        code=RESULTS_BYTES,
+        field="cues",
         limit=MESSAGE_BYTES_MAX,
         value=nbytes,
     )

@@ -109,7 +109,7 @@ class CountFacets(Request[Facets]):
     keys
         Keys of the metadata, at their top level; with `fields`, up to 64.
     fields
-        Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
+        Any of ``"tags"``, ``"time_us"``, ``"confidence"``, ``"importance"`` and ``"keys"``: which keys there are.
     filter
         Conditions that every observation meets.
     limit

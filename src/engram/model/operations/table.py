@@ -6,7 +6,20 @@ from typing import Any, Final
 
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.action import Action
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import (
+    AliasChanged,
+    AliasList,
+    DropAlias,
+    DropSpace,
+    ListAliases,
+    RenameSpace,
+    SetAlias,
+    SpaceDropped,
+    SpaceRenamed,
+)
 from engram.model.operations.operation import Operation, Route
 from engram.model.operations.requests import (
     Count,
@@ -14,30 +27,43 @@ from engram.model.operations.requests import (
     Delete,
     DescribeServer,
     DescribeSpace,
+    Erase,
     Get,
     ListSpaces,
     Observe,
     Recall,
+    RecallMany,
     StreamRecall,
     TakeSnapshot,
 )
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.status import ServerStatus, SpaceStatus
+from engram.model.operations.updates import Update
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
 
 _SPACES: Final = "/api/v1/spaces"
 _SPACE: Final = f"{_SPACES}/{{space}}"
+_ALIASES: Final = "/api/v1/aliases"
 
 OBSERVE: Final = Operation(
     "observe",
     Observe,
     Ack,
     Action.OBSERVE,
-    "Store one observation or many; they are durable and recallable when this answers.",
+    "Store one observation or many, perhaps on conditions; they are durable and recallable when this answers.",
     (Route("POST", f"{_SPACE}/observations"),),
+    writes=True,
+)
+UPDATE: Final = Operation(
+    "update",
+    Update,
+    Ack,
+    Action.OBSERVE,
+    "Change fields of observations; what is not named stays.",
+    (Route("POST", f"{_SPACE}/update"),),
     writes=True,
 )
 DELETE: Final = Operation(
@@ -56,6 +82,15 @@ CLEAR: Final = Operation(
     Action.FORGET,
     "Delete all observations of a space.",
     (Route("POST", f"{_SPACE}/clear"),),
+    writes=True,
+)
+ERASE: Final = Operation(
+    "erase",
+    Erase,
+    ErasureReceipt,
+    Action.FORGET,
+    "Remove all that was ever written under some ids from every file of a space.",
+    (Route("POST", f"{_SPACE}/erase"),),
     writes=True,
 )
 GET: Final = Operation(
@@ -89,6 +124,14 @@ RECALL: Final = Operation(
     Action.RECALL,
     "Return what best matches a cue, best first.",
     (Route("POST", f"{_SPACE}/recall"),),
+)
+RECALL_MANY: Final = Operation(
+    "recall_many",
+    RecallMany,
+    ManyRecalled,
+    Action.RECALL,
+    "Return what best matches each of many cues, best first, all as of one snapshot.",
+    (Route("POST", f"{_SPACE}/recall_many"),),
 )
 RECALL_STREAM: Final = Operation(
     "recall_stream",
@@ -124,6 +167,54 @@ CREATE_SPACE: Final = Operation(
     (Route("PUT", _SPACE),),
     writes=True,
 )
+DROP_SPACE: Final = Operation(
+    "drop_space",
+    DropSpace,
+    SpaceDropped,
+    Action.DROP,
+    "Drop a space with all that is in it, and its aliases.",
+    (Route("DELETE", _SPACE),),
+    writes=True,
+    names_space=True,
+)
+RENAME_SPACE: Final = Operation(
+    "rename_space",
+    RenameSpace,
+    SpaceRenamed,
+    Action.NAME,
+    "Give a space another name.",
+    (Route("POST", f"{_SPACE}/rename"),),
+    writes=True,
+    names_space=True,
+)
+SET_ALIAS: Final = Operation(
+    "set_alias",
+    SetAlias,
+    AliasChanged,
+    Action.NAME,
+    "Let a name mean a space from now on.",
+    (Route("PUT", f"{_ALIASES}/{{space}}"),),
+    writes=True,
+    names_space=True,
+)
+DROP_ALIAS: Final = Operation(
+    "drop_alias",
+    DropAlias,
+    AliasChanged,
+    Action.NAME,
+    "Drop an alias; its space stays as it is.",
+    (Route("DELETE", f"{_ALIASES}/{{space}}"),),
+    writes=True,
+    names_space=True,
+)
+ALIASES: Final = Operation(
+    "aliases",
+    ListAliases,
+    AliasList,
+    Action.DESCRIBE,
+    "Name the aliases of all spaces.",
+    (Route("GET", _ALIASES),),
+)
 SPACE: Final = Operation(
     "space",
     DescribeSpace,
@@ -155,16 +246,24 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
     operation.name: operation
     for operation in (
         OBSERVE,
+        UPDATE,
         DELETE,
         CLEAR,
+        ERASE,
         GET,
         SCAN,
         FACETS,
         RECALL,
+        RECALL_MANY,
         RECALL_STREAM,
         COUNT,
         SNAPSHOT,
         CREATE_SPACE,
+        DROP_SPACE,
+        RENAME_SPACE,
+        SET_ALIAS,
+        DROP_ALIAS,
+        ALIASES,
         SPACE,
         SPACES,
         STATUS,

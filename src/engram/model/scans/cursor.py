@@ -15,6 +15,8 @@ from engram.model.filters.filter import Filter
 
 CURSOR_CHARACTERS_MAX: Final = 16_384
 _VERSION: Final = 1
+# Of a scan that hides what is due.
+_VERSION_DUE: Final = 2
 _DIGEST_BYTES: Final = 8
 _HALF_ID: Final = 16
 
@@ -32,6 +34,8 @@ class Cursor(NamedTuple):
         Digest of the filter, the order and the direction.
     key
         What the last observation is ordered by: its generation, its time in microseconds and generation, or its id.
+    due_us
+        What was due at this time, when the scan began, is not in it; 0: the generation alone counts.
     """
 
     space: str
@@ -39,15 +43,21 @@ class Cursor(NamedTuple):
     generation: int
     scan: str
     key: tuple[int] | tuple[int, int] | tuple[str]
+    due_us: int = 0
 
 
 _KINDS: Final[dict[str, list[type]]] = {"generation": [int], "time": [int, int], "id": [str]}
 _FORM: Final = [int, str, str, int, str, list]
+_FORMS: Final = {_VERSION: _FORM, _VERSION_DUE: [*_FORM, int]}
 
 
-def encode_cursor(space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...]) -> str:
+def encode_cursor(
+    space: str, incarnation: str, generation: int, scan: str, key: tuple[Any, ...], due_us: int = 0
+) -> str:
     """Return the text of a cursor; the parameters are those of `Cursor`, with whole ids."""
-    form = [_VERSION, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key)]
+    due: list[int] = [due_us] if due_us else []
+    version = _VERSION_DUE if due else _VERSION
+    form = [version, space[:_HALF_ID], incarnation[:_HALF_ID], generation, scan, list(key), *due]
     return base64.urlsafe_b64encode(json.dumps(form, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
@@ -62,13 +72,13 @@ def decode_cursor(text: str) -> Cursor:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         form = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        is_cursor = isinstance(form, list) and list(map(type, form)) == _FORM and form[0] == _VERSION
-    except (ValueError, RecursionError):
+        is_cursor = isinstance(form, list) and type(form[0]) is int and _FORMS.get(form[0]) == list(map(type, form))
+    except (ValueError, IndexError, RecursionError):
         is_cursor = False
     if not is_cursor:
         raise _refused("it is none that a scan of this version has given", text)
-    _, space, incarnation, generation, scan, key = form
-    return Cursor(space, incarnation, generation, scan, tuple(key))
+    _, space, incarnation, generation, scan, key, *due_us = form
+    return Cursor(space, incarnation, generation, scan, tuple(key), *due_us)
 
 
 def check_cursor(cursor: Cursor, space: str, incarnation: str, scan: str, order: str) -> None:

@@ -10,8 +10,10 @@ ORDERS: Final[tuple[str, ...]] = get_args(Order)
 
 PAGE_SIZE_DEFAULT: Final = 1000
 FACET_VALUES_DEFAULT: Final = 100
-FACET_FIELDS: Final = ("tags", "time_us", "confidence", "importance")
-"""What of an observation has facets, beside the keys of its metadata; named as the attributes of `Hit`."""
+KEYS: Final = "keys"
+"""The facet whose values are the keys of the metadata, at their top level."""
+FACET_FIELDS: Final = ("tags", "time_us", "confidence", "importance", KEYS)
+"""What has facets beside the values under the keys of the metadata; all but the last are attributes of `Hit`."""
 
 
 class SnapshotScanOptions(TypedDict, total=False):

@@ -18,13 +18,22 @@ class ScanPage(Hits):
         Whether observations were left out because their stored bytes are damaged.
     cursor
         A text by which the next page is asked for; empty for the last page.
+    due_us
+        What was due at this time is not in the scan, microseconds since 1970 UTC; 0 if the generation alone counts, or
+        if this is not known, as to a client.
     """
 
     def __init__(
-        self, hits: Iterable[Hit] = (), generation: int = 0, incomplete: bool = False, cursor: str = ""
+        self,
+        hits: Iterable[Hit] = (),
+        generation: int = 0,
+        incomplete: bool = False,
+        cursor: str = "",
+        due_us: int = 0,
     ) -> None:
         super().__init__(hits, generation, incomplete)
         self.cursor = cursor
+        self.due_us = due_us
 
 
 class FoundHits(list[Hit | None]):

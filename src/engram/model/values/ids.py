@@ -1,4 +1,4 @@
-"""The ids of a call that deletes or looks up: one check, for every home and at every server."""
+"""The ids of a call: one check for every home and at every server, also that none occurs twice where none may."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.values.scalars import as_text
+from engram.model.values.scalars import as_text, shown
 from engram.model.values.sequences import as_list
 
 
@@ -33,3 +33,21 @@ def check_id_count(ids: Sequence[str]) -> None:
             limit=f"0..{BATCH_COUNT_MAX}",
             value=len(ids),
         )
+
+
+def check_distinct_ids(ids: Sequence[str]) -> None:
+    """Raise `InvalidInput` (code ``duplicate_id``), naming the row, if one of `ids`, which are texts, occurs twice."""
+    if len(set(ids)) == len(ids):
+        return
+    seen: set[str] = set()
+    for row, id in enumerate(ids):
+        if id in seen:
+            named = shown(id, with_type=False)
+            raise InvalidInput(
+                f"id {named} occurs twice, and only one of the two can hold; name each id once",
+                code="duplicate_id",
+                field=f"ids[{row}]",
+                limit="once",
+                value=named,
+            )
+        seen.add(id)

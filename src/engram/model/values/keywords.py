@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from engram.errors import InvalidInput
 from engram.model.columns import check_keywords
 
-# The fields of a `Cue`, none of which is an argument of a call that takes a cue.
+# The fields of a `Cue`, none of which is an argument of a call that takes cues, but for the filter of many cues.
 _OF_A_CUE: Final = frozenset({"vector", "text", "by", "filter", "score_min"})
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,9 +117,9 @@ def _before(function: Callable[..., Any], change: _Change) -> Callable[..., Any]
 
 
 def _known(keywords: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    if "cue" in known:
+    if "cue" in known or "cues" in known:
         for name in keywords:
-            if name in _OF_A_CUE:
+            if name in _OF_A_CUE and name not in known:
                 raise InvalidInput(
                     f"{name} belongs to the cue; pass Cue(..., {name}=...)",
                     code="unknown_argument",

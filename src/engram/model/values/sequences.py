@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
+from engram.model.values.masked import is_masked
 from engram.model.values.scalars import as_text, is_utf8, shown
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
             # The conversion calls methods of the caller's objects, which may raise anything.
             raise _invalid(field, f"cannot be read as {wanted}: {error}", wanted, type(values).__name__) from error
     array = cast("NDArray[Any]", values)
-    if isinstance(array, np.ma.MaskedArray):
+    if is_masked(array):
         raise _invalid(field, "are a masked array; pass array.filled(...) or leave the rows out", wanted, "masked")
     if array.ndim != 1:
         raise _invalid(field, f"have shape {array.shape}; pass one of {wanted} for each row", (count,), array.shape)
@@ -161,7 +162,7 @@ def check_array(name: str, column: object, dtype: type[np.generic], ndim: int) -
     InvalidInput
         With code ``invalid_column``, naming the column.
     """
-    if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
+    if not isinstance(column, np.ndarray) or is_masked(column):
         came = type(column).__name__
     elif column.dtype != dtype or column.ndim != ndim or not column.flags.c_contiguous:
         came = f"{column.dtype} of shape {column.shape}{'' if column.flags.c_contiguous else ', not contiguous'}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.spaces import DIRECTIONAL_METRICS, SpaceConfig
+from engram.model.spaces import DIRECTIONAL_METRICS, Metric, SpaceConfig
+from engram.model.values.masked import is_masked
 
 # Squared norms above the maximum would overflow float32 arithmetic downstream. Below the minimum, a direction loses all
 # precision.
@@ -124,7 +126,7 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
     return query
 
 
-def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
+def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig, rows: NDArray[np.int64] | None = None) -> None:
     """Check that each row of `vectors` can be stored in the space and searched for.
 
     Parameters
@@ -133,6 +135,8 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
         float32, shape ``(n, dim)``.
     config
         Settings of the space.
+    rows
+        Which rows of a batch they are of, where some rows have none; None: all.
 
     Raises
     ------
@@ -141,33 +145,65 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
         square, or is a zero vector under a metric that compares directions.
     """
     if vectors.ndim != 2 or vectors.shape[1] != config.dim:
-        got = vectors.shape[-1] if vectors.ndim else 0
-        raise InvalidInput(
-            f"embedding has dimension {got} where space {config.name!r} has {config.dim}",
-            code="dimension_mismatch",
-            field="embedding",
-            limit=config.dim,
-            value=got,
-        )
+        raise wrong_dimension("embedding", vectors.shape[-1] if vectors.ndim else 0, config)
+    row = _first_unfit(vectors, config.metric)
+    if row is not None:
+        place = row if rows is None else int(rows[row])
+        raise _unfit(vectors[row], config.metric, f"embedding {place}", f"embedding[{place}]")
+
+
+def check_cues(vectors: NDArray[np.float32], rows: Sequence[int], config: SpaceConfig) -> None:
+    """Check that the space, whose dimension they have, can be searched with the vectors of cues.
+
+    Parameters
+    ----------
+    vectors
+        float32, shape ``(n, dim)``.
+    rows
+        Which of the caller's cues they are of, one for each.
+    config
+        Settings of the space.
+
+    Raises
+    ------
+    InvalidInput
+        As `check_vectors`, naming the cue.
+    """
+    row = _first_unfit(vectors, config.metric)
+    if row is not None:
+        place = f"cues[{rows[row]}]"
+        raise _unfit(vectors[row], config.metric, place, place)
+
+
+def wrong_dimension(field: str, got: int, config: SpaceConfig) -> InvalidInput:
+    """Return the error for a vector of another dimension than the space's."""
+    return InvalidInput(
+        f"{field} has dimension {got} where space {config.name!r} has {config.dim}",
+        code="dimension_mismatch",
+        field=field,
+        limit=config.dim,
+        value=got,
+    )
+
+
+def _first_unfit(vectors: NDArray[np.float32], metric: Metric) -> int | None:
     # One pass detects NaN, Inf, overflow and zero vectors at once, because each of them shows in the squared norm.
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     good = squared <= _SQUARED_NORM_MAX
-    if config.metric in DIRECTIONAL_METRICS:
+    if metric in DIRECTIONAL_METRICS:
         good &= squared >= _SQUARED_NORM_MIN_DIRECTED
-    if not good.all():
-        raise _unfit(vectors, int(np.argmin(good)), config.metric)
+    return None if good.all() else int(np.argmin(good))
 
 
-def _unfit(vectors: NDArray[np.float32], row: int, metric: str) -> InvalidInput:
-    vector = vectors[row]
+def _unfit(vector: NDArray[np.float32], metric: str, what: str, field: str) -> InvalidInput:
     finite = np.isfinite(vector)
     if not finite.all():
         column = int(np.argmin(finite))
         return InvalidInput(
-            f"embedding {row} holds {vector[column]} at position {column}; every number must be finite",
+            f"{what} holds {vector[column]} at position {column}; every number must be finite",
             code="not_finite",
-            field=f"embedding[{row}][{column}]",
+            field=f"{field}[{column}]",
             limit="finite",
             value=vector[column],
         )
@@ -175,16 +211,16 @@ def _unfit(vectors: NDArray[np.float32], row: int, metric: str) -> InvalidInput:
     if norm > 1.0:
         limit = f"norm <= {_SQUARED_NORM_MAX**0.5:g}"
         return InvalidInput(
-            f"embedding {row} has the norm {norm:g}, which float32 cannot square; it must have a {limit}",
+            f"{what} has the norm {norm:g}, which float32 cannot square; it must have a {limit}",
             code="vector_norm",
-            field=f"embedding[{row}]",
+            field=field,
             limit=limit,
             value=norm,
         )
     return InvalidInput(
-        f"embedding {row} is a zero vector (norm {norm:g}), which has no direction for the {metric} metric",
+        f"{what} is a zero vector (norm {norm:g}), which has no direction for the {metric} metric",
         code="zero_vector",
-        field=f"embedding[{row}]",
+        field=field,
         limit=f"norm >= {_SQUARED_NORM_MIN_DIRECTED**0.5:g}",
         value=norm,
     )
@@ -192,9 +228,7 @@ def _unfit(vectors: NDArray[np.float32], row: int, metric: str) -> InvalidInput:
 
 def _is_masked(values: Any) -> bool:
     # When NumPy joins masked rows into one array, it drops their masks.
-    return isinstance(values, np.ma.MaskedArray) or (
-        isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values)
-    )
+    return is_masked(values) or (isinstance(values, list | tuple) and any(map(is_masked, values)))
 
 
 def _unreadable(field: str, what: str, reason: str, value: object) -> InvalidInput:

@@ -8,12 +8,12 @@ import resource
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from engram.store.resting.open_limit import files_kept
+
 if TYPE_CHECKING:
     from engram.server.options import ServerOptions
 
 CONNECTIONS_DEFAULT: Final = 8192
-KEPT_MIN: Final = 256
-"""Descriptors that connections leave to the files of the store and to the process itself, if it may have twice that."""
 
 # Where nothing limits the descriptors.
 _UNLIMITED: Final = 1 << 20
@@ -60,14 +60,14 @@ def divided(options: ServerOptions, descriptors: int) -> TransportConnections:
     gRPC counts its connections itself and asks nobody, so each transport has a part of its own. HTTP has what
     ``http_connections_max`` says, but no more than half.
     """
-    every = max(2, min(options.connections_max or CONNECTIONS_DEFAULT, descriptors - _kept(descriptors)))
+    every = max(2, min(options.connections_max or CONNECTIONS_DEFAULT, descriptors - files_kept(descriptors)))
     http = min(options.http_connections_max, every // 2) if options.http else 0
     return TransportConnections(every - http, http)
 
 
 def refused_max(descriptors: int) -> int:
     """Return how many connections too many may be open until they are told so; they take of what is left to files."""
-    return min(_REFUSED_MAX, _kept(descriptors) // 4)
+    return min(_REFUSED_MAX, files_kept(descriptors) // 4)
 
 
 def addresses_count(host: str) -> int:
@@ -78,7 +78,3 @@ def addresses_count(host: str) -> int:
         # Whoever listens there says what is wrong with it.
         return 1
     return len({address for *_, address in found}) or 1
-
-
-def _kept(descriptors: int) -> int:
-    return min(max(KEPT_MIN, descriptors // 4), descriptors // 2)

@@ -42,7 +42,7 @@ def _counting(space: SpaceEngine, request: Count, encode: Callable[[Counted], T]
 def look_up(space: SpaceEngine, request: Get, encode: Callable[[Hits], T]) -> Generator[None, None, T]:
     """Look up the ids of `request` in `space`, as far as they exist; yield where others may have their turn."""
     # All are looked up at one generation, which is retained until then, also while others write.
-    snapshot = space.snapshot(request.max_generation)
+    snapshot = space.present(request.max_generation)
     found = Hits(generation=snapshot.generation)
     for start in range(0, len(request.ids), _IDS_PER_TURN):
         if start:

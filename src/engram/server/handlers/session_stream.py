@@ -82,17 +82,18 @@ async def open_session(
             InvalidInput("the stream has its session already", code="already_open", field="init", value="a second init")
         )
         return
-    name = space or DEFAULT_SPACE
+    name = engine.meant(space or DEFAULT_SPACE)
     engine.authorize(caller, name, Action.OBSERVE)
-    served = engine.space(name)
-    await connection.open(served, session_id, claim)
-    if connection.session is not None:
-        remember_fields(space=name, session=connection.session.id)
-        _logger.info("a session is open", extra={"generation": served.generation})
+    async with engine.held(name) as served:
+        await connection.open(served, session_id, claim)
+        connection.asked_for = space
+        if connection.session is not None:
+            remember_fields(space=name, session=connection.session.id)
+            _logger.info("a session is open", extra={"generation": served.generation})
 
 
 def check_address(connection: Connection, space: str, session_id: str) -> None:
-    """Check that a message names the stream's own space and session, or none.
+    """Check that a message names the stream's own space, also as it was opened, and its session, or none.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def check_address(connection: Connection, space: str, session_id: str) -> None:
         ("memory_space_id", space, session.space),
         ("session_id", session_id, session.id),
     ):
-        if given and given != own:
+        # The alias that the stream was opened by may mean another space by now, and the stream stays where it is.
+        if given and given != own and not (field == "memory_space_id" and given == connection.asked_for):
             raise InvalidInput(
                 f"this stream belongs to {field} {own!r}, not to {given[:64]!r}",
                 code="wrong_address",

@@ -16,8 +16,9 @@ from engram.model.operations.requests import CreateSpace, DescribeServer, Descri
 from engram.model.operations.results import SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.server.engine import Engine
-from engram.server.metrics import server_metrics, space_metrics
+from engram.server.metrics import at_rest_together, space_metrics, traffic_metrics
 from engram.store.indexing.workers import WorkerStatistics
+from engram.store.resting.status_at_rest import status_at_rest
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneStatistics
 
@@ -28,11 +29,8 @@ _NAMED_DAMAGES_MAX: Final = 100
 
 async def create_space(engine: Engine, request: CreateSpace, encode: Callable[[SpaceStatus], T]) -> T:
     """Create a space. An existing space with the same settings is no error."""
-    config = request.config
-    space = await engine.in_thread(
-        lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
-    )
-    return encode(_described(engine, space))
+    async with engine.held(request.config.name, request.config) as space:
+        return encode(_described(engine, space))
 
 
 async def describe_space(engine: Engine, request: DescribeSpace, encode: Callable[[SpaceStatus], T]) -> T:
@@ -42,14 +40,19 @@ async def describe_space(engine: Engine, request: DescribeSpace, encode: Callabl
 
 async def list_spaces(engine: Engine, request: ListSpaces, encode: Callable[[SpaceList], T]) -> T:
     """Describe every space."""
-    spaces = tuple(_described(engine, space) for space in engine.store.spaces())
-    return encode(SpaceList(spaces, _unsound(engine)))
+    spaces = [_described(engine, space) for space in engine.store.spaces()]
+    return encode(SpaceList(await _with_resting(engine, spaces), _unsound(engine)))
 
 
 async def describe_server(engine: Engine, request: DescribeServer, encode: Callable[[ServerStatus], T]) -> T:
     """Describe the server."""
-    metrics = server_metrics(engine)
+    resting = await _with_resting(engine, [])
+    traffic = await traffic_metrics(engine)
+    # There may be thousands of spaces.
+    of_store = await engine.in_thread(engine.store.metrics)
+    metrics = MetricSamples(chain(traffic, of_store))
     by_space = metrics.split("memory_space")
+    opened = engine.store.spaces()
 
     def whole(family: MetricFamily) -> int:
         # Without any space, there are no values about spaces.
@@ -59,8 +62,8 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
         ServerStatus(
             version=__version__,
             uptime_s=time.monotonic() - engine.started_s,
-            spaces=tuple(
-                _status(engine, space, by_space.get(space.config.name, NO_METRICS)) for space in engine.store.spaces()
+            spaces=_joined(
+                [_status(engine, space, by_space.get(space.config.name, NO_METRICS)) for space in opened], resting
             ),
             sessions=whole(table.ACTIVE_SESSIONS),
             connections=whole(table.CONNECTIONS),
@@ -73,7 +76,7 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
             damaged_count=whole(table.DAMAGED_PLACES),
             damages=tuple(named_damages(engine.store.damages())),
             unsound_spaces=_unsound(engine),
-            metrics=metrics,
+            metrics=at_rest_together(metrics, {space.config.name for space in opened}),
             problems=engine.store.problems(),
         )
     )
@@ -95,6 +98,20 @@ def named_damages(damages: Iterable[Damage], count_max: int = _NAMED_DAMAGES_MAX
 def _unsound(engine: Engine) -> tuple[UnsoundSpace, ...]:
     found = sorted(engine.store.unsound.items())
     return tuple(UnsoundSpace(name, error.code, error.message, error) for name, error in found)
+
+
+async def _with_resting(engine: Engine, opened: list[SpaceStatus]) -> tuple[SpaceStatus, ...]:
+    """Return the spaces in `opened` and all others, which are not opened for that, in the order of their names."""
+    resting = await engine.in_thread(engine.store.table.resting)
+    return _joined(opened, [status_at_rest(summary, engine.store.table.left) for summary in resting])
+
+
+def _joined(*groups: Iterable[SpaceStatus]) -> tuple[SpaceStatus, ...]:
+    """Return the spaces of all groups in the order of their names; of those that are in two, the first."""
+    found: dict[str, SpaceStatus] = {}
+    for status in chain.from_iterable(groups):
+        found.setdefault(status.name, status)
+    return tuple(found[name] for name in sorted(found))
 
 
 def _described(engine: Engine, space: SpaceEngine) -> SpaceStatus:

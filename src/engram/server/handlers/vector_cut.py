@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.errors import InvalidInput
 from engram.model.limits import JSON_BYTES_MAX
-from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
-from engram.model.priority import Priority
-from engram.wire.forms.observations import read_observations
+from engram.wire.forms.observations import Written, read_observations
 from engram.wire.forms.requests import Arrays, RequestReader
 
 _NAME: Final = b'"vector"'
@@ -34,7 +32,7 @@ def read_request(reader: RequestReader, text: bytes, space: str, arrays: Arrays 
     return reader.read(text, space, arrays)
 
 
-def read_observed(text: bytes) -> tuple[ObservationBatch, Priority, str]:
+def read_observed(text: bytes) -> Written:
     """Return the observations in a JSON object, as `read_observations` does, which raises the errors."""
     cut = _cut(text)
     if cut is not None:

@@ -1,18 +1,20 @@
-"""``observe``, ``delete`` and ``clear``: outside of any session, and answered once they are durable."""
+"""``observe``, ``delete``, ``clear`` and ``erase``: outside of any session, and answered once they are durable."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final, TypeVar
 
 from engram.errors import EngramError
 from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
 from engram.server.engine import Engine
+from engram.store.commit.queue import CommitResult
 from engram.store.scans.deleting import DeletionPart, count_passing, deletion_parts
 from engram.store.space_collection import existing
 from engram.store.space_engine import SpaceEngine
@@ -24,9 +26,9 @@ DELETE_S_MAX: Final = 2.0
 
 
 async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) -> T:
-    """Store one observation or a batch of observations."""
+    """Store one observation or a batch of observations, if its conditions hold."""
     space = engine.space(request.space)
-    result = await engine.ingest.observe(space, request.batch, request.priority)
+    result = await engine.ingest.observe(space, request.batch, request.priority, request.expected_generations)
     engine.counters.observations.accept(request.space, request.priority, result.count)
     return encode(result.ack)
 
@@ -47,6 +49,16 @@ async def clear(engine: Engine, request: Clear, encode: Callable[[Deletion], T])
     """Delete all observations of a space."""
     space = engine.space(request.space)
     return encode(await _delete_passing(engine, space, NO_FILTER, request.max_generation))
+
+
+async def erase(engine: Engine, request: Erase, encode: Callable[[ErasureReceipt], T]) -> T:
+    """Remove all that was ever written under some ids from the files of a space, however long that takes."""
+    space = engine.space(request.space)
+    ids = list(request.ids)
+    space.check_erasable()
+    # As any deletion, through the lanes.
+    deleted = await engine.ingest.delete(space, ids)
+    return encode(await engine.alone(lambda: _erased(space, ids, deleted)))
 
 
 async def _delete_passing(
@@ -73,6 +85,11 @@ async def _delete_passing(
             raise
         more = True
     return Deletion(existed, last or space.generation, held.generation, more)
+
+
+def _erased(space: SpaceEngine, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
+    with space.kept_open() as opened:
+        return opened.erase_deleted(ids, deleted)
 
 
 def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:

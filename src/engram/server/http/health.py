@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from engram.errors import EngramError
-from engram.metrics.health import Problem, health_of, severity
+from engram.metrics.health import FAILED, Problem, health_of, severity
 from engram.model.operations.action import Action
 from engram.server.engine import Engine
 from engram.server.http.caller import caller_of
@@ -90,6 +90,10 @@ def _unready_reasons(engine: Engine, problems: Iterable[Problem]) -> Iterator[Re
         failure = space.failure()
         if failure is not None:
             yield _reason(failure, space.config.name)
+    for problem in engine.store.table.left.problems():
+        # Whether a space that failed and rests takes writes again is not known before it is opened.
+        if problem.level == FAILED:
+            yield {"code": problem.name, "space": problem.space, "message": shorten(problem.message)}
     for problem in problems:
         if problem.name == DISK_FULL.name:
             # That of the server begins and ends with the refusals, not with the reserve, see `Hysteresis`.

@@ -23,11 +23,11 @@ from websockets.protocol import State
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
-from engram.server.websocket.frame_head import frame_head
 from engram.server.websocket.frame_reader import MessageProtocol, Together
 from engram.server.websocket.short_way import SHORT_WAY, Raw, Take
-from engram.server.websocket.turn_transport import TurnTransport
 from engram.streaming.pressure.receiving import Arriving, ReceiveBudget
+from engram.websocket.frame_head import frame_head
+from engram.websocket.turn_transport import TurnTransport
 
 UNREAD_CLOSE_S: Final = 5.0
 FRAGMENTS_MAX: Final = 65_536

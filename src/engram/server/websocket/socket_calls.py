@@ -13,7 +13,8 @@ from msgspec import UNSET, UnsetType
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
 from engram.model.hit import Hits
-from engram.model.operations.operation import Operation, Request
+from engram.model.many.many_recalled import ManyRecalled
+from engram.model.operations.operation import Operation, Request, check_space_is_named
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
 from engram.model.scans.page import ScanPage
@@ -178,6 +179,7 @@ class SocketCalls:
 
         def decode() -> Request[Any]:
             nonlocal vectors
+            check_space_is_named(operation, message.envelope.space)
             request = read_request(_READERS[operation.name], message.text, space or "", message.arrays)
             query = getattr(request, "query", request)
             vectors = getattr(query, "include_vectors", False)
@@ -185,7 +187,7 @@ class SocketCalls:
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
         beside = {"type": name, "id": id}
-        has_hits = operation.result in (Recalled, Hits, ScanPage)
+        has_hits = operation.result in (Recalled, ManyRecalled, Hits, ScanPage)
         is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
@@ -218,8 +220,8 @@ class SocketCalls:
 
 
 def _is_of_many(operation: Operation[Any], options: _Options) -> bool:
-    """Return whether a page may have many hits because it says nothing else."""
-    return operation.result is ScanPage and options.page_size is None
+    """Return whether there may be many hits: of many cues, or of a page that says nothing else."""
+    return operation.result is ManyRecalled or (operation.result is ScanPage and options.page_size is None)
 
 
 def _options_of(message: Received) -> _Options:

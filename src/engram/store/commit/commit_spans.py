@@ -35,6 +35,7 @@ class CommitSpans:
         self._space = space
         self._listen = listen
         self._is_listening = False
+        self._is_over = False
         self._guard = threading.Lock()
         self._unindexed: Final[deque[tuple[int, StageSpan]]] = deque()
 
@@ -67,12 +68,21 @@ class CommitSpans:
 
         return answered
 
+    def end(self) -> None:
+        """End the spans that wait for the index: the space rests, and who links what is left does not know them."""
+        with self._guard:
+            self._is_over = True
+            ended = [span for _, span in self._unindexed]
+            self._unindexed.clear()
+        for span in ended:
+            span.end()
+
     def _begin_index(self, commit: StageSpan, result: CommitResult) -> None:
         if not self._is_listening:
             self._is_listening = True
             self._listen(self._indexed)
         with self._guard:
-            if len(self._unindexed) < UNINDEXED_MAX:
+            if len(self._unindexed) < UNINDEXED_MAX and not self._is_over:
                 span = commit.child("engram.index", space=self._space, count=result.count)
                 self._unindexed.append((result.last_generation, span))
 

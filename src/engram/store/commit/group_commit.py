@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from functools import partial
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
+from engram.log.records.record import Record
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.model.observations import ObservationBatch
+from engram.model.values.presence import gathered, unless_all
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
+from engram.store.expiry.due_versions import DueVersions
+from engram.store.expiry.present import present_us
 from engram.store.space_state import SpaceState
 
 # Fewer observations are encoded faster than another thread wakes up.
@@ -41,6 +50,7 @@ class GroupCommit:
         self._state = state
         self._encoder = encoder
         self._failure: str | None = None
+        self._barred: Unavailable | None = None
         # Of the present group, the size of the smallest deletion (True) and batch (False) that the disk had no room
         # for, and the error.
         self._no_room: dict[bool, tuple[int, Unavailable]] = {}
@@ -57,11 +67,19 @@ class GroupCommit:
         Unavailable
             After a failure that only reopening the store can resolve.
         FailedPrecondition
-            If the log is closed.
+            If the log is closed, or the space has been dropped or renamed.
         """
+        self._state.life.check()
         self._state.log.check_usable()
         if self._failure is not None:
             raise Unavailable(self._failure, code="commit_failed", field="space")
+        if self._barred is not None:
+            # Each caller raises its own copy, because raising modifies the exception.
+            raise copy.copy(self._barred)
+
+    def refuse(self, error: Unavailable) -> None:
+        """Take no writes from now on, because of what happened to the log before it was opened again."""
+        self._barred = error
 
     def samples(self) -> Iterator[MetricSample]:
         """Yield the metrics of the commits."""
@@ -79,7 +97,9 @@ class GroupCommit:
         return self._commit(requests)
 
     def _commit(self, requests: Sequence[CommitRequest]) -> bool:
-        plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
+        state = self._state
+        due = DueVersions(state.attributes, present_us())
+        plan = CommitPlan(state.versions, state.sessions, state.log.last_generation, due)
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
@@ -121,6 +141,8 @@ class GroupCommit:
         refusal = self._refusal(requests)
         if refusal is not None:
             raise refusal
+        if any(request.ends_segment for request in requests):
+            self._state.log.end_segment()
         # A full disk raises here, where nothing has changed yet.
         return self._state.log.prepare(entries)
 
@@ -196,6 +218,17 @@ class GroupCommit:
             if entry.batch is not None:
                 # Encoded from memory: a large commit bypasses the page cache, so the mapped record would be read back
                 # from the disk (docs/decisions/0009).
-                self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)
+                self._append(entry.batch, record, sums)
                 # What is not parsed yet is parsed here, beside the write, rather than on the committer's thread.
                 entry.batch.metadata_objects()
+
+    def _append(self, batch: ObservationBatch, record: Record, sums: NDArray[np.uint32] | None) -> None:
+        """Append the vectors of a record that was just written to the graph, which passes over rows without one."""
+        presence = unless_all(batch.vector_presence)
+        if presence is None:
+            self._state.index.append(batch.vectors, record.first_generation, record.raw_vectors, sums)
+            return
+        generations = record.generations[presence]
+        if len(generations):
+            vectors = gathered(batch.vectors, presence)
+            self._state.index.append(vectors, int(generations[0]), record.raw_vectors, sums, generations)

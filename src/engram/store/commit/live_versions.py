@@ -73,9 +73,9 @@ class LiveVersions:
         """Apply a record of the log; return what it ended, as in `VersionChanges.ended` and `ended_at`."""
         changes = self.change()
         if record.kind is RecordKind.OBSERVE:
-            changes.observe(record.ids(), record.first_generation)
+            changes.observe(record.ids(), record.generations.tolist())
         else:
-            changes.delete(record.ids(), record.first_generation)
+            changes.delete(record.ids(), record.generations.tolist())
         self.apply(changes)
         return changes.ended, changes.ended_at
 
@@ -98,9 +98,8 @@ class VersionChanges:
         self.ended: list[int] = []
         self.ended_at: list[int] = []
 
-    def observe(self, ids: Sequence[str], first_generation: int) -> None:
-        """Record that `ids` are observed with the generations from `first_generation` on."""
-        generations = range(first_generation, first_generation + len(ids))
+    def observe(self, ids: Sequence[str], generations: Sequence[int]) -> None:
+        """Record that `ids` are observed with `generations`."""
         fresh: dict[str, int | None] = dict(zip(ids, generations, strict=True))
         if len(fresh) < len(ids):
             # An id occurs twice. The later row supersedes the earlier one, so the rows are handled one by one.
@@ -114,18 +113,22 @@ class VersionChanges:
                 self._end(old, generation)
         self.pending.update(fresh)
 
-    def delete(self, ids: Sequence[str], first_generation: int) -> None:
-        """Record that `ids`, which exist and are distinct, end at the generations from `first_generation` on."""
-        for generation, id in enumerate(ids, first_generation):
+    def delete(self, ids: Sequence[str], generations: Sequence[int]) -> None:
+        """Record that `ids`, which are distinct, end at `generations`."""
+        for generation, id in zip(generations, ids, strict=True):
             self._end(self._current(id), generation)
             self.pending[id] = None
         self.deleted += len(ids)
-        self.last_deletion = first_generation + len(ids) - 1
+        self.last_deletion = generations[-1]
 
     def existing(self, ids: Sequence[str]) -> list[str]:
         """Return those of `ids` that exist, each once."""
         distinct = list(dict.fromkeys(ids))
         return [id for id, old in zip(distinct, self._currents(distinct), strict=True) if old is not None]
+
+    def generations(self, ids: Sequence[str]) -> list[int]:
+        """Return the generation of the live version of each of `ids`, 0 for an id without one."""
+        return [generation or 0 for generation in self._currents(ids)]
 
     def unchanged(self, ids: Sequence[str], versions: Sequence[int]) -> list[str]:
         """Return those of `ids` whose live version is still the one of `versions`."""
@@ -152,5 +155,5 @@ def _find_backwards(id: str, generation: int, log: Log) -> int | None:
     for record, rows in log.backwards(generation):
         row = record.rfind(id, rows)
         if row >= 0:
-            return record.first_generation + row if record.kind is RecordKind.OBSERVE else None
+            return record.generation(row) if record.kind is RecordKind.OBSERVE else None
     return None

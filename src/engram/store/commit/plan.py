@@ -12,13 +12,17 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
+from engram.store.commit.conditions import unmet_condition
 from engram.store.commit.live_versions import LiveVersions, VersionChanges
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
+from engram.store.expiry.due_versions import DueVersions
 
 # For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
 _MERGED_ROWS_MAX: Final = 1024
+NO_ID: Final = ""
+"""What is deleted where nothing is: no observation has this id."""
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -35,10 +39,20 @@ class CommitPlan:
         State of the space, which is only read.
     last_generation
         The last generation that is taken.
+    due
+        The versions that are due; None: nothing is.
     """
 
-    def __init__(self, versions: LiveVersions, sessions: SessionTable, last_generation: int) -> None:
+    def __init__(
+        self,
+        versions: LiveVersions,
+        sessions: SessionTable,
+        last_generation: int,
+        due: DueVersions | None = None,
+    ) -> None:
+        self._due = due
         self._sessions = sessions
+        self._generation_before = last_generation
         self._next_generation = last_generation + 1
         self._small: list[ObservationBatch] = []
         self._small_rows = 0
@@ -65,7 +79,7 @@ class CommitPlan:
             self._delete(request)
         elif request.session:
             self._observe_in_session(request, request.batch)
-        else:
+        elif request.expected_generations is None or self._holds(request, request.batch, request.expected_generations):
             first = self._observe(request.batch, _NO_SESSION)
             self._answer(request, CommitResult(first, self.last_generation, len(request.batch)))
 
@@ -91,8 +105,10 @@ class CommitPlan:
     def _observe(self, batch: ObservationBatch, origin: _Origin) -> int:
         first = self._next_generation
         self._next_generation += len(batch)
-        self.changes.observe(batch.ids, first)
+        self.changes.observe(batch.ids, range(first, self._next_generation))
         self.observed += len(batch)
+        if self._due is not None:
+            self._due.add(batch, first)
         if len(batch) < _SMALL_ROWS:
             self._add_small(batch, origin, first)
         else:
@@ -121,21 +137,42 @@ class CommitPlan:
             first = self._generation_of(session, first_sequence) or first
         self._answer(request, CommitResult(first, self.last_generation, len(fresh)))
 
+    def _holds(self, request: CommitRequest, batch: ObservationBatch, expected_generations: Sequence[int]) -> bool:
+        """Return whether the conditions of a request hold; otherwise it has been answered."""
+        unmet = unmet_condition(batch.ids, expected_generations, self._seen(batch.ids))
+        if unmet is not None:
+            # An earlier request of this commit may be why, and only if this commit succeeds.
+            self._answers.append(_PlannedAnswer(request, unmet, self.observed > 0 or self.deleted > 0))
+        return unmet is None
+
     def _delete(self, request: CommitRequest) -> None:
         wanted = request.delete_ids or ()
         if request.delete_versions is not None:
             wanted = self.changes.unchanged(wanted, request.delete_versions)
-        ids = self.changes.existing(wanted)
+        ids = self.changes.existing(wanted) or ([NO_ID] if request.ends_segment else [])
         if not ids:
-            self._answer(request, CommitResult(0, 0, 0))
+            # If this commit fails, its generations are given again, and the answer holds all the same unless something
+            # was deleted. Until then nothing of the commit can have these ids: it would be alive.
+            as_of = self.last_generation if self.deleted else self._generation_before
+            self._answer(request, CommitResult(0, 0, 0, as_of=as_of))
             return
         self._flush_small()
         first = self._next_generation
         self._next_generation += len(ids)
-        self.changes.delete(ids, first)
-        self.deleted += len(ids)
+        existed = 0 if ids == [NO_ID] else len(ids)
+        self.deleted += existed
+        if self._due is not None:
+            # What is due goes, too, but nobody has seen it any more.
+            existed = len(ids) - self._seen(ids).count(0)
+        self.changes.delete(ids, range(first, self._next_generation))
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
-        self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=len(ids)))
+        last = self.last_generation
+        self._answer(request, CommitResult(first, last, len(ids), existed=existed, as_of=last))
+
+    def _seen(self, ids: Sequence[str]) -> list[int]:
+        """Return the generation of the live version of each of `ids`; 0 for an id without one, or if it is due."""
+        found = self.changes.generations(ids)
+        return found if self._due is None else self._due.without(found)
 
     def _add_small(self, batch: ObservationBatch, origin: _Origin, first_generation: int) -> None:
         nbytes = batch.nbytes

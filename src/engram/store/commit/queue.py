@@ -32,6 +32,9 @@ class CommitResult:
         Whether an earlier request with the same sequence numbers had stored everything in it.
     existed
         For a deletion: number of the ids that existed.
+    as_of
+        For a deletion: the generation as of which none of the ids exists. What was written under them up to it has
+        ended; what is written later has not.
     """
 
     first_generation: int
@@ -39,6 +42,7 @@ class CommitResult:
     count: int
     duplicate: bool = False
     existed: int = 0
+    as_of: int = 0
 
     @property
     def ack(self) -> Ack:
@@ -81,11 +85,16 @@ class CommitRequest:
         The ids to delete; None for observations.
     delete_versions
         The generation that the live version of each id must still have to be deleted; None to delete any version.
+    ends_segment
+        For a deletion: whether it is logged in a new segment, also if none of the ids exists.
     session, first_sequence
         The client's session, and the sequence number of the first observation; ``""`` and 0 outside a session.
         Deletions have none.
     writer
         Number of the client that writes in the session; 0 if it has none.
+    expected_generations
+        For observations outside of a session, of which no id occurs twice: the generation that the live version of each
+        id must have for anything to be stored, 0 for an id that must not be alive; None: no conditions.
     done
         Called exactly once with the result or the error. It runs on the committer thread and must not block.
     priority
@@ -103,9 +112,11 @@ class CommitRequest:
     batch: ObservationBatch | None = None
     delete_ids: Sequence[str] | None = None
     delete_versions: Sequence[int] | None = None
+    ends_segment: bool = False
     session: str = ""
     first_sequence: int = 0
     writer: int = 0
+    expected_generations: Sequence[int] | None = None
     done: Callable[[CommitResult | EngramError], None]
     priority: Priority = Priority.NORMAL
     queued_s: float = 0.0
@@ -126,6 +137,11 @@ class CommitRequest:
     def count(self) -> int:
         """Number of observations, or of ids to delete."""
         return len(self.batch if self.batch is not None else self.delete_ids or ())
+
+    @property
+    def tail_count(self) -> int:
+        """Number of observations that will have to be linked; deletions need no room in the tail."""
+        return 0 if self.batch is None else len(self.batch)
 
     @property
     def nbytes(self) -> int:

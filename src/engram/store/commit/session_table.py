@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, deque
 from typing import Final, NamedTuple
+
+from engram.log.records.progress import SessionProgress
 
 # A client resends only what it has no ack for, which is at most what fits into its window.
 _REMEMBERED_MAX: Final = 64
@@ -72,6 +75,12 @@ class SessionTable:
         if latest and latest[-1].is_continued_by(stored):
             stored = latest.pop().joined_with(stored)
         latest.append(stored)
+
+    def take_over(self, progress: SessionProgress) -> None:
+        """Record what a compacted segment says of the rows that it had."""
+        for session, stored in zip(progress.sessions, progress.ranges.tolist(), strict=True):
+            first_sequence, rows, first_generation, writer = stored
+            self.store(sys.intern(session), SequenceRange(first_sequence, rows, first_generation), writer)
 
     def latest(self, session: str) -> tuple[SequenceRange, ...]:
         """Return the latest stored ranges of `session`, oldest first, as far as they are remembered."""

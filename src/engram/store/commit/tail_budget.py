@@ -12,6 +12,11 @@ from engram.index import HnswIndex
 from engram.store.commit.service_rate import ServiceRate
 
 _FLOAT_BYTES: Final = 4
+_LOOK_S: Final = 0.05
+
+
+class SpaceRests(Exception):
+    """Raised inside the engine to whoever uses a space that rests and does not wait: the engine opens it again."""
 
 
 class TailBudget:
@@ -49,6 +54,8 @@ class TailBudget:
         self._index = index
         self._room_timeout_s = room_timeout_s
         self._reserved = 0
+        # Requests that are admitted and not answered. Deletions reserve nothing, and are among them.
+        self._requests = 0
         # The visible generation as of the last `release`. What became visible since then still counts as reserved;
         # counting it here too would count it twice.
         self._visible = index.visible_generation
@@ -57,6 +64,7 @@ class TailBudget:
         self._changed = threading.Condition()
         self._waiting = 0
         self._closed = False
+        self._rests = False
 
     @property
     def count(self) -> int:
@@ -65,7 +73,7 @@ class TailBudget:
             return self._count()
 
     def reserve(self, count: int) -> None:
-        """Add `count` observations that are about to be queued.
+        """Add `count` observations of a request that is about to be queued; 0 for a deletion.
 
         Raises
         ------
@@ -75,17 +83,21 @@ class TailBudget:
             After `close`.
         """
         with self._changed:
+            if self._rests:
+                raise SpaceRests
             if self._closed:
                 raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
             used = self._count()
-            if used + count > self.limit:
+            if count and used + count > self.limit:
                 raise self._full(used, count)
             self._reserved += count
+            self._requests += 1
 
-    def release(self, count: int) -> None:
-        """Release `count` reserved observations whose request was answered: they are visible now or never will be."""
+    def release(self, count: int, requests: int = 1) -> None:
+        """Release `count` observations of `requests` that were answered: they are visible now or never will be."""
         with self._changed:
             self._reserved -= count
+            self._requests -= requests
             self._visible = self._index.visible_generation
             self._wake()
 
@@ -121,6 +133,9 @@ class TailBudget:
                 if error.code == "queue_full":
                     # Other spaces share the queue, and their answers, which free room in it, are not seen here.
                     self._wait_for_answer(min(error.retry_after_ms / 1000, left_s))
+                elif error.code == "tail_full" and self._rests:
+                    # It is another engine's tail that is full, and what leaves it is not seen here either.
+                    self._wait_for_answer(min(_LOOK_S, left_s))
                 elif error.code != "tail_full" or not self._wait_for_room(count, left_s):
                     raise
 
@@ -129,6 +144,36 @@ class TailBudget:
         with self._changed:
             self._closed = True
             self._wake()
+
+    def drained(self, timeout_s: float) -> bool:
+        """Admit nothing more, and wait until all that was admitted is answered; return whether it was in time.
+
+        From then on, `reserve` raises `SpaceRests`.
+        """
+        with self._changed:
+            self._closed = self._rests = True
+            self._wake()
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(lambda: not self._requests, timeout_s)
+            finally:
+                self._waiting -= 1
+
+    def retire(self) -> bool:
+        """Admit nothing more, as the space comes to rest; return False, and change nothing, if somebody writes.
+
+        From then on, `reserve` raises `SpaceRests`.
+        """
+        with self._changed:
+            if self._closed or self._waiting or self._requests:
+                return False
+            self._closed = self._rests = True
+            return True
+
+    def unretire(self) -> None:
+        """Admit again: the space does not come to rest after all."""
+        with self._changed:
+            self._closed = self._rests = False
 
     def time_to_drain_ms(self, count: int) -> int:
         """Return the milliseconds that linking `count` observations takes, at the measured rate."""

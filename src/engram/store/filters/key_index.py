@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.store.filters.numbers import Numbers
-from engram.store.filters.postings import GrowingArray
+from engram.store.filters.postings import GrowingArray, Keeps
 from engram.store.filters.texts import Texts, text_key
 
 _NUMBERS = ({int}, {float}, {int, float})
@@ -45,6 +45,29 @@ class KeyIndex:
             self._add_numbers(generations, values)
         else:
             self._add_mixed(generations, values)
+
+    def take(self, other: KeyIndex, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        if other.texts is not None:
+            self.texts = self.texts or Texts()
+            self.texts.take(other.texts, after, until, keeps)
+        if other.numbers is not None:
+            self.numbers = self.numbers or Numbers()
+            self.numbers.take(other.numbers, after, until, keeps)
+        if other.elements is not None:
+            self.elements = self.elements or KeyIndex()
+            self.elements.take(other.elements, after, until, keeps)
+        for truth, found in list(other._truths.items()):
+            self._truths[truth] = _taken(self._truths.get(truth), found, after, until, keeps)
+        if other._nulls is not None:
+            self._nulls = _taken(self._nulls, other._nulls, after, until, keeps)
+        if other._containers is not None:
+            self._containers = _taken(self._containers, other._containers, after, until, keeps)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no generation has a value."""
+        return not any(len(generations) for generations in self.present())
 
     def equal(self, value: object) -> NDArray[np.int64]:
         """Return the generations that have this text, number or truth value, or null: int64, ascending."""
@@ -102,6 +125,12 @@ class KeyIndex:
             elements = self.elements or KeyIndex()
             elements.extend(*zip(*inner, strict=True))
             self.elements = elements
+
+
+def _taken(known: GrowingArray | None, found: GrowingArray, after: int, until: int, keeps: Keeps) -> GrowingArray:
+    grown = known or GrowingArray(np.int64)
+    grown.extend(found.view[found.taken(after, until, keeps)])
+    return grown
 
 
 def _extended(known: GrowingArray | None, generations: Sequence[int]) -> GrowingArray:

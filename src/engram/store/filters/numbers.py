@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import operator as signs
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.filters.postings import GrowingArray, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
 # From here on, a float64 does not hold every whole number.
 _EXACT_MAX: Final = 2**53
@@ -53,6 +54,14 @@ class Numbers:
         self._values.extend(column)
         self._generations.extend(generations)
 
+    def take(self, other: Numbers, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        places = other._generations.taken(after, until, keeps)
+        values = other._values.view[places].tolist()
+        if other._exact:
+            values = [other._exact.get(place, value) for place, value in zip(places.tolist(), values, strict=True)]
+        self.extend(other._generations.view[places].tolist(), values)
+
     @property
     def generations(self) -> NDArray[np.int64]:
         """The generations that have a number: int64, shape ``(n,)``, ascending, more than once for lists."""
@@ -62,16 +71,15 @@ class Numbers:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
         # Values are appended before generations, so there is one for every generation that a reader saw.
         values = self._values.view[places]
+        # The operators are named as the functions of Python's comparisons are.
+        compare: Callable[[Any, Any], Any] = getattr(signs, operator)
         # Rounding keeps the order, so only what is rounded to the same float needs to be compared exactly.
         rounded = _as_float(bound)
-        fits: NDArray[np.bool_] = values < rounded if operator in ("lt", "le") else values > rounded
-        bound_is_exact = bound == rounded
-        if bound_is_exact and operator in ("le", "ge"):
-            fits |= values == rounded
-        if not bound_is_exact or (self._exact and abs(rounded) >= _EXACT_MAX):
+        fits: NDArray[np.bool_] = compare(values, rounded)
+        if bound != rounded or (self._exact and abs(rounded) >= _EXACT_MAX):
             for row in np.flatnonzero(values == rounded).tolist():
                 place = row + (places.start or 0) if isinstance(places, slice) else int(places[row])
-                fits[row] = _compare(operator, self._exact.get(place, float(values[row])), bound)
+                fits[row] = compare(self._exact.get(place, float(values[row])), bound)
         return fits
 
     @property
@@ -79,14 +87,6 @@ class Numbers:
         """Memory in bytes."""
         exact = 150 * len(self._exact)
         return self.postings.nbytes + self._generations.nbytes + self._values.nbytes + exact
-
-
-def _compare(operator: str, value: int | float, bound: int | float) -> bool:
-    if operator == "lt":
-        return value < bound
-    if operator == "le":
-        return value <= bound
-    return value > bound if operator == "gt" else value >= bound
 
 
 def _as_float(value: float) -> float:

@@ -31,6 +31,7 @@ from engram.store.filters.plans import (
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
+from engram.store.filters.texts_plan import TextsPlan
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": signs.eq,
@@ -83,8 +84,8 @@ class Planner:
         """Return the plan for the observations that are alive at the snapshot."""
         at = self._alive_at or 0
 
-        def whole(chunk: ColumnChunk) -> bool | None:
-            return True if not chunk.has_gaps and chunk.ends_min > at else None
+        def whole(chunk: ColumnChunk, end: int) -> bool | None:
+            return True if end <= chunk.solid_rows and chunk.ends_min > at else None
 
         return ColumnPlan(self._window, self._index.columns, lambda chunk, rows: chunk.ends[rows] > at, whole)
 
@@ -93,33 +94,35 @@ class Planner:
         if subject.attribute is None:
             return self._metadata(subject.path, operator, values)
         if subject.attribute == "id":
-            return self._ids([str(value) for value in values])
+            return self._ids(operator, [str(value) for value in values])
         if subject.attribute == "tags":
             return self._tags(operator, values)
         if subject.attribute == "observed_at":
             return self._time(operator, values[0])
+        if subject.attribute == "expires_at":
+            return self._expiry(operator, values)
         # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9. What
         # is too large for that is as good as the largest, since all lie within 0..1.
         compare, bound = _SIGNS[operator], cast("float", values[0])
         wanted = np.float32(min(max(bound, -_FLOAT32_MAX), _FLOAT32_MAX))
-        if subject.attribute == "confidence":
-            return ColumnPlan(
-                self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
-            )
+        name = "confidences" if subject.attribute == "confidence" else "importances"
         return ColumnPlan(
-            self._window, self._index.columns, lambda chunk, rows: compare(chunk.importances[rows], wanted)
+            self._window, self._index.columns, lambda chunk, rows: compare(getattr(chunk, name)[rows], wanted)
         )
 
-    def _ids(self, ids: list[str]) -> Plan:
+    def _ids(self, operator: str, ids: list[str]) -> Plan:
         first, last = self._window
 
         def find() -> NDArray[np.int64]:
+            if operator == "prefix":
+                return self._rows().rows_within(lambda id: id.startswith(ids[0]), first, last, self.unclear)
             if self._alive_at is None:
-                return self._rows().versions_within(ids, first, last, self.unclear)
+                return self._rows().rows_within(set(ids).__contains__, first, last, self.unclear)
             return self._rows().versions_at(ids, self._alive_at, first, last, self.unclear)
 
-        count_max = self._window.size if self._alive_at is None else min(len(ids), self._window.size)
-        return SoughtPlan(self._window, count_max, find)
+        # One version of each id is alive. How many ids begin alike is not known before they are read.
+        is_counted = operator != "prefix" and self._alive_at is not None
+        return SoughtPlan(self._window, min(len(ids), self._window.size) if is_counted else self._window.size, find)
 
     def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
         lists = [self._index.tagged(str(tag)) for tag in tags]
@@ -133,7 +136,7 @@ class Planner:
         assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
         compare, time_us = _SIGNS[operator], bound.time_us
 
-        def decides(chunk: ColumnChunk) -> bool | None:
+        def decides(chunk: ColumnChunk, end: int) -> bool | None:
             if chunk.times_min > chunk.times_max:
                 return False
             first, last = compare(chunk.times_min, time_us), compare(chunk.times_max, time_us)
@@ -144,6 +147,19 @@ class Planner:
         return ColumnPlan(
             self._window, self._index.columns, lambda chunk, rows: compare(chunk.times_us[rows], time_us), decides
         )
+
+    def _expiry(self, operator: str, values: tuple[Operand, ...]) -> Plan:
+        expiring = self._index.expiring
+        if expiring is None:
+            return ConstantPlan(self._window, passing=False)
+        # In this order, because there is a time for each of the generations that were seen.
+        generations, expires_us = expiring.generations, expiring.expires_us
+        if operator == "exists":
+            return ListsPlan(self._window, [generations])
+        bound = values[0]
+        assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
+        compare, time_us = _SIGNS[operator], bound.time_us
+        return KeyPlan(self._window, generations, lambda places: compare(expires_us[places], time_us))
 
     def _metadata(self, path: tuple[str, ...], operator: str, values: tuple[Operand, ...]) -> Plan:
         index = self._index.key(path)
@@ -167,8 +183,12 @@ class Planner:
             missing = [] if index is None else list(index.present())
             plans.append(NotPlan(ListsPlan(self._window, missing)))
         if index is not None:
-            plain = [value for value in values if not isinstance(value, Instant)]
-            plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+            plain = [value for value in values if not isinstance(value, str | Instant)]
+            if plain:
+                plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+            texts = [value for value in values if isinstance(value, str)]
+            if texts and index.texts is not None:
+                plans.append(TextsPlan(self._window, index.texts, index.texts.numbers_of(texts)))
             times = [value.time_us for value in values if isinstance(value, Instant)]
             if times and index.texts is not None:
                 plans.append(self._texts(path, index.texts, partial(_at_times, np.array(times, dtype=np.int64))))
@@ -212,6 +232,9 @@ class Planner:
             found: NDArray[np.bool_] = find(texts, read, numbers)[numbers]
             return found
 
+        few = texts.few_numbers()
+        if few is not None:
+            return TextsPlan(self._window, texts, np.flatnonzero(find(texts, read, few)))
         return KeyPlan(self._window, texts.generations, test)
 
     def _rows(self) -> StoredRows:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, ColumnChunk, Columns
-from engram.store.filters.rows import PassingRows, Window, among, flagged
+from engram.store.filters.columns import CHUNK_BITS, ColumnChunk, Columns
+from engram.store.filters.rows import PassingRows, Window, among, flagged, marked
 
 Places = NDArray[np.int64] | slice
+
+# To look for a generation in a list takes about as long as to mark so many generations in flags, and to mark one as
+# long as to make so many flags.
+_MARKS_PER_SEARCH: Final = 64
+_FLAGS_PER_MARK: Final = 8
 
 
 class Plan(ABC):
@@ -20,6 +26,8 @@ class Plan(ABC):
 
     count_max: int
     """At most so many rows meet the condition."""
+    is_whole: bool = False
+    """Whether it is known, without looking at each, that all rows of the window meet the condition."""
 
     def __init__(self, window: Window, count_max: int) -> None:
         self.window = window
@@ -40,6 +48,7 @@ class ConstantPlan(Plan):
     def __init__(self, window: Window, *, passing: bool) -> None:
         super().__init__(window, window.size if passing else 0)
         self._passing = passing
+        self.is_whole: bool = passing
 
     def rows(self) -> PassingRows:
         """Return all rows, or none."""
@@ -75,9 +84,10 @@ class ListsPlan(Plan):
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` are in at least one of the lists."""
+        searches = len(self._lists) * len(generations)
+        if searches * _MARKS_PER_SEARCH > self.count_max + self.window.size // _FLAGS_PER_MARK:
+            return flagged(self.window, self._lists)[generations - self.window.first]
         found = np.zeros(len(generations), dtype=bool)
-        if len(self._lists) > 8:
-            return among(np.sort(np.concatenate(self._lists)), generations)
         for each in self._lists:
             found |= among(each, generations)
         return found
@@ -127,6 +137,8 @@ class KeyPlan(Plan):
         super().__init__(window, end - start)
         self._start = start
         self._inside = generations[start:end]
+        self.is_gapless: bool = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
+        """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
 
     def rows(self) -> PassingRows:
@@ -136,19 +148,23 @@ class KeyPlan(Plan):
         inside = self._inside
         if found <= self.window.listed_max:
             return PassingRows(self.window, inside[passed])
-        if len(inside) == inside[-1] - inside[0] + 1:
-            # Each row has a value, as is usual for a key: no row has to be looked for.
-            flags = np.zeros(self.window.size, dtype=bool)
-            start = int(inside[0]) - self.window.first
-            flags[start : start + len(inside)] = passed
-            return PassingRows(self.window, flags=flags)
-        return PassingRows(self.window, flags=flagged(self.window, [inside[passed]]))
+        if not self.is_gapless:
+            return PassingRows(self.window, flags=marked(self.window, inside, passed))
+        flags = np.zeros(self.window.size, dtype=bool)
+        start = int(inside[0]) - self.window.first
+        flags[start : start + len(inside)] = passed
+        return PassingRows(self.window, flags=flags)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have a value that passes."""
-        has_value = among(self._inside, generations)
-        places = np.searchsorted(self._inside, generations[has_value])
-        has_value[has_value] = self._passed(places)
+        inside = self._inside
+        if not len(inside):
+            return np.zeros(len(generations), dtype=bool)
+        # The place of each value, or that of another one for a row that has none.
+        wanted: NDArray[Any] = generations - inside[0] if self.is_gapless else np.searchsorted(inside, generations)
+        places = np.clip(wanted, 0, len(inside) - 1)
+        has_value: NDArray[np.bool_] = inside[places] == generations
+        has_value[has_value] = self._passed(places[has_value])
         return has_value
 
     def _passed(self, places: Places) -> NDArray[np.bool_]:
@@ -167,7 +183,8 @@ class ColumnPlan(Plan):
     test
         Returns which rows of a chunk pass.
     decides
-        Returns whether all rows of a chunk pass (True) or none (False), if that is known without looking at each.
+        Returns whether all of so many rows of a chunk pass (True) or none (False), if that is known without looking at
+        each.
     """
 
     def __init__(
@@ -175,39 +192,50 @@ class ColumnPlan(Plan):
         window: Window,
         columns: Columns,
         test: Callable[[ColumnChunk, Places], NDArray[np.bool_]],
-        decides: Callable[[ColumnChunk], bool | None] = lambda chunk: None,
+        decides: Callable[[ColumnChunk, int], bool | None] = lambda chunk, end: None,
     ) -> None:
-        chunks = columns.chunks
-        surely_not = (end - start for number, start, end in chunks_of(window) if decides(chunks[number]) is False)
-        super().__init__(window, window.size - sum(surely_not))
+        self._pieces = list(columns.pieces(window.first, window.last))
+        rows = [(end - start, decides(chunk, end)) for _, chunk, start, end in self._pieces]
+        super().__init__(window, sum(count for count, decided in rows if decided is not False))
+        self.is_whole: bool = sum(count for count, decided in rows if decided) == window.size
         self._columns = columns
         self._test = test
         self._decides = decides
 
     def rows(self) -> PassingRows:
         """Return the rows that pass."""
-        flags = np.zeros(self.window.size, dtype=bool)
-        for number, start, end in chunks_of(self.window):
-            chunk, offset = self._columns.chunks[number], (number << CHUNK_BITS) - self.window.first
-            decided = self._decides(chunk)
-            place = slice(offset + start, offset + end)
-            if decided is None:
-                flags[place] = self._test(chunk, slice(start, end))
-            elif decided:
-                flags[place] = True
+        listed: list[NDArray[np.int64]] = []
+        is_listed = self.count_max <= self.window.listed_max
+        flags = np.zeros(0 if is_listed else self.window.size, dtype=bool)
+        for base, chunk, start, end in self._pieces:
+            decided = self._decides(chunk, end)
+            if decided is False:
+                continue
+            passed = np.ones(end - start, dtype=bool) if decided else self._test(chunk, slice(start, end))
+            if is_listed:
+                listed.append(base + chunk.offsets_of(start + np.flatnonzero(passed)))
+            elif chunk.offsets is None:
+                flags[base + start - self.window.first : base + end - self.window.first] = passed
+            else:
+                flags[base + chunk.offsets_of(start + np.flatnonzero(passed)) - self.window.first] = True
+        if is_listed:
+            return PassingRows(self.window, np.concatenate([np.empty(0, dtype=np.int64), *listed]))
         return PassingRows(self.window, flags=flags)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` pass."""
-        found = np.empty(len(generations), dtype=bool)
+        found = np.zeros(len(generations), dtype=bool)
         done = 0
         while done < len(generations):
             number = int(generations[done]) >> CHUNK_BITS
             end = done + int(np.searchsorted(generations[done:], (number + 1) << CHUNK_BITS))
-            chunk = self._columns.chunks[number]
-            decided = self._decides(chunk)
-            rows = generations[done:end] - (number << CHUNK_BITS)
-            found[done:end] = self._test(chunk, rows) if decided is None else decided
+            chunk = self._columns.chunks.get(number)
+            if chunk is not None:
+                rows, is_there = chunk.places_of(generations[done:end] - (number << CHUNK_BITS))
+                decided = self._decides(chunk, int(rows[-1]) + 1)
+                found[done:end] = self._test(chunk, rows) if decided is None else decided
+                if is_there is not None:
+                    found[done:end] &= is_there
             done = end
         return found
 
@@ -238,8 +266,11 @@ class AndPlan(Plan):
     """
 
     def __init__(self, parts: Sequence[Plan]) -> None:
-        self._parts = sorted(parts, key=lambda part: part.count_max)
+        # What all rows meet, such as to be alive where nothing has ended, excludes none.
+        excluding = [part for part in parts if not part.is_whole]
+        self._parts = sorted(excluding or parts[:1], key=lambda part: part.count_max)
         super().__init__(parts[0].window, self._parts[0].count_max)
+        self.is_whole: bool = not excluding
 
     def rows(self) -> PassingRows:
         """Return the rows that meet all conditions."""
@@ -258,7 +289,10 @@ class AndPlan(Plan):
         """Return which of `generations` meet all conditions."""
         found = self._parts[0].passes(generations)
         for part in self._parts[1:]:
-            found &= part.passes(generations)
+            left = np.flatnonzero(found)
+            if not len(left):
+                break
+            found[left] = part.passes(generations[left])
         return found
 
 
@@ -301,19 +335,11 @@ class OrPlan(Plan):
         """Return which of `generations` meet at least one condition."""
         found = np.zeros(len(generations), dtype=bool)
         for part in self._parts:
-            found |= part.passes(generations)
+            left = np.flatnonzero(~found)
+            if not len(left):
+                break
+            found[left] = part.passes(generations[left])
         return found
-
-
-def chunks_of(window: Window) -> Sequence[tuple[int, int, int]]:
-    """Return the chunks of the window: the number of each, and its first row and the row behind its last one."""
-    if not window.size:
-        return ()
-    return [
-        (number, max(window.first - base, 0), min(window.last - base + 1, CHUNK_ROWS))
-        for number in range(window.first >> CHUNK_BITS, (window.last >> CHUNK_BITS) + 1)
-        for base in (number << CHUNK_BITS,)
-    ]
 
 
 def _both(found: PassingRows, other: PassingRows) -> PassingRows:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -12,6 +12,9 @@ _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
 # Average memory of a key, of its place in the dictionary, and of the objects behind it.
 _KEY_BYTES: Final = 200
+
+Keeps = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+"""Returns which of some generations stay in the index."""
 
 
 class GrowingArray:
@@ -39,10 +42,38 @@ class GrowingArray:
         self._room[count:needed] = values
         self.view = self._room[:needed]
 
+    def adopt(self, values: NDArray[Any]) -> None:
+        """Have `values`, which nobody else changes, in place of the values so far."""
+        self._room = self.view = values
+
+    def taken(self, after: int, until: int, keeps: Keeps) -> NDArray[np.int64]:
+        """Return which places hold generations behind `after`, up to `until`, that stay: int64, ascending."""
+        start, end = np.searchsorted(self.view, [after + 1, until + 1]).tolist()
+        places: NDArray[np.int64] = start + np.flatnonzero(keeps(self.view[start:end]))
+        return places
+
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
         return self._room.nbytes
+
+
+class ShorterList(NamedTuple):
+    """A list of generations without those that do not stay.
+
+    Parameters
+    ----------
+    key
+        The key of the list.
+    known
+        So many of the first generations of the list were looked at.
+    kept
+        Those of them that stay: int64, shape ``(n,)``, ascending.
+    """
+
+    key: Hashable
+    known: int
+    kept: NDArray[np.int64]
 
 
 class Postings:
@@ -55,12 +86,13 @@ class Postings:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._lists: list[int | GrowingArray] = []
+        # None: the key is gone.
+        self._lists: list[int | GrowingArray | None] = []
         self.nbytes: int = 0
         """About how much memory it takes."""
 
     def __len__(self) -> int:
-        return len(self._lists)
+        return len(self._numbers)
 
     def extend(self, key: Hashable, generations: Sequence[int]) -> int:
         """Append `generations`, which must ascend and be later than those already under `key`; return its number."""
@@ -78,21 +110,92 @@ class Postings:
             self.nbytes += known.nbytes - before
         else:
             # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
-            self._lists[number] = self._grown([known, *generations])
+            self._lists[number] = self._grown([*([] if known is None else [known]), *generations])
         return number
+
+    def keys(self) -> list[Hashable]:
+        """Return the keys as of now."""
+        return list(self._numbers)
+
+    def shortened(self, keeps: Keeps, keys_max: int, rows_max: int) -> Iterator[list[ShorterList]]:
+        """Yield the lists that get shorter, a few at a time; more may be appended to them meanwhile.
+
+        Parameters
+        ----------
+        keeps
+            Tells which generations stay.
+        keys_max, rows_max
+            So many keys are looked at together at most, and so many generations, if it is more than one key.
+        """
+        known = self.keys()
+        keys: list[Hashable] = []
+        lists: list[NDArray[np.int64]] = []
+        rows = 0
+        for key in known:
+            generations = self.get(key)
+            if keys and (len(keys) == keys_max or rows + len(generations) > rows_max):
+                yield _shorter(keys, lists, keeps)
+                keys, lists, rows = [], [], 0
+            keys.append(key)
+            lists.append(generations)
+            rows += len(generations)
+        if lists:
+            yield _shorter(keys, lists, keeps)
+
+    def shorten(self, lists: Iterable[ShorterList]) -> None:
+        """Put shorter lists in the places of those that they were made of; nothing may be appended meanwhile."""
+        for key, known, kept in lists:
+            self._replace(key, kept, self.get(key)[known:])
 
     def get(self, key: Hashable) -> NDArray[np.int64]:
         """Return the generations of `key`: int64, shape ``(n,)``, ascending."""
         number = self._numbers.get(key)
         return _NONE if number is None else self.numbered(number)
 
+    def number(self, key: Hashable) -> int | None:
+        """Return the number of `key`; None if there is no such key."""
+        return self._numbers.get(key)
+
     def numbered(self, number: int) -> NDArray[np.int64]:
         """Return the generations of the key with this number: int64, shape ``(n,)``, ascending."""
         known = self._lists[number]
-        return known.view if isinstance(known, GrowingArray) else np.array([known], dtype=np.int64)
+        if isinstance(known, GrowingArray):
+            return known.view
+        return _NONE if known is None else np.array([known], dtype=np.int64)
+
+    def _replace(self, key: Hashable, kept: NDArray[np.int64], later: NDArray[np.int64]) -> None:
+        number = self._numbers[key]
+        known = self._lists[number]
+        self.nbytes -= known.nbytes if isinstance(known, GrowingArray) else 0
+        if len(kept) + len(later) > 1:
+            shorter = GrowingArray(np.int64)
+            shorter.adopt(kept)
+            if len(later):
+                shorter.extend(later)
+            self.nbytes += shorter.nbytes
+            self._lists[number] = shorter
+        elif len(kept) or len(later):
+            self._lists[number] = int((kept if len(kept) else later)[0])
+        else:
+            # Its number is not used again, so that no reader finds the list of another key.
+            del self._numbers[key]
+            self._lists[number] = None
+            self.nbytes -= _KEY_BYTES
 
     def _grown(self, generations: Sequence[int]) -> GrowingArray:
         grown = GrowingArray(np.int64)
         grown.extend(generations)
         self.nbytes += grown.nbytes
         return grown
+
+
+def _shorter(keys: Sequence[Hashable], lists: Sequence[NDArray[np.int64]], keeps: Keeps) -> list[ShorterList]:
+    kept = keeps(np.concatenate(lists))
+    shorter: list[ShorterList] = []
+    done = 0
+    for key, generations in zip(keys, lists, strict=True):
+        stays = kept[done : done + len(generations)]
+        done += len(generations)
+        if not stays.all():
+            shorter.append(ShorterList(key, len(generations), generations[stays]))
+    return shorter

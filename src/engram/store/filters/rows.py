@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD_BITS: Final = 64
+_WORD_BYTES: Final = _WORD_BITS // 8
 # Up to this share of the window, a list is cheaper to go on with than flags.
 _LISTED_SHARE: Final = 32
+# So many generations are turned into places at once, so that these are still in the cache when they are used.
+_PLACES_AT_ONCE: Final = 1 << 15
 
 
 class Window(NamedTuple):
@@ -36,6 +39,21 @@ class Window(NamedTuple):
         return generations[start:end]
 
 
+class Bitmap(NamedTuple):
+    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
+
+    Parameters
+    ----------
+    words
+        uint64, shape ``(n,)``.
+    begin
+        The generation of the first bit, a multiple of 64.
+    """
+
+    words: NDArray[np.uint64]
+    begin: int
+
+
 class PassingRows:
     """A set of observations in a window, which is never changed.
 
@@ -54,7 +72,7 @@ class PassingRows:
     def __init__(
         self, window: Window, listed: NDArray[np.int64] | None = None, flags: NDArray[np.bool_] | None = None
     ) -> None:
-        self.window = window
+        self.window: Window = window
         self._listed = listed
         self._flags = flags
 
@@ -104,29 +122,61 @@ class PassingRows:
         found[inside] = self._flags[places[inside]]
         return found
 
-    def bitmap(self) -> NDArray[np.uint64]:
-        """Return the set as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
+    def bitmap(self) -> Bitmap:
+        """Return the set as a bitmap."""
         if self._listed is not None:
             return bitmap(self._listed)
-        count = self.window.first + self.window.size
-        flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-        flags[self.window.first : count] = self._flags
-        return np.packbits(flags, bitorder="little").view(np.uint64)
+        # Not from generation 0 on: what came before the window may be long gone.
+        skipped = self.window.first % _WORD_BITS
+        words = _blank_words(skipped + self.window.size)
+        # The first word by itself, so that the other flags, of which there may be very many, need not be moved.
+        head = -skipped % _WORD_BITS
+        first = np.packbits(np.concatenate([np.zeros(skipped, dtype=bool), self.flags[:head]]), bitorder="little")
+        rest = np.packbits(self.flags[head:], bitorder="little")
+        octets, begin = words.view(np.uint8), _WORD_BYTES if skipped else 0
+        octets[: len(first)] = first
+        octets[begin : begin + len(rest)] = rest
+        return Bitmap(words, self.window.first - skipped)
 
 
-def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return `generations`, which must ascend, as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
-    count = int(generations[-1]) + 1 if len(generations) else 0
-    flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-    flags[generations] = True
-    return np.packbits(flags, bitorder="little").view(np.uint64)
+def bitmap(generations: NDArray[np.int64]) -> Bitmap:
+    """Return `generations`, which must ascend, as a bitmap."""
+    if not len(generations):
+        return Bitmap(_blank_words(0), 0)
+    begin = int(generations[0]) // _WORD_BITS * _WORD_BITS
+    words = _blank_words(int(generations[-1]) + 1 - begin)
+    # No flag for each generation: a few may be far apart.
+    places = generations - begin
+    numbers = places // _WORD_BITS
+    bits: NDArray[np.uint64] = np.left_shift(np.uint64(1), (places % _WORD_BITS).astype(np.uint64))
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    words[numbers[starts]] = np.bitwise_or.reduceat(bits, starts)
+    return Bitmap(words, begin)
+
+
+def _blank_words(bits: int) -> NDArray[np.uint64]:
+    """Return zeros with room for so many bits: uint64, shape ``(n,)``."""
+    return np.zeros(-(-bits // _WORD_BITS), dtype=np.uint64)
 
 
 def flagged(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.bool_]:
     """Return one flag for each generation of the window, set where one of `lists`, which lie in it, has it."""
     flags = np.zeros(window.size, dtype=bool)
     for generations in lists:
-        flags[generations - window.first] = True
+        for start in range(0, len(generations), _PLACES_AT_ONCE):
+            flags[generations[start : start + _PLACES_AT_ONCE] - window.first] = True
+    return flags
+
+
+def marked(window: Window, generations: NDArray[np.int64], passed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return one flag for each generation of the window, which `passed` says for each of `generations`.
+
+    Others, which are not among `generations`, do not pass.
+    """
+    flags = np.zeros(window.size, dtype=bool)
+    for start in range(0, len(generations), _PLACES_AT_ONCE):
+        part = slice(start, start + _PLACES_AT_ONCE)
+        flags[generations[part] - window.first] = passed[part]
     return flags
 
 

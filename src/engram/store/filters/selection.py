@@ -11,7 +11,7 @@ from engram.errors import CorruptData
 from engram.model.filters.filter_like import FilterLike, as_condition
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.planning import Planner, conjuncts
-from engram.store.filters.plans import AndPlan, Plan
+from engram.store.filters.plans import AndPlan, ListsPlan, NotPlan, Plan
 from engram.store.filters.rows import PassingRows, Window, bitmap
 
 __all__ = ["Unreadable", "bitmap", "passing", "select"]
@@ -27,6 +27,7 @@ def passing(
     last: int,
     alive_at: int | None = None,
     unclear: list[Unreadable] | None = None,
+    hidden: NDArray[np.int64] | None = None,
 ) -> PassingRows:
     """Return the observations with generations from `first` to `last` that pass `filter`.
 
@@ -46,6 +47,8 @@ def passing(
     unclear
         Receives, by generation, the observations that may pass, but for damage of what the filter needs. They are not
         returned. None: that is an error.
+    hidden
+        What does not pass, because it is due: int64, ascending; None: nothing.
 
     Raises
     ------
@@ -54,12 +57,15 @@ def passing(
     CorruptData
         If a text or an id is damaged that decides whether an observation passes, unless `unclear` receives it.
     """
-    window = Window(max(first, 1), last)
+    # Nothing is left before the first chunk of the columns.
+    window = Window(max(first, 1, attributes.columns.first_generation), last)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
     planners = [(Planner(attributes, window, alive_at), part) for part in conjuncts(as_condition(filter))]
     plans = [(planner.plan(part), planner.unclear) for planner, part in planners]
     plans.append((Planner(attributes, window, alive_at).alive(), {}))
+    if hidden is not None and len(hidden):
+        plans.append((NotPlan(ListsPlan(window, [hidden])), {}))
     rows = AndPlan([plan for plan, _ in plans]).rows()
     in_question = _in_question(plans)
     if not in_question:
@@ -78,9 +84,10 @@ def select(
     last: int,
     alive_at: int | None = None,
     unclear: list[Unreadable] | None = None,
+    hidden: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the generations that `passing` returns: int64, shape ``(n,)``, ascending."""
-    return passing(attributes, filter, first, last, alive_at, unclear).generations
+    return passing(attributes, filter, first, last, alive_at, unclear, hidden).generations
 
 
 def _in_question(plans: list[tuple[Plan, dict[int, CorruptData]]]) -> list[Unreadable]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import CorruptData
+from engram.errors import CorruptData, FailedPrecondition, Unavailable
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
@@ -57,17 +57,16 @@ class StoredRows:
             for id, row in rows_of.items():
                 wanted.discard(id)
                 if record.kind is RecordKind.OBSERVE:
-                    found.append(record.first_generation + row)
+                    found.append(record.generation(row))
         return np.array(sorted(found), dtype=np.int64)
 
-    def versions_within(
-        self, ids: Iterable[str], first: int, last: int, unclear: dict[int, CorruptData]
+    def rows_within(
+        self, passes: Callable[[str], bool], first: int, last: int, unclear: dict[int, CorruptData]
     ) -> NDArray[np.int64]:
-        """Return the observations from `first` to `last` that have one of `ids`: int64, shape ``(n,)``, ascending.
+        """Return the observations from `first` to `last` whose ids pass a test: int64, shape ``(n,)``, ascending.
 
         Earlier ones of the same record may be among them. `unclear` receives those of the range whose ids are damaged.
         """
-        wanted = set(ids)
         found: list[int] = []
         for record, rows in self._log.backwards(last):
             if record.last_generation < first:
@@ -78,11 +77,13 @@ class StoredRows:
                 except CorruptData as error:
                     _note(unclear, record, first, last, error)
                 else:
-                    found.extend(record.first_generation + row for row, id in enumerate(stored) if id in wanted)
+                    found.extend(record.generation(row) for row, id in enumerate(stored) if passes(id))
         return np.array(sorted(found), dtype=np.int64)
 
-    def text(self, path: tuple[str, ...], digest: bytes, generations: NDArray[np.int64]) -> str:
+    def text(self, path: tuple[str, ...], digest: bytes, generations: NDArray[np.int64]) -> str | None:
         """Return the text with this digest that observations have under `path`, by itself or in a list.
+
+        None if all of them have been dropped, because no retained snapshot sees them.
 
         Parameters
         ----------
@@ -91,20 +92,27 @@ class StoredRows:
         digest
             The digest.
         generations
-            The observations that have it, at least one: int64, ascending. It is read from one that is not damaged.
+            The observations that have it: int64, ascending. It is read from one that is not damaged.
 
         Raises
         ------
         CorruptData
             If the metadata of the newest few are damaged.
         """
-        newest = generations[: -_READS_MAX - 1 : -1].tolist()
-        for generation in newest[:-1]:
+        damaged: list[CorruptData] = []
+        for generation in reversed(generations):
             try:
-                return self._text(path, digest, generation)
-            except CorruptData:
+                return self._text(path, digest, int(generation))
+            except (FailedPrecondition, Unavailable):
+                # It has been dropped or erased.
                 continue
-        return self._text(path, digest, newest[-1])
+            except CorruptData as error:
+                damaged.append(error)
+                if len(damaged) == _READS_MAX:
+                    break
+        if damaged:
+            raise damaged[-1]
+        return None
 
     def _text(self, path: tuple[str, ...], digest: bytes, generation: int) -> str:
         record, row = self._log.locate(generation)
@@ -117,8 +125,8 @@ class StoredRows:
 
 def _note(unclear: dict[int, CorruptData], record: Record, first: int, last: int, error: CorruptData) -> None:
     if record.kind is RecordKind.OBSERVE:
-        start = max(first, record.first_generation)
-        unclear |= dict.fromkeys(range(start, min(last, record.last_generation) + 1), error)
+        begin, end = record.rows_until(first - 1), record.rows_until(last)
+        unclear |= dict.fromkeys(record.generations[begin:end].tolist(), error)
 
 
 def _last_rows(record: Record, rows: int, wanted: set[str]) -> dict[str, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.model.times import as_time_us
-from engram.store.filters.postings import GrowingArray, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
 Tester = Callable[[str], bool]
 ReadText = Callable[[bytes, NDArray[np.int64]], str | None]
-"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: damaged."""
+"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: it cannot be
+read, or all of them have been dropped."""
+_Key = TypeVar("_Key", str, str | bytes)
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
 _SORTED_COUNT_MIN: Final = 256
 # Where fewer rows are asked for than this share of the distinct texts, only the texts of these rows are looked at.
 _FEW_SHARE: Final = 16
+# With so few distinct texts, each is tested when a filter is planned.
+_TESTED_FIRST_MAX: Final = 64
 # The shortest text that is a time has ten characters, such as 2025-01-31.
 _TIME_CHARACTERS_MIN: Final = 10
 
@@ -58,7 +62,18 @@ class Texts:
 
     def extend(self, generations: Sequence[int], values: Sequence[str]) -> None:
         """Append the texts of later generations, which need not be distinct."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        self._append(generations, values, text_key)
+
+    def take(self, other: Texts, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        places = other._generations.taken(after, until, keeps)
+        keys = [other._distinct[number] for number in other._numbers.view[places].tolist()]
+        self._append(other._generations.view[places].tolist(), keys, lambda key: key)
+
+    def _append(
+        self, generations: Sequence[int], values: Sequence[_Key], key_of: Callable[[_Key], str | bytes]
+    ) -> None:
+        found: defaultdict[_Key, list[int]] = defaultdict(list)
         for generation, value in zip(generations, values, strict=True):
             places = found[value]
             # A list of texts may have one of them twice.
@@ -66,7 +81,7 @@ class Texts:
                 places.append(generation)
         numbers = {}
         for text, places in found.items():
-            key = text_key(text)
+            key = key_of(text)
             numbers[text] = number = self.postings.extend(key, places)
             if number == len(self._distinct):
                 if isinstance(key, bytes):
@@ -84,6 +99,16 @@ class Texts:
         """Return the numbers of the texts at `places`, among the distinct texts."""
         # Numbers are appended before generations, so there is one for every generation that a reader saw.
         return self._numbers.view[places]
+
+    def numbers_of(self, wanted: Iterable[str]) -> NDArray[np.int64]:
+        """Return the numbers of those of `wanted` that some generation has: int64, shape ``(n,)``, each once."""
+        numbers = (self.postings.number(text_key(text)) for text in dict.fromkeys(wanted))
+        return np.array([number for number in numbers if number is not None], dtype=np.int64)
+
+    def few_numbers(self) -> NDArray[np.int32] | None:
+        """Return the numbers of all distinct texts, if they are few and none is long; None: they are not."""
+        count = len(self._distinct)
+        return None if count > _TESTED_FIRST_MAX or self._long else np.arange(count, dtype=np.int32)
 
     def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of the distinct texts pass `test`: shape ``(n,)``, by their numbers.

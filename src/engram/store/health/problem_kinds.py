@@ -54,6 +54,17 @@ GRAPH_COMPACTION_FAILED: Final = ProblemKind(
     DEGRADED,
     "See to memory and disk; it is tried again by itself. Until then, dead versions keep memory.",
 )
+LOG_COMPACTION_FAILED: Final = ProblemKind(
+    "log_compaction_failed",
+    DEGRADED,
+    "See to the disk; it is tried again by itself. Until then, what is no longer retained stays on the disk.",
+)
+ERASURE_FAILED: Final = ProblemKind(
+    "erasure_failed",
+    DEGRADED,
+    "See to the disk; it is tried again by itself. Until then, something of what was to be erased is still there. From "
+    "what is damaged, nothing can be erased: restore a backup or run engram repair.",
+)
 NOT_NOTED: Final = ProblemKind(
     "not_noted",
     DEGRADED,
@@ -74,6 +85,8 @@ KINDS: Final = (
     NOT_OPENED,
     CHECKPOINT_FAILED,
     GRAPH_COMPACTION_FAILED,
+    LOG_COMPACTION_FAILED,
+    ERASURE_FAILED,
     NOT_NOTED,
     SCRUB_FAILED,
 )

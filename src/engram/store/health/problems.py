@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from engram.metrics import table
@@ -51,6 +51,11 @@ class Problems:
             _log_end(before, self._clock())
         elif message is not None and before is None:
             _log_begin(problem)
+
+    def go_on(self, problems: Iterable[Problem]) -> None:
+        """Have problems that began before, and were logged then."""
+        with self._guard:
+            self._present |= {problem.name: problem for problem in problems}
 
     @property
     def are_none(self) -> bool:

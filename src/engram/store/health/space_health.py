@@ -7,11 +7,14 @@ from typing import Final
 from engram.errors import EngramError, Unavailable
 from engram.metrics.health import Problem
 from engram.store.commit.group_commit import GroupCommit
+from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.health.problem_kinds import (
     CHECKPOINT_FAILED,
     DAMAGED,
     DISK_FULL,
+    ERASURE_FAILED,
     GRAPH_COMPACTION_FAILED,
+    LOG_COMPACTION_FAILED,
     LOG_FAILED,
     OF_LOG,
 )
@@ -19,7 +22,7 @@ from engram.store.health.problems import Problems
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.space_state import SpaceState
 
-_NOTHING: Final = (None, None, None, None)
+_NOTHING: Final = (None, None, None, None, None, None)
 
 
 class SpaceHealth:
@@ -35,6 +38,8 @@ class SpaceHealth:
         What commits to the space, and knows whether it still can.
     indexing
         The maintenance of the graph.
+    log_compaction
+        The compaction of the log, and what is erased from it.
 
     Attributes
     ----------
@@ -42,19 +47,35 @@ class SpaceHealth:
         What was found when the space was last looked at, and what others noted.
     """
 
-    def __init__(self, name: str, state: SpaceState, writer: GroupCommit, indexing: IndexMaintenance) -> None:
+    def __init__(
+        self,
+        name: str,
+        state: SpaceState,
+        writer: GroupCommit,
+        indexing: IndexMaintenance,
+        log_compaction: LogCompaction,
+    ) -> None:
         self._state = state
         self._writer = writer
         self._indexing = indexing
+        self._log_compaction = log_compaction
         self.problems: Final = Problems(name)
 
     def look(self) -> tuple[Problem, ...]:
-        """Look at everything that can be wrong now, log what began or ended, and return the problems."""
+        """Look at everything that can be wrong now, log what began or ended, and return the problems.
+
+        Of a space that has been dropped or renamed, these are those that it had before.
+        """
         log, problems, indexing = self._state.log, self.problems, self._indexing
+        if self._state.life.is_over:
+            # Its log is closed, and does not say any more why it took no writes.
+            return problems.all()
         failed, shortage = _failure_of_log(self._writer, self._state), log.shortage()
         count = log.damages.count
         checkpoint, compaction = indexing.checkpoint_attempt.failure, indexing.compaction_attempt.failure
-        if problems.are_none and not count and (failed, shortage, checkpoint, compaction) == _NOTHING:
+        of_log, erasure = self._log_compaction.attempt.failure, self._log_compaction.erasure_attempt.failure
+        found = failed, shortage, checkpoint, compaction, of_log, erasure
+        if problems.are_none and not count and found == _NOTHING:
             # So it is nearly always, and there may be thousands of spaces to look at every second.
             return ()
         for kind in OF_LOG.values():
@@ -65,6 +86,8 @@ class SpaceHealth:
         problems.set(DAMAGED, f"{first[0].message}{more}" if first else None)
         problems.set(CHECKPOINT_FAILED, checkpoint)
         problems.set(GRAPH_COMPACTION_FAILED, compaction)
+        problems.set(LOG_COMPACTION_FAILED, of_log)
+        problems.set(ERASURE_FAILED, erasure)
         return problems.all()
 
 

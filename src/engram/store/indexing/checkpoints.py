@@ -19,7 +19,7 @@ from engram.errors import Unavailable
 from engram.index import HnswIndex
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
-from engram.log.files.os_errors import is_passing, unavailable
+from engram.log.files.os_errors import is_passing, typed_failures, unavailable
 from engram.log.manifest import CheckpointEntry, Manifest
 
 _KEPT: Final = 2
@@ -98,8 +98,8 @@ class Checkpoints:
         """Return a descriptor of a checkpoint's file; the caller closes it."""
         return self._storage.descriptor(entry.name, os.O_RDONLY)
 
-    def write(self, index: HnswIndex) -> int:
-        """Write a checkpoint of `index`; return the generation it covers.
+    def write(self, index: HnswIndex, count: int = _KEPT) -> int:
+        """Write a checkpoint of `index`, so that there are `count` of them; return the generation it covers.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Checkpoints:
             self._broken.discard(entry.name)
             unusable = {entry.name, *self._broken}
             others = [other for other in self._manifest.checkpoints if other.name not in unusable]
-            self._manifest.set_checkpoints([entry, *others][:_KEPT])
+            self._manifest.set_checkpoints([entry, *others][:count])
         except OSError as error:
             self._discard(_TEMPORARY)
             raise unavailable(error, "writing a checkpoint") from error
@@ -131,6 +131,35 @@ class Checkpoints:
             raise Unavailable(f"cannot write a checkpoint: {error}", code="checkpoint_failed", field="disk") from error
         self._prune()
         return generation
+
+    def forget(self) -> None:
+        """Have no checkpoint any more. The files stay until `remove_unlisted`.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded.
+        """
+        if self._manifest.checkpoints:
+            with typed_failures("dropping the checkpoints"):
+                self._manifest.set_checkpoints(())
+
+    def remove_unlisted(self) -> None:
+        """Remove the files of what is no checkpoint any more, or was never finished.
+
+        Raises
+        ------
+        Unavailable
+            If one cannot be removed.
+        """
+        kept = {entry.name for entry in self._manifest.checkpoints}
+        with typed_failures("removing old checkpoints"):
+            # A name that ends like this is in no list of names.
+            with contextlib.suppress(FileNotFoundError):
+                self._storage.remove(_TEMPORARY)
+            for name in self._storage.names():
+                if _NAME.fullmatch(name) and name not in kept:
+                    self._storage.remove(name)
 
     def _prune(self) -> None:
         kept = {entry.name for entry in self._manifest.checkpoints}

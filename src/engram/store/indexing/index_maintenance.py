@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
+from engram.log.files.os_errors import typed_failures
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.store.indexing.attempt import Attempt
+from engram.store.indexing.compaction_rule import CompactionRule
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
@@ -34,9 +37,14 @@ class IndexMaintenance:
         # A checkpoint that failed is not tried again at once, but when the next one is due.
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
-        self._compacted_horizon = 0
+        self._compaction_rule = CompactionRule(options.compaction_count_min)
         self.checkpoint_attempt: Attempt = Attempt()
         self.compaction_attempt: Attempt = Attempt()
+        # Held by the one thread that compacts or writes a checkpoint.
+        self._working = threading.Lock()
+        self._retired = False
+        # Whether the graph in memory tells of what was erased, so that no file may have it.
+        self._is_built_anew = False
         self.checkpoints_written: int = 0
         self.compactions: int = 0
 
@@ -86,17 +94,12 @@ class IndexMaintenance:
             except Exception:
                 logger.exception("a listener for the indexed generation raised")
 
-    @property
-    def is_due_again(self) -> bool:
-        """Whether a checkpoint or a compaction failed and is to be tried again."""
-        return self.checkpoint_attempt.is_due_again or self.compaction_attempt.is_due_again
+    def is_due(self, horizon: Callable[[], int]) -> bool:
+        """Return whether a checkpoint or a compaction is due; the parameter is that of `compaction_is_due`."""
+        return self.checkpoint_is_due() or self.compaction_is_due(horizon)
 
     def compaction_is_due(self, horizon: Callable[[], int]) -> bool:
-        """Return whether the graph has enough dead versions to be compacted.
-
-        A compaction is due if at least `StoreOptions.compaction_count_min` versions are dead, and at least as many as
-        are alive, and if the horizon has moved by at least that many generations since the last compaction. One that
-        failed is due again after a while.
+        """Return whether the graph is to be compacted, as `CompactionRule` says, or again after that failed.
 
         Parameters
         ----------
@@ -105,35 +108,45 @@ class IndexMaintenance:
         """
         if self.compaction_attempt.is_resting:
             return False
-        index = self._state.index
-        least = max(self._options.compaction_count_min, index.live_count)
-        if index.dead_count < least:
+        is_due = self._compaction_rule.is_due(self._state.index, horizon)
+        if not is_due:
             self.compaction_attempt.forget()
-            return False
-        return self.compaction_attempt.failure is not None or horizon() - self._compacted_horizon >= least
+        return is_due
 
     def compact(self, horizon: int, go_on: Callable[[], bool]) -> None:
         """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
 
         Belongs to the checkpoint thread.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded that the graph has no more than that.
         """
-        self._compacted_horizon = horizon
-        with self.compaction_attempt.made():
-            left = self._state.index.compact(horizon, go_on=go_on)
-        self.compactions += left > 0
+        with self._working:
+            if self._retired:
+                return
+            with self.compaction_attempt.made():
+                if not self._state.log.read_only:
+                    with typed_failures("noting what the graph retains"):
+                        self._state.manifest.set_horizon(horizon)
+                left = self._state.index.compact(horizon, go_on=lambda: go_on() and not self._retired)
+            self._compaction_rule.begin_anew()
+            self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
         """Return whether enough was indexed since the last checkpoint to write another one.
 
-        One that failed is due again after a while.
+        Enough is a share of what is in the graph, since that is what a checkpoint costs, and not of the generations,
+        most of which may be gone. One that failed is due again after a while.
         """
         if not self._writes_checkpoints():
             return False
         if self.checkpoint_attempt.failure is not None:
             return self.checkpoint_attempt.is_due_again
-        indexed = self._state.index.indexed_generation
-        percent = self._options.checkpoint_percent
-        return indexed - self._attempted >= max(self._options.checkpoint_count_min, indexed * percent // 100)
+        index, options = self._state.index, self._options
+        share = (index.live_count + index.dead_count) * options.checkpoint_percent // 100
+        return index.indexed_generation - self._attempted >= max(options.checkpoint_count_min, share)
 
     def write_checkpoint(self) -> int:
         """Write a checkpoint if anything was indexed since the last one; return the generation that is covered.
@@ -147,6 +160,92 @@ class IndexMaintenance:
         CorruptData
             If the mapped checkpoint of the graph has lost pages.
         """
+        with self._working:
+            return self._state.checkpoint_generation if self._retired else self._write_checkpoint()
+
+    def renew_checkpoint(self) -> None:
+        """Write a checkpoint anew if there is one, and keep no older one, because something was erased.
+
+        A graph whose codes tell of what was erased gets no checkpoint any more: the next opening builds it anew. One
+        that lacks versions gets none either, and older ones, which may tell of what was erased, are dropped.
+
+        Raises
+        ------
+        Unavailable, CorruptData
+            As `write_checkpoint`.
+        """
+        state = self._state
+        with self._working:
+            if state.checkpoints is None or state.log.read_only:
+                return
+            if state.index.remembers_erased and not self._is_built_anew:
+                self._is_built_anew = True
+                name = state.log.damages.space
+                logger.info(
+                    "space %s: the next opening builds the graph anew, which tells of what was erased until then",
+                    name,
+                    extra={"space": name},
+                )
+            if self._is_built_anew or state.index.unreadable_count:
+                state.checkpoints.forget()
+                state.checkpoint_generation = self._attempted = 0
+            elif state.manifest.checkpoints:
+                with self.checkpoint_attempt.made():
+                    state.checkpoint_generation = state.checkpoints.write(state.index, count=1)
+                self._attempted = state.checkpoint_generation
+                self.checkpoints_written += 1
+            state.checkpoints.remove_unlisted()
+
+    def checkpoint_pays(self) -> bool:
+        """Return whether so much was indexed since the last checkpoint that the next opening should not link it again.
+
+        A checkpoint has a page for each column of the graph, and takes several syncs, so it does not pay for few rows.
+        """
+        new = self._state.index.indexed_generation - self._state.checkpoint_generation
+        return self._writes_checkpoints() and new >= self._options.checkpoint_rest_count_min
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything visible is linked, and its listeners know it."""
+        return not self.pending and self._announced >= self._state.index.indexed_generation
+
+    @property
+    def is_linked_again_soon(self) -> bool:
+        """Whether so little is to be linked that the next opening may as well do it, as `checkpoint_pays` says."""
+        return self.pending < self._options.checkpoint_rest_count_min
+
+    def retire(self) -> bool:
+        """Compact and write checkpoints no more, unless that is being done right now; return whether it is so."""
+        if not self._working.acquire(blocking=False):
+            return False
+        try:
+            self._retired = True
+        finally:
+            self._working.release()
+        return True
+
+    def end(self) -> None:
+        """Compact and write checkpoints no more; return when that is so. A compaction under way is given up."""
+        self._retired = True
+        with self._working:
+            pass
+
+    def finish(self, *, saving: bool = True) -> None:
+        """Write the last checkpoint of a retired space if it pays, and let go of the listeners. Raises as for another.
+
+        A listener may refer to its space, which is to be freed.
+
+        Parameters
+        ----------
+        saving
+            Whether there will be another opening, for which a checkpoint may pay.
+        """
+        self._listeners = ()
+        with self._working:
+            if saving and self.checkpoint_pays():
+                self._write_checkpoint()
+
+    def _write_checkpoint(self) -> int:
         state = self._state
         self._attempted = state.index.indexed_generation
         checkpoints = state.checkpoints
@@ -158,5 +257,10 @@ class IndexMaintenance:
         return state.checkpoint_generation
 
     def _writes_checkpoints(self) -> bool:
-        """Return whether there is a place for checkpoints and the store is not read-only."""
-        return self._state.checkpoints is not None and not self._state.log.read_only
+        """Return whether there is a place for checkpoints, the store is not read-only, and the graph may be saved.
+
+        A graph that lacks versions is not: whoever opened its checkpoint would not know that there are any.
+        """
+        state = self._state
+        may_be_saved = not self._is_built_anew and not state.index.unreadable_count
+        return state.checkpoints is not None and not state.log.read_only and may_be_saved

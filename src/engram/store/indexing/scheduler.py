@@ -6,7 +6,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -64,6 +64,7 @@ class WorkStealingScheduler:
         self._homes_of: Final = [0] * workers
         self._due: Final[list[OrderedDict[SpaceEngine, _Due]]] = [OrderedDict() for _ in range(workers)]
         self._over_threshold: Final[OrderedDict[SpaceEngine, None]] = OrderedDict()
+        self._removed: Final[WeakSet[SpaceEngine]] = WeakSet()
         self._calls = 0
 
     def __bool__(self) -> bool:
@@ -84,6 +85,17 @@ class WorkStealingScheduler:
         """Make `space` due; return whether a waiting worker must be woken for it."""
         self._calls += 1
         return self._set_due(space, _Due(pending, self._calls))
+
+    def remove(self, space: SpaceEngine) -> None:
+        """Make `space` due no more, now and later."""
+        if space in self._removed:
+            return
+        self._removed.add(space)
+        home = self._homes.get(space)
+        if home is not None:
+            self._homes_of[home] -= 1
+            self._due[home].pop(space, None)
+            self._over_threshold.pop(space, None)
 
     def next_for(self, worker: int) -> IndexTask | None:
         """Return the next task of `worker`; None if there is nothing for it to do."""
@@ -117,6 +129,8 @@ class WorkStealingScheduler:
         return False
 
     def _set_due(self, space: SpaceEngine, due: _Due) -> bool:
+        if space in self._removed:
+            return False
         dues = self._due[self.home_of(space)]
         was_due, was_over = space in dues, space in self._over_threshold
         dues[space] = due

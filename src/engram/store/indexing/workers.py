@@ -154,6 +154,11 @@ class Workers:
             if self._scheduler.add(space, pending):
                 self._changed.notify_all()
 
+    def forget(self, space: SpaceEngine) -> None:
+        """Begin no more tasks in `space`, which comes to rest: another object will take its place."""
+        with self._changed:
+            self._scheduler.remove(space)
+
     def stop(self, drain_s: float = 0.0) -> None:
         """Link the tails for at most `drain_s` seconds, then end all threads after their current tasks.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Final
 
+from engram.errors import FailedPrecondition, Unavailable
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
+from engram.store.filters.columns import CHUNK_ROWS
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -47,7 +49,8 @@ class ExactScan:
     def best(self, query: RecallQuery, generation: int) -> Generator[None, None, Ranked]:
         """Return the best `query.k` observations that were alive at `generation`, best first; yield after each piece.
 
-        Damaged observations are left out.
+        Damaged observations are left out. Nothing is returned if something that was alive then, or the space itself, is
+        dropped or erased meanwhile.
 
         Raises
         ------
@@ -60,11 +63,26 @@ class ExactScan:
         best = NOTHING
         damaged: list[int] = []
         unclear: list[Unreadable] = []
-        for first in range(1, generation + 1, STEP):
-            last = min(first + STEP - 1, generation)
-            chosen = select(self._state.attributes, query.cue.conditions, first, last, generation, unclear)
+        attributes = self._state.attributes
+        for first, last in self._pieces(generation):
+            chosen = select(attributes, query.cue.conditions, first, last, generation, unclear)
             if len(chosen):
-                scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
+                try:
+                    scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
+                except (FailedPrecondition, Unavailable):
+                    return NOTHING
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)
             yield
-        return best
+        state = self._state
+        return best if state.dropped_generation <= generation and not state.life.is_over else NOTHING
+
+    def nbytes(self, generation: int) -> int:
+        """Return about how many bytes of vectors have to be read to answer as of `generation`."""
+        return min(generation, self._state.attributes.columns.row_count) * self.vector_bytes
+
+    def _pieces(self, generation: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of generations, without those of which nothing is left."""
+        for number in self._state.attributes.columns.within(1, generation):
+            begin, end = max(number * CHUNK_ROWS, 1), min((number + 1) * CHUNK_ROWS, generation + 1)
+            for first in range(begin, end, STEP):
+                yield first, min(first + STEP, end) - 1

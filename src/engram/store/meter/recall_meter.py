@@ -76,12 +76,16 @@ class RecallMeter:
         cue = query.cue
         if cue.by != "similarity" or not cue.ranks or query.strength is not None or query.k > K_MAX:
             return
-        if recalled.incomplete or recalled.generation * scan.vector_bytes > BYTES_MAX:
+        if recalled.incomplete or scan.nbytes(recalled.generation) > BYTES_MAX:
             return
         # Of two that come at the same time, the later one is measured.
         self.is_waiting = False
         self._sampled = _Sampled(space, scan, query, recalled)
         self._offered.set()
+
+    def forget(self, space: str) -> None:
+        """Forget what is known of the recalls of a space that is not called `space` any more."""
+        self._counts.pop(space, None)
 
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield what is known of the recalls of `space`."""

@@ -28,6 +28,8 @@ _INSERT: Final = "INSERT INTO texts(rowid, content) VALUES (?, ?)"
 _SELECT: Final = "SELECT rowid, -rank FROM texts WHERE texts MATCH ? AND rowid <= ? ORDER BY rank"
 _FETCHED: Final = 1000
 _TAKEN_RECORDS: Final = 64
+# With fewer observations dropped, what is left of them in the index takes less than building it anew.
+_DROPPED_MIN: Final = 10_000
 # Maximum number of words of a cue that are looked for. A longer cue is rather a text to be embedded.
 _WORDS_MAX: Final = 64
 _WORD: Final = re.compile(r"\w+")
@@ -51,6 +53,10 @@ class FullText:
         # Generations of the texts that could not be read when they were to be indexed, and the errors.
         self._damaged: list[tuple[int, CorruptData]] = []
         self._indexed = 0
+        # Number of observations that were read up to there, with or without a text.
+        self._read = 0
+        # The horizon of the log when it was last looked at how many of them are left.
+        self._horizon = 0
 
     @property
     def indexed_generation(self) -> int:
@@ -104,6 +110,7 @@ class FullText:
             cursor.close()
 
     def _take_in(self, generation: int) -> sqlite3.Connection:
+        self._leave_dropped()
         if self._database is None:
             database = sqlite3.connect(":memory:", check_same_thread=False)
             # What it sorts would otherwise go to a file, which cannot be opened while descriptors are short.
@@ -113,23 +120,48 @@ class FullText:
             self._database = database
         while self._indexed < generation:
             records = list(islice(self._log.records_from(self._indexed + 1), _TAKEN_RECORDS))
+            if not records:
+                # What was there has been dropped.
+                self._indexed = generation
+                break
+            indexed, read = self._indexed, self._read
             with self._database:
                 for record in records:
                     if record.kind is RecordKind.OBSERVE:
-                        self._database.executemany(_INSERT, self._texts(record))
+                        # A compaction may have joined it with rows that are in the index.
+                        first = record.rows_until(indexed)
+                        self._database.executemany(_INSERT, self._texts(record, first))
+                        read += record.count - first
+                    indexed = record.last_generation
             # Set only after the transaction, because records that are rolled back were not added.
-            self._indexed = records[-1].last_generation
+            self._indexed, self._read = indexed, read
         return self._database
 
-    def _texts(self, record: Record) -> list[tuple[int, str]]:
-        """Return the texts of a record that can be read, with their generations."""
+    def _leave_dropped(self) -> None:
+        """Begin anew if compactions of the log have dropped as much as a good part of what is in the index."""
+        horizon = self._log.horizon.generation
+        if self._database is None or horizon == self._horizon:
+            return
+        self._horizon = horizon
+        left = sum(
+            record.rows_until(self._indexed) for record in self._log.records() if record.kind is RecordKind.OBSERVE
+        )
+        if self._read - left > max(_DROPPED_MIN, left):
+            self._database.close()
+            self._database = None
+            self._damaged = []
+            self._indexed = self._read = 0
+
+    def _texts(self, record: Record, first: int) -> list[tuple[int, str]]:
+        """Return the texts of a record from row `first` on that can be read, with their generations."""
         try:
-            return [(row, text) for row, text in enumerate(record.contents(), record.first_generation) if text]
+            texts = zip(record.generations[first:].tolist(), record.contents()[first:], strict=True)
+            return [(generation, text) for generation, text in texts if text]
         except CorruptData:
-            texts = []
-        for row in range(record.count):
+            readable = []
+        for row in range(first, record.count):
             try:
-                texts.append((record.first_generation + row, record.content(row)))
+                readable.append((record.generation(row), record.content(row)))
             except CorruptData as error:
-                self._damaged.append((record.first_generation + row, error))
-        return [(row, text) for row, text in texts if text]
+                self._damaged.append((record.generation(row), error))
+        return [(generation, text) for generation, text in readable if text]

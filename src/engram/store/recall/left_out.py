@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Final
 
-from engram.errors import CorruptData
+from engram.errors import CorruptData, Unavailable
 from engram.log.log import Log
 from engram.log.records.record import Record
 
@@ -20,6 +20,8 @@ class LeftOut:
         The log that has the observations.
     skip
         Whether the recall goes on without damaged observations.
+    generation
+        The retained generation as of which the recall reads; 0 if it reads observations of all times.
 
     Attributes
     ----------
@@ -27,8 +29,9 @@ class LeftOut:
         Generations that were left out. Searches append to it, and `settle` handles them afterwards.
     """
 
-    def __init__(self, log: Log, skip: bool = False) -> None:
+    def __init__(self, log: Log, skip: bool = False, generation: int = 0) -> None:
         self._log = log
+        self._generation = generation
         self.skip: Final = skip
         self.generations: Final[list[int]] = []
         self._settled = 0
@@ -41,14 +44,23 @@ class LeftOut:
     def settle(self) -> None:
         """Report the observations that searches have left out since the last call.
 
+        A search that goes on while something is erased finds that as damaged. It is passed over: nothing is left out
+        that should be there.
+
         Raises
         ------
         CorruptData
             Names the first damaged place, unless damage is skipped. The next call raises the error again: a caller that
             continues after it must not get an answer that is incomplete without saying so.
         """
-        for generation in self.generations[self._settled :]:
-            error = self._report(generation)
+        while self._settled < len(self.generations):
+            try:
+                error = self._report(self.generations[self._settled])
+            except Unavailable as gone:
+                if gone.code != "erased":
+                    raise
+                del self.generations[self._settled]
+                continue
             if not self.skip:
                 raise error
             self._settled += 1
@@ -85,13 +97,14 @@ class LeftOut:
                 record.row(row)
                 record.vector(row)
             except CorruptData:
-                self.generations.append(record.first_generation + row)
+                self.generations.append(record.generation(row))
                 self._settled += 1
                 return False
         return True
 
     def _report(self, generation: int) -> CorruptData:
-        record, row = self._log.locate(generation)
+        with self._log.as_of(self._generation):
+            record, row = self._log.locate(generation)
         try:
             record.vector(row)
         except CorruptData as error:
@@ -100,4 +113,4 @@ class LeftOut:
         # checksum that was computed when the space was opened.
         what = "the vector is not the one that was read when the space was opened"
         segment = record.segment
-        return segment.report(record.payload_offset + 4 * record.dim * row, generation, generation, what).error()
+        return segment.report(record.vector_offset(row), generation, generation, what).error()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.index import Walk
 from engram.model.cue import Cue
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
 from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -141,60 +143,90 @@ class Search:
         vector = self.prepare(query.cue).vector
         return query if vector is None else replace(query, cue=replace(query.cue, vector=vector))
 
-    def best(self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
+    def best(
+        self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut, due_us: int = 0
+    ) -> Ranked:
         """Return up to `count` observations that were alive at `generation`, best first.
+
+        What is due at `due_us`, microseconds since 1970 UTC, is hidden; 0: nothing is.
 
         Raises
         ------
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation, left_out)
+        chosen = self._choose(prepared, generation, left_out, due_us)
+        return self.best_of(prepared, chosen, count, generation, ef, left_out)
+
+    def best_of(
+        self,
+        prepared: PreparedCue,
+        chosen: PassingRows | None,
+        count: int,
+        generation: int,
+        ef: int,
+        left_out: LeftOut,
+    ) -> Ranked:
+        """Return up to `count` of the `chosen` observations, best first; None: of all that were alive at `generation`.
+
+        Raises
+        ------
+        CorruptData
+            As for `best`.
+        """
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count, ef, left_out).head(count)
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._nearest(prepared.vector, chosen, count, generation, ef, left_out)
 
-    def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk | Ranked:
+    def walk(
+        self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut, due_us: int = 0
+    ) -> Walk | Ranked:
         """Return a walk over the observations that were alive at `generation`, or up to `count_max` of them ranked.
 
         They are ranked at once if that is cheaper than a walk. A walk must be given ``left_out.generations`` at every
-        step; what is ranked is best first.
+        step; what is ranked is best first. `due_us` is that of `best`.
 
         Raises
         ------
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation, left_out)
+        chosen = self._choose(prepared, generation, left_out, due_us)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
-        allowed = None if chosen is None else chosen.bitmap()
+        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
-        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed)
+        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed, allowed_begin=begin)
 
     def _embedder_failed(self, what: str) -> FailedPrecondition:
         name = self._config.embedder
         return FailedPrecondition(f"the embedder {name!r} {what}", code="embedder_failed", field="embedder", value=name)
 
     @staticmethod
-    def breadth(cue: Cue, ef: int) -> int:
-        """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
-        return ef if cue.conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
+    def breadth(conditions: Filter | Condition, ef: int) -> int:
+        """Return the number of candidates that a search with a filter compares, where `ef` are enough without one."""
+        return ef if conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
-    def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> PassingRows | None:
+    @staticmethod
+    def are_few(chosen: PassingRows | None) -> bool:
+        """Return whether so few observations pass a filter that each of them is scored; None stands for all."""
+        return chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
+
+    def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut, due_us: int) -> PassingRows | None:
         """Return the observations that pass the filter; None for all, where they need not be looked up."""
-        if prepared.cue.conditions.is_open and prepared.cue.ranks:
+        attributes, conditions = self._state.attributes, prepared.cue.conditions
+        hidden = attributes.due(due_us, generation, generation)
+        if conditions.is_open and prepared.cue.ranks and not len(hidden):
             return None
         unclear: list[Unreadable] = []
-        chosen = passing(self._state.attributes, prepared.cue.conditions, 1, generation, generation, unclear)
+        chosen = passing(attributes, conditions, 1, generation, generation, unclear, hidden)
         left_out.add(unclear)
         return chosen
 
     @staticmethod
     def _is_ranked(prepared: PreparedCue, chosen: PassingRows | None) -> bool:
-        few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
-        return prepared.vector is None or prepared.cue.by != "similarity" or few
+        return prepared.vector is None or prepared.cue.by != "similarity" or Search.are_few(chosen)
 
     def _ranked(
         self,
@@ -232,10 +264,16 @@ class Search:
         ef: int,
         left_out: LeftOut,
     ) -> Ranked:
-        allowed = None if chosen is None else chosen.bitmap()
+        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         found = Ranked(
             *self._state.index.search(
-                vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
+                vector,
+                count,
+                ef,
+                max_generation=generation,
+                allowed=allowed,
+                damaged=left_out.generations,
+                allowed_begin=begin,
             )
         )
         left_out.settle()

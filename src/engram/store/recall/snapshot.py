@@ -8,6 +8,8 @@ from typing import TypeVar, Unpack, overload
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
+from engram.model.many.cue_list import CuesLike
+from engram.model.many.many_query import many_query
 from engram.model.operations.results import Counted
 from engram.model.operations.scans import CountFacets, ReadPage, page_request
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
@@ -35,7 +37,9 @@ class Snapshot:
     """Answers from the observations that were alive at `generation`, whatever is written meanwhile.
 
     A snapshot costs nothing to make or keep, and any thread may use it. It stays valid as long as it is referenced,
-    even if its generation is older than what the store retains for others. Made by `Space.snapshot`.
+    even if its generation is older than what the store retains for others. Only what is erased is lost to it: what is
+    about to read that raises `Unavailable` with code ``erased``, and asked again is without it. Made by
+    `Space.snapshot`.
 
     Parameters
     ----------
@@ -45,11 +49,13 @@ class Snapshot:
         Generation of the snapshot.
     """
 
-    __slots__ = ("__weakref__", "_reader", "generation")
+    __slots__ = ("__weakref__", "_due_us", "_reader", "generation")
 
     def __init__(self, reader: RecallExecutor, generation: int) -> None:
         self._reader = reader
         self.generation: int = generation
+        # What is due at this time is hidden. A snapshot that is held goes by its generation alone, so it is 0 then.
+        self._due_us: int = 0
 
     def __repr__(self) -> str:
         return f"Snapshot(generation={self.generation})"
@@ -73,18 +79,30 @@ class Snapshot:
     def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
 
     def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
-        """Return the observation with this id or None, or those of many ids; see `Space.get`."""
+        """Return the observation with this id or None, or those of many ids; see `Space.get`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         as_flag("include_vectors", include_vectors)
         wanted = as_id_or_ids(id)
         return self._find(wanted) if isinstance(wanted, str) else look_up(self, wanted)
 
     def _find(self, id: str) -> Hit | None:
         """Return the observation with an id, which is a text, or None."""
-        return self._reader.get(id, self.generation)
+        return self._reader.get(id, self.generation, self._due_us)
 
     @spelled_out(SnapshotScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> Scan:
-        """Return an iterator over everything that passes a filter; see `Space.scan`."""
+        """Return an iterator over everything that passes a filter; see `Space.scan`.
+
+        Raises
+        ------
+        Unavailable
+            During iteration: with code ``erased``, if something of it is erased meanwhile.
+        """
         return Scan(self._page, page_request("", filter, {**options, "max_generation": self.generation}))
 
     def facets(
@@ -95,7 +113,13 @@ class Snapshot:
         fields: str | Iterable[str] = (),
         limit: int = FACET_VALUES_DEFAULT,
     ) -> Facets:
-        """Return which values the observations have that pass a filter; see `Space.facets`."""
+        """Return which values the observations have that pass a filter; see `Space.facets`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         request = CountFacets("", keys, fields, as_filter(filter), limit)  # type: ignore[arg-type]
         self._reader.check_process()
         return exhausted(self._reader.scans.facets(request, self.generation))
@@ -107,9 +131,27 @@ class Snapshot:
     @accepts_old("ef")
     @spelled_out(SnapshotRecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
-        """Return the best hits; see `Space.recall`."""
+        """Return the best hits; see `Space.recall`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         answer = self._reader.recall(recall_query(cue, k, **options), self.generation)
         return Hits(answer.hits, answer.generation, answer.incomplete)
+
+    @spelled_out(SnapshotRecallOptions)
+    def recall_many(
+        self,
+        cues: CuesLike,
+        k: int = RESULTS_DEFAULT,
+        *,
+        filter: FilterLike | None = None,
+        **options: Unpack[SnapshotRecallOptions],
+    ) -> list[Hits]:
+        """Return the best hits of each of many cues; see `Space.recall_many`."""
+        return exhausted(self._reader.recall_many(many_query(cues, k, filter, **options), self.generation))
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)
@@ -120,7 +162,13 @@ class Snapshot:
         batch_size: int = BATCH_DEFAULT,
         **options: Unpack[SnapshotStreamOptions],
     ) -> RecallStream:
-        """Return the best hits in batches; see `Space.recall_stream`."""
+        """Return the best hits in batches; see `Space.recall_stream`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased while the stream is opened.
+        """
         return self._open(stream_query(cue, k, batch_size, **options))
 
     def _page(self, request: ReadPage) -> ScanPage:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from engram.errors import CorruptData, Unavailable
+from engram.errors import EngramError, Unavailable
 from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
@@ -18,8 +18,11 @@ from engram.model.query import RecallQuery
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
+from engram.store.scans.leases import LEASE_S
 
 if TYPE_CHECKING:
+    from engram.store.naming.space_life import SpaceLife
+    from engram.store.resting.seen_erasures import SeenErasures
     from engram.store.subscriptions.subscription import Subscription
 
 # The number of candidates grows by one for every so many results that were returned.
@@ -35,7 +38,8 @@ class RecallStream(Iterator[Hits]):
 
     Made by `Space.recall_stream`. A stream holds one walk of the graph and less than two of the largest batches,
     whatever the number of results; or it holds generations and scores of all results, if they were ranked in advance.
-    Closing the stream, or dropping it, frees them. One thread at a time may use it.
+    Closing the stream, or dropping it, frees them. What is erased meanwhile is left out. One thread at a time may use
+    it.
 
     Attributes
     ----------
@@ -57,8 +61,13 @@ class RecallStream(Iterator[Hits]):
         left_out: LeftOut,
         recent: RecentObservations | None = None,
         subscription: Subscription | None = None,
+        *,
+        erasures: SeenErasures,
+        life: SpaceLife,
     ) -> None:
         self._process = os.getpid()
+        self._erasures = erasures
+        self._life = life
         self.generation = generation
         self.more_results: bool = True
         self.subscription: Subscription | None = subscription
@@ -76,11 +85,18 @@ class RecallStream(Iterator[Hits]):
         self._recent = recent
         self._left = query.k
         self._is_first = True
-        self._failure: CorruptData | None = None
+        self._failure: EngramError | None = None
+        self._used_s = time.monotonic()
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
     def __repr__(self) -> str:
         return f"RecallStream(generation={self.generation}, more_results={self.more_results})"
+
+    @property
+    def held_generation(self) -> int | None:
+        """The generation that must be retained for further batches; None once there are none, or it is long unused."""
+        is_used = time.monotonic() - self._used_s < LEASE_S
+        return self.generation if self.more_results and is_used else None
 
     @property
     def incomplete(self) -> bool:
@@ -94,10 +110,15 @@ class RecallStream(Iterator[Hits]):
         ------
         CorruptData
             If needed bytes are damaged, unless `RecallQuery.skip_damaged` is set.
+        FailedPrecondition
+            If the stream was left unused for so long that what it needs is no longer retained.
         Unavailable
-            After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
+            After `RecallQuery.timeout_ms`. Batches that were returned remain valid. With code ``erased`` if something
+            is erased just now, and the next call goes on without it; or if something was erased since the space came to
+            rest.
         """
         self._check_usable()
+        self._used_s = time.monotonic()
         if not self.more_results:
             return self._batch(NOTHING)
         self._check_deadline()
@@ -120,6 +141,8 @@ class RecallStream(Iterator[Hits]):
         ------
         CorruptData
             As for `next_batch`; all matches committed before the damage have been returned.
+        FailedPrecondition, Unavailable
+            As for `next_batch`.
         """
         self._check_usable()
         if self.subscription is None:
@@ -137,9 +160,12 @@ class RecallStream(Iterator[Hits]):
         while self.more_results:
             if batch := self.next_batch():
                 return batch
-        if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
-            raise StopIteration
-        return self._matched(self.subscription, matched)
+        while self.subscription is not None and (matched := self.subscription.take(self._query.batch_size)):
+            if batch := self._matched(self.subscription, matched):
+                return batch
+        # It may have ended because the space has.
+        self._life.check()
+        raise StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -155,15 +181,28 @@ class RecallStream(Iterator[Hits]):
         return batch
 
     def _batch(self, ranked: Ranked) -> Hits:
-        try:
-            hits = self._make_hits(ranked)
-        except CorruptData as error:
-            self._failure = error
-            raise
+        # First, because this says what was left out.
+        hits = self._hits(ranked)
         return Hits(hits, self.generation, self.incomplete)
+
+    def _hits(self, ranked: Ranked) -> list[Hit]:
+        """Return the hits of what was found, without what has been erased since."""
+        try:
+            return self._make_hits(ranked)
+        except EngramError as error:
+            if error.code != "erased":
+                self._failure = error
+                raise
+        if len(ranked) == 1:
+            return []
+        middle = len(ranked) // 2
+        return [*self._hits(ranked.head(middle)), *self._hits(ranked.rest(middle))]
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
+        # First: whoever is told that something was erased asks again.
+        self._life.check()
+        self._erasures.check()
         if self._failure is not None:
             # The hits of the failed batch are lost. Continuing would silently leave them out.
             raise copy.copy(self._failure)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.errors import CorruptData
-from engram.log.log import Log
 from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.store.scans.runs import IDS, readable, runs_of
+from engram.store.scans.runs import readable_ids
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -39,33 +35,28 @@ class DeletionPart(NamedTuple):
 
 
 def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: int) -> Iterator[DeletionPart]:
-    """Yield the parts of the deletion of what passed `filter` at `generation` and is still alive.
+    """Yield the parts of the deletion of what passed `filter` at `generation`, which is held, and is still alive.
 
     Raises
     ------
     CorruptData
         At the end, if there are ids that cannot be read.
+    Unavailable
+        With code ``erased``, if something of it is erased meanwhile.
     """
     rows = space.passing_alive(filter, generation)
     damage: CorruptData | None = None
     for start in range(0, len(rows), BATCH_COUNT_MAX):
         part = rows[start : start + BATCH_COUNT_MAX]
         more = start + len(part) < len(rows)
-        try:
-            ids = _ids(space.log, part)
-        except CorruptData as error:
-            # It keeps nothing else from being deleted.
-            damage = damage or error
-            part = readable(space.log, part, IDS)
-            ids = _ids(space.log, part)
-        if ids:
-            yield DeletionPart(ids, part.tolist(), more)
+        with space.log.as_of(generation):
+            found = readable_ids(space.log, part)
+        # It keeps nothing else from being deleted.
+        damage = damage or found.damage
+        if found.ids:
+            yield DeletionPart(found.ids, found.generations.tolist(), more)
     if damage is not None:
         raise damage
-
-
-def _ids(log: Log, generations: NDArray[np.int64]) -> list[str]:
-    return [id for run in runs_of(log, generations) for id in run.texts("ids")]
 
 
 def count_passing(space: SpaceEngine, filter: Filter | Condition, generation: int) -> Deletion:

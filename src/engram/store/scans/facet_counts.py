@@ -16,6 +16,7 @@ from engram.log.log import Log
 from engram.model.cue import Scalar
 from engram.model.operations.scans import CountFacets
 from engram.model.scans.facets import Facet, Facets, FacetValue
+from engram.model.scans.options import KEYS
 from engram.model.values.metadata import read_metadata_column
 from engram.store.scans.runs import runs_of
 
@@ -57,6 +58,7 @@ class FacetCounts:
         distinct = _Distinct()
         self._by_key = {key: _Values(key, distinct) for key in request.keys}
         self._by_field = {field: _Values(field, distinct) for field in request.fields}
+        self._of_keys = self._by_field.get(KEYS)
 
     def count(self, log: Log, generations: NDArray[np.int64]) -> Iterator[None]:
         """Count all of `generations`; yield where others may have their turn.
@@ -72,7 +74,7 @@ class FacetCounts:
             return
         done = 0
         for rows in runs_of(log, generations):
-            if self._by_key:
+            if self._by_key or self._of_keys is not None:
                 for metadata in read_metadata_column(rows.texts("metadata")):
                     if metadata:
                         self._add_metadata(metadata)
@@ -80,7 +82,7 @@ class FacetCounts:
                 if field == "tags":
                     for text in rows.texts("tags"):
                         values.add_row(json.loads(text) if text else ())
-                else:
+                elif field != KEYS:
                     values.add_rows(rows.numbers(_COLUMN_OF[field]).tolist())
             done += rows.count
             if done >= _ROWS_PER_TURN:
@@ -97,6 +99,8 @@ class FacetCounts:
             if key in metadata:
                 value = metadata[key]
                 values.add_row(value if isinstance(value, list) else (value,), has_key=True)
+        if self._of_keys is not None:
+            self._of_keys.add_row(metadata)
 
 
 class _Distinct:

@@ -18,7 +18,7 @@ from engram.model.filters.filter import Filter
 from engram.model.scans.cursor import scan_digest
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import select
-from engram.store.scans.runs import IDS, TIMES, readable, runs_of
+from engram.store.scans.runs import IDS, TIMES, ids_of, readable, runs_of
 
 KEPT_BYTES_MAX: Final = 64 << 20
 """Bytes of rows that are kept for a space, beside those of the scan that was last."""
@@ -28,11 +28,17 @@ KEPT_S: Final = 60.0
 _PREFIX_BYTES: Final = 48
 
 
-def select_alive(attributes: MetadataIndex, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
-    """Return the observations that are alive at `generation` and pass `filter`: int64, shape ``(n,)``, ascending."""
+def select_alive(
+    attributes: MetadataIndex, filter: Filter | Condition, generation: int, due_us: int = 0
+) -> NDArray[np.int64]:
+    """Return the observations that are alive at `generation` and pass `filter`: int64, shape ``(n,)``, ascending.
+
+    What is due at `due_us` is hidden; 0: nothing is.
+    """
     if generation == 0:
         return np.empty(0, dtype=np.int64)
-    return select(attributes, filter, 1, generation, alive_at=generation)
+    hidden = attributes.due(due_us, generation, generation)
+    return select(attributes, filter, 1, generation, alive_at=generation, hidden=hidden)
 
 
 def by_time(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -50,14 +56,14 @@ def by_time(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def by_id(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return `generations` in the order of their ids, by code points.
+    """Return `generations`, which must ascend, in the order of their ids, by code points.
 
     Raises
     ------
     CorruptData
         If the ids cannot be read.
     """
-    ids = [id for rows in runs_of(log, generations) for id in rows.texts("ids")]
+    ids = ids_of(log, generations)
     if not ids:
         return generations
     # The order of code points is that of the bytes in UTF-8.
@@ -95,8 +101,9 @@ class RowsInOrder(NamedTuple):
     incomplete: bool = False
 
 
-# The generation, the digest of filter and order, and whether damaged rows are left out.
-_Key = tuple[int, str, bool]
+# The generation, the digest of filter and order, whether damaged rows are left out, the number of erasures before, and
+# the time at which what is due is hidden.
+_Key = tuple[int, str, bool, int, int]
 
 
 class _Kept(NamedTuple):
@@ -122,12 +129,12 @@ class OrderedRows:
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
 
-    def rows(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
+    def rows(self, filter: Filter | Condition, generation: int, due_us: int = 0) -> NDArray[np.int64]:
         """Return the generations that pass `filter` at `generation`: int64, shape ``(n,)``, ascending."""
-        return self.in_order(filter, "generation", generation).rows
+        return self.in_order(filter, "generation", generation, due_us=due_us).rows
 
     def in_order(
-        self, filter: Filter | Condition, order: str, generation: int, *, skip_damaged: bool = False
+        self, filter: Filter | Condition, order: str, generation: int, *, skip_damaged: bool = False, due_us: int = 0
     ) -> RowsInOrder:
         """Return the generations that pass `filter` at `generation` in an order.
 
@@ -137,16 +144,24 @@ class OrderedRows:
             What is scanned.
         skip_damaged
             Whether to leave out those of which what the order goes by cannot be read.
+        due_us
+            What is due at this time is hidden; 0: nothing is.
 
         Raises
         ------
         CorruptData
             If what the order goes by cannot be read.
         """
-        key = generation, scan_digest(filter, order, reverse=False), skip_damaged and order != "generation"
-        with self._lock:
-            kept = self._kept.get(key)
-        found = kept.found if kept is not None else self._ordered(filter, order, generation, skip_damaged)
+        is_skipped = skip_damaged and order != "generation"
+        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures, due_us
+        found = self._known(key)
+        if found is None and due_us and not len(self._attributes.due(due_us, generation, generation)):
+            # So that all who ask at different times share the rows.
+            due_us = 0
+            key = (*key[:-1], due_us)
+            found = self._known(key)
+        if found is None:
+            found = self._ordered(filter, order, generation, skip_damaged, due_us)
         self._keep(key, found)
         return found
 
@@ -157,8 +172,15 @@ class OrderedRows:
             for key in [key for key, kept in self._kept.items() if kept.used_s <= before_s]:
                 del self._kept[key]
 
-    def _ordered(self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool) -> RowsInOrder:
-        rows = select_alive(self._attributes, filter, generation)
+    def _known(self, key: _Key) -> RowsInOrder | None:
+        with self._lock:
+            kept = self._kept.get(key)
+        return None if kept is None else kept.found
+
+    def _ordered(
+        self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool, due_us: int
+    ) -> RowsInOrder:
+        rows = select_alive(self._attributes, filter, generation, due_us)
         incomplete = False
         if order != "generation":
             sort, column = (by_time, TIMES) if order == "time" else (by_id, IDS)

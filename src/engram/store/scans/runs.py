@@ -17,9 +17,15 @@ IDS: Final = "ids"
 TIMES: Final = "times_us"
 """The columns that orders go by."""
 
+TOGETHER_MIN: Final = 4
+"""Fewer rows of a record are read faster one by one."""
+
+# So are those that are fewer than one of so many rows.
+_APART: Final = 8
+
 
 class Span(NamedTuple):
-    """Rows that follow each other in a record, with generations that follow each other.
+    """Rows that follow each other in a record.
 
     Parameters
     ----------
@@ -27,14 +33,11 @@ class Span(NamedTuple):
         The record.
     row, rows
         The first of the rows, and how many there are.
-    generation
-        Generation of the first row.
     """
 
     record: Record
     row: int
     rows: int
-    generation: int
 
 
 def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
@@ -44,17 +47,37 @@ def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
     ------
     LookupError
         If the log has no such generation.
+    FailedPrecondition
+        If it has been dropped, because no retained snapshot sees it.
     """
     start, count = 0, len(generations)
-    # Where a generation is not the next of the one before, a run ends.
+    # Where a generation is not the next of the one before, a run ends; but not in a record without those between.
     ends = [*(np.flatnonzero(np.diff(generations) != 1) + 1).tolist(), count] if count else []
-    for end in ends:
-        while start < end:
-            first = int(generations[start])
-            record, row = log.locate(first)
-            taken = min(end - start, record.count - row)
-            yield Span(record, row, taken, first)
-            start += taken
+    run = 0
+    while start < count:
+        record, row = log.locate(int(generations[start]))
+        while ends[run] <= start:
+            run += 1
+        if record.has_gaps:
+            taken = _following(record.generations[row:], generations[start:])
+        else:
+            taken = min(ends[run] - start, record.count - row)
+        yield Span(record, row, taken)
+        start += taken
+
+
+def _following(stored: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:
+    """Return how many of the first of `wanted` are the first of `stored`; at least one is."""
+    most = min(len(stored), len(wanted))
+    looked_at = 1
+    while looked_at < most:
+        # Twice as many each time, so that a short run in a large record costs little.
+        end = min(2 * looked_at, most)
+        differing = np.flatnonzero(stored[looked_at:end] != wanted[looked_at:end])
+        if len(differing):
+            return looked_at + int(differing[0])
+        looked_at = end
+    return most
 
 
 def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
@@ -63,13 +86,64 @@ def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
         yield RecordRows(span.record, span.row, span.rows)
 
 
+def ids_of(log: Log, generations: NDArray[np.int64]) -> list[str]:
+    """Return the ids of `generations`, which must rise.
+
+    Where many of a record are wanted, all ids between them are decoded together, though some are not wanted.
+
+    Raises
+    ------
+    LookupError, FailedPrecondition, Unavailable
+        As for `Log.locate_run`.
+    CorruptData
+        If one of the ids is damaged; what lies between them does not matter.
+    """
+    ids: list[str] = []
+    while len(ids) < len(generations):
+        record, rows = log.locate_run(generations[len(ids) :])
+        first, last = int(rows[0]), int(rows[-1])
+        if len(rows) >= TOGETHER_MIN and last - first < _APART * len(rows):
+            between = RecordRows(record, first, last - first + 1)
+            ids += [between.id(row) for row in (rows - first).tolist()]
+        else:
+            ids += map(record.id, rows.tolist())
+    return ids
+
+
+class ReadableIds(NamedTuple):
+    """The ids of some observations, as far as they can be read.
+
+    Parameters
+    ----------
+    generations
+        The observations whose ids can be read: int64, shape ``(n,)``, ascending.
+    ids
+        The id of each.
+    damage
+        Why others cannot be read; None if there are none.
+    """
+
+    generations: NDArray[np.int64]
+    ids: list[str]
+    damage: CorruptData | None
+
+
+def readable_ids(log: Log, generations: NDArray[np.int64]) -> ReadableIds:
+    """Return the ids of `generations`, which must rise, that are not damaged; raises otherwise as `ids_of`."""
+    try:
+        return ReadableIds(generations, ids_of(log, generations), None)
+    except CorruptData as error:
+        kept = readable(log, generations, IDS)
+        return ReadableIds(kept, ids_of(log, kept), error)
+
+
 def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[np.int64]:
     """Return those of `generations` of which a column, `IDS` or `TIMES`, can be read, in their order: int64."""
     kept: list[int] = []
     for span in spans_of(log, generations):
         rows = RecordRows(span.record, span.row, span.rows)
         read: Callable[[int], object] = rows.id if column == IDS else rows.time_us
-        kept += [span.generation + row for row in range(span.rows) if _can_be_read(read, row)]
+        kept += [span.record.generation(span.row + row) for row in range(span.rows) if _can_be_read(read, row)]
     return np.array(kept, dtype=np.int64)
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from engram.errors import CorruptData
 from engram.log.records.record import Record
 from engram.log.records.record_rows import RecordRows
 from engram.model.hit import Hit, received_hit
 from engram.store.recall.stored_hits import stored_hit
-from engram.store.scans.runs import Span
-
-# Fewer rows are read faster one by one.
-_TOGETHER_MIN: Final = 4
+from engram.store.scans.runs import TOGETHER_MIN, Span
 
 
 class ScannedRows(RecordRows):
@@ -29,11 +25,10 @@ class ScannedRows(RecordRows):
         Time of the page, in microseconds since 1970 UTC.
     """
 
-    __slots__ = ("_first_generation", "_indexed_generation", "_recalled_us")
+    __slots__ = ("_indexed_generation", "_recalled_us")
 
     def __init__(self, span: Span, indexed_generation: int, recalled_us: int) -> None:
         super().__init__(span.record, span.row, span.rows)
-        self._first_generation = span.generation
         self._indexed_generation = indexed_generation
         self._recalled_us = recalled_us
 
@@ -43,11 +38,11 @@ class ScannedRows(RecordRows):
 
     def generation(self, row: int) -> int:
         """Return the generation of one row."""
-        return self._first_generation + row
+        return self._record.generation(self._first + row)
 
     def indexed(self, row: int) -> bool:
         """Return whether one row was linked into the graph."""
-        return self._first_generation + row <= self._indexed_generation
+        return self.generation(row) <= self._indexed_generation
 
     def recent(self, row: int) -> bool:
         """Return False: a scan returns what was alive in its snapshot."""
@@ -75,10 +70,10 @@ def scanned_hits(spans: Iterable[Span], indexed: int, recalled_us: int) -> list[
     """
     hits: list[Hit] = []
     for span in spans:
-        if span.rows < _TOGETHER_MIN:
-            for offset in range(span.rows):
-                is_indexed = span.generation + offset <= indexed
-                hits.append(stored_hit(span.record, span.row + offset, 1.0, is_indexed, recalled_us))
+        if span.rows < TOGETHER_MIN:
+            for row in range(span.row, span.row + span.rows):
+                is_indexed = span.record.generation(row) <= indexed
+                hits.append(stored_hit(span.record, row, 1.0, is_indexed, recalled_us))
             continue
         source = ScannedRows(span, indexed, recalled_us)
         hits += [received_hit(source, row) for row in range(span.rows)]
@@ -105,7 +100,7 @@ def readable_spans(spans: Iterable[Span], *, vectors: bool) -> tuple[list[Span],
                 continue
             some_are_left_out |= offset < span.rows
             if begin is not None:
-                kept.append(Span(span.record, span.row + begin, offset - begin, span.generation + begin))
+                kept.append(Span(span.record, span.row + begin, offset - begin))
                 begin = None
     return kept, some_are_left_out
 

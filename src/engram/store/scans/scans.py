@@ -70,8 +70,10 @@ class Scans:
         check_cursor(cursor, identity.space, identity.incarnation, digest, request.order)
         return cursor
 
-    def page(self, request: ReadPage, generation: int) -> ScanPage:
+    def page(self, request: ReadPage, generation: int, due_us: int = 0) -> ScanPage:
         """Return the page that is asked for, of what is alive at `generation`, which the caller holds.
+
+        What is due at `due_us`, when the scan begins, is hidden; 0: nothing is. A cursor says by itself when that was.
 
         Raises
         ------
@@ -80,12 +82,22 @@ class Scans:
         CorruptData
             If what the order goes by, or a damaged observation that is not to be skipped, cannot be read. An
             observation is read when an attribute of its hit is.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile; asked again, the page is without that.
         """
+        with self._state.log.as_of(generation):
+            return self._page(request, generation, due_us)
+
+    def _page(self, request: ReadPage, generation: int, due_us: int) -> ScanPage:
         cursor = self._cursor_of(request)
-        if cursor is not None and cursor.generation != generation:
-            raise _other_generation(cursor, generation)
+        if cursor is not None:
+            if cursor.generation != generation:
+                raise _other_generation(cursor, generation)
+            due_us = cursor.due_us
+        if self._state.attributes.expiring is None:
+            due_us = 0
         rows, incomplete = self.ordered.in_order(
-            request.filter, request.order, generation, skip_damaged=request.skip_damaged
+            request.filter, request.order, generation, skip_damaged=request.skip_damaged, due_us=due_us
         )
         low, high = self._left(rows, cursor, request)
         size = request.page_size
@@ -100,26 +112,33 @@ class Scans:
             spans, some_are_left_out = readable_spans(spans, vectors=request.include_vectors)
             incomplete |= some_are_left_out
         hits = scanned_hits(spans, indexed, now_us())
-        behind = self.cursor_behind(request, generation, int(taken[-1])) if more else ""
-        return ScanPage(hits, generation, incomplete, behind)
+        behind = self.cursor_behind(request, generation, int(taken[-1]), due_us) if more else ""
+        return ScanPage(hits, generation, incomplete, behind, due_us)
 
-    def facets(self, request: CountFacets, generation: int) -> Generator[None, None, Facets]:
-        """Count facets at `generation`, which the caller holds; see `counted_facets`."""
-        rows = self.ordered.rows(request.filter, generation)
-        return counted_facets(self._state.log, request, rows, generation)
+    def facets(self, request: CountFacets, generation: int, due_us: int = 0) -> Generator[None, None, Facets]:
+        """Count facets at `generation`, which the caller holds, without what is due at `due_us`; see `counted_facets`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
+        with self._state.log.as_of(generation):
+            rows = self.ordered.rows(request.filter, generation, due_us)
+            return (yield from counted_facets(self._state.log, request, rows, generation))
 
     def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:
         """Return the first half of a page that has more than one hit, with the cursor behind it."""
         half = page[: len(page) // 2]
-        return ScanPage(
-            half, page.generation, page.incomplete, self.cursor_behind(request, page.generation, half[-1].generation)
-        )
+        behind = self.cursor_behind(request, page.generation, half[-1].generation, page.due_us)
+        return ScanPage(half, page.generation, page.incomplete, behind, page.due_us)
 
-    def cursor_behind(self, request: ReadPage, generation: int, last: int) -> str:
+    def cursor_behind(self, request: ReadPage, generation: int, last: int, due_us: int = 0) -> str:
         """Return the cursor of a page of `request` that ends with the observation of generation `last`."""
         identity = self._state.manifest.identity
         digest = scan_digest(request.filter, request.order, request.reverse)
-        return encode_cursor(identity.space, identity.incarnation, generation, digest, self._key(request.order)(last))
+        key = self._key(request.order)(last)
+        return encode_cursor(identity.space, identity.incarnation, generation, digest, key, due_us)
 
     def _left(self, rows: NDArray[np.int64], cursor: Cursor | None, request: ReadPage) -> tuple[int, int]:
         """Return the range of `rows` that are not read yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engram.model.spaces import Metric
+from engram.store.expiry.present import present_us
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -24,7 +25,7 @@ def match(
 ) -> Ranked:
     """Return the observations with generations from `first` to `last` that match the cue, in the order of generations.
 
-    A cue without a vector gives every score as 1.
+    A cue without a vector gives every score as 1. What is due by now does not match.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def match(
     alive_at
         As for `select`.
     """
-    generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear)
+    hidden = state.attributes.due(present_us(), last, alive_at, first)
+    generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear, hidden)
     if prepared.vector is None:
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))
     asked = np.union1d(generations, np.array([generation for generation, _ in unclear], dtype=np.int64))

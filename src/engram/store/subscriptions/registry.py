@@ -13,6 +13,7 @@ from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
+from engram.store.expiry.present import present_us
 from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -51,7 +52,7 @@ class Subscriptions:
         # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
-        self._table = CueTable(config.dim, config.metric)
+        self._table = CueTable(config.index_dim, config.metric)
         self._matched = 0
         self._closed = False
 
@@ -62,6 +63,12 @@ class Subscriptions:
     def matched_generation(self) -> int | None:
         """Generation up to which everything has been matched; None without subscriptions."""
         return self._matched if self._subscriptions else None
+
+    @property
+    def unread_generation(self) -> int | None:
+        """Generation behind which a subscription has matches to take or to look up; None if none has."""
+        positions = [subscription.unread_generation for subscription in self._present()]
+        return min((position for position in positions if position is not None), default=None)
 
     def follow(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
         """Return a new subscription to the observations after `generation` that match a cue.
@@ -125,7 +132,21 @@ class Subscriptions:
             Receives, ascending, the generations that cannot be compared with the cue.
         unclear
             Receives, ascending, those that match if they pass the filter, which cannot be told for damage.
+
+        Raises
+        ------
+        FailedPrecondition
+            If something of it has been dropped since it was committed, because the subscription was left unused.
         """
+        dropped = self._state.attributes.dropped_generation
+        if first <= dropped:
+            raise FailedPrecondition(
+                f"what was committed from generation {first} on is no longer retained; follow again",
+                code="snapshot_expired",
+                field="max_generation",
+                limit=dropped,
+                value=first - 1,
+            )
         return match(self._state, self._config.metric, prepared, first, last, damaged, unclear)
 
     def advance(self) -> bool:
@@ -143,8 +164,34 @@ class Subscriptions:
         """End all subscriptions, and take no new ones."""
         with self._guard:
             self._closed = True
-        for subscription in list(self._subscriptions.values()):
+        for subscription in self._present():
             subscription.close()
+
+    def retire(self) -> bool:
+        """Take no new subscriptions, unless there are some or this is being used; return whether it is so.
+
+        This waits for nobody: what is matched is read from the log.
+        """
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
+            self._remove_left()
+            if self._subscriptions:
+                return False
+            self._closed = True
+            return True
+        finally:
+            self._guard.release()
+
+    def unretire(self) -> None:
+        """Take new subscriptions again: the space does not come to rest after all."""
+        with self._guard:
+            self._closed = False
+
+    def _present(self) -> list[Subscription]:
+        # A dictionary that grows cannot be listed, and any thread adds to it.
+        with self._guard:
+            return list(self._subscriptions.values())
 
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
@@ -170,11 +217,12 @@ class Subscriptions:
 
         `unclear` receives those of which that cannot be told, because what the filter needs is damaged.
         """
-        prepared = subscription.prepared
-        if prepared.vector is not None and (prepared.cue.conditions.is_open or not similar):
+        prepared, attributes = subscription.prepared, self._state.attributes
+        hidden = attributes.due(present_us(), last, None, first)
+        if prepared.vector is not None and ((prepared.cue.conditions.is_open and not len(hidden)) or not similar):
             return similar
         unreadable: list[Unreadable] = []
-        chosen = select(self._state.attributes, prepared.cue.conditions, first, last, unclear=unreadable)
+        chosen = select(attributes, prepared.cue.conditions, first, last, unclear=unreadable, hidden=hidden)
         if prepared.vector is None:
             unclear += [generation for generation, _ in unreadable]
             return Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
@@ -187,7 +235,7 @@ class Subscriptions:
         prepared = subscription.prepared
         if prepared.vector is None or prepared.cue.score_min is None:
             return 0
-        alone = CueTable(self._config.dim, self._config.metric)
+        alone = CueTable(self._config.index_dim, self._config.metric)
         alone.add(1, prepared.vector, prepared.cue.score_min)
         unreadable: list[Unreadable] = []
         passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1], unclear=unreadable)

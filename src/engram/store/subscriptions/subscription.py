@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -10,6 +11,7 @@ from engram.store.filters.selection import Unreadable
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
+from engram.store.scans.leases import LEASE_S
 
 # Number of observations that a subscription matches in one step while it catches up.
 _STEP: Final = 4096
@@ -75,6 +77,7 @@ class Subscription:
         self._taken_generation = 0
         self._listener: Callable[[], None] | None = None
         self._closed = False
+        self._used_s = time.monotonic()
 
     @property
     def closed(self) -> bool:
@@ -86,6 +89,22 @@ class Subscription:
         """Whether there may be something to poll."""
         is_behind = self._unread[0] <= self._unread[1] or bool(self._missed_from)
         return not self._closed and (bool(self._waiting) or bool(self._early) or is_behind)
+
+    @property
+    def unread_generation(self) -> int | None:
+        """Generation behind which there are matches to take or to look up; None if there are none.
+
+        Also None if the subscription was not polled for long: what it needs need not be retained any more.
+        """
+        with self._changed:
+            if self._closed or time.monotonic() - self._used_s > LEASE_S:
+                return None
+            firsts = [int(matches.generations[0]) for matches in (self._early, self._waiting) if matches]
+            if self._unread[0] <= self._unread[1]:
+                firsts.append(self._unread[0])
+            if self._missed_from:
+                firsts.append(self._missed_from)
+        return min(firsts) - 1 if firsts else None
 
     @property
     def taken_generation(self) -> int:
@@ -127,6 +146,7 @@ class Subscription:
             If the next observation is damaged and may match, unless damage is skipped. All matches before it have been
             returned. The next call raises the error again.
         """
+        self._used_s = time.monotonic()
         # Read before what waits is looked at: whatever matches up to this generation waits already.
         matched = self._backlog.matched_generation or 0
         found = NOTHING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from weakref import ref
 
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
@@ -26,13 +27,18 @@ class WatermarkRelay:
     """
 
     def __init__(self, space: SpaceEngine, mailbox: Mailbox, receive: Callable[[str, int], None]) -> None:
-        self._space = space
+        # A space that came to rest is not kept in memory by this.
+        self._space = ref(space)
         self._mailbox = mailbox
         self._receive = receive
         self._guard = threading.Lock()
         self._is_posted = False
         self._moved_since = False
         space.add_indexed_listener(self._moved)
+
+    def follows(self, space: SpaceEngine) -> bool:
+        """Return whether it is the watermark of `space` that is followed, and not that of an engine before it."""
+        return self._space() is space
 
     def _moved(self, *_: object) -> None:
         with self._guard:
@@ -48,8 +54,10 @@ class WatermarkRelay:
         with self._guard:
             self._is_posted, self._moved_since = self._moved_since, False
             again = self._is_posted
+        space = self._space()
         try:
-            self._receive(self._space.config.name, self._space.indexed_generation)
+            if space is not None:
+                self._receive(space.config.name, space.indexed_generation)
         finally:
             if again:
                 self._mailbox.post(self._look, None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
+from weakref import ref
 
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
@@ -123,22 +125,46 @@ class LanesGauge:
 
 
 class TailGauge:
-    """Measures the tail of one space: observations that are admitted but not linked into its graph yet."""
+    """Measures the tail of one space: observations that are admitted but not linked into its graph yet.
+
+    It does not keep the tail in memory: one of a space that has come to rest is empty.
+    """
 
     def __init__(self, tail: TailBudget) -> None:
-        self._tail = tail
+        self.set(tail)
+
+    def set(self, tail: TailBudget) -> None:
+        """Measure another tail from now on."""
+        self._tail = ref(tail)
+        self._field, self._limit = tail.field, tail.limit * tail.unit_bytes
+
+    def measures(self, tail: TailBudget) -> bool:
+        """Return whether it is `tail` that is measured."""
+        return self._tail() is tail
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the tail is in memory no more, because its space has come to rest."""
+        return self._tail() is None
 
     def read(self) -> Reading:
         """Return the reading of the tail."""
-        tail = self._tail
+        tail = self._tail()
+        if tail is None:
+            return Reading(self._field, 0, self._limit, 0.0, lambda _: 0)
         count, unit = tail.count, tail.unit_bytes
         return Reading(
             tail.field,
             count * unit,
             tail.limit * unit,
             count / tail.limit,
-            lambda amount: tail.time_to_drain_ms(amount // unit),
+            partial(_drain_ms, self._tail, unit),
         )
+
+
+def _drain_ms(weak: ref[TailBudget], unit: int, amount: int) -> int:
+    tail = weak()
+    return 0 if tail is None else tail.time_to_drain_ms(amount // unit)
 
 
 class MemoryGauge:

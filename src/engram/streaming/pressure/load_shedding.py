@@ -22,6 +22,8 @@ from engram.streaming.sessions.outbox import StreamState
 Notify = Callable[[str, StreamState, OverCapacity | None], None]
 """Takes the name of a space, the state to send to its streams, and the reason."""
 
+# Before requests of this size, gauges that are otherwise read once a second are read.
+_LARGE_BYTES: Final = 1 << 20
 STATES: Final = {
     Level.NORMAL: StreamState.ACTIVE,
     Level.WARNING: StreamState.ACTIVE,
@@ -97,14 +99,19 @@ class LoadShedder:
         for level, count in self._activations.items():
             yield table.BACKPRESSURE_ACTIVATIONS.sample(count, level.name.lower())
 
-    def check(self, space: SpaceEngine, priority: Priority) -> None:
+    def check(self, space: SpaceEngine, priority: Priority, nbytes: int = 0) -> None:
         """Refuse a request of `priority` if the pressure on `space`, or its share of the lane, does not admit it.
+
+        Before a large one, of `nbytes` bytes, memory and disk are looked at: within a second, a few of them fill both.
 
         Raises
         ------
         OverCapacity
             If the request is refused. The error names what is full and when to retry.
         """
+        if nbytes >= _LARGE_BYTES:
+            for meter in self._ticked:
+                meter.look()
         self._check_pressure(space, priority)
         self._check_share(space.config.name, priority)
 
@@ -115,18 +122,18 @@ class LoadShedder:
 
     def look_soon(self, space: SpaceEngine) -> None:
         """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
-        if not self._due:
-            self._soon(self._look_at_due)
-        self._due.add(self._pressed(space).name)
+        self._look_soon_at(self._pressed(space).name)
 
     def tick(self) -> None:
         """Read all gauges. To be called about once a second."""
         for meter in (self._queue, *self._ticked):
             meter.look()
         statistics = self._lanes.statistics()
-        for pressed in self._spaces.values():
+        for pressed in list(self._spaces.values()):
             pressed.look(statistics)
             self._announce(pressed)
+            if pressed.gauge.is_over and pressed.level is Level.NORMAL:
+                del self._spaces[pressed.name]
 
     def status(self, space: SpaceEngine) -> tuple[StreamState, OverCapacity | None]:
         """Return the state that a stream of `space` should know now, and the reason (None if the state is ACTIVE)."""
@@ -176,17 +183,28 @@ class LoadShedder:
 
     def _pressed(self, space: SpaceEngine) -> _Pressed:
         name = space.config.name
-        if name not in self._spaces:
-            gauge = LanesGauge(self._lanes, name)
-            self._spaces[name] = _Pressed(
-                name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(gauge, self._thresholds), gauge
+        pressed = self._spaces.get(name)
+        if pressed is None:
+            lanes, tail = LanesGauge(self._lanes, name), TailGauge(space.tail)
+            self._spaces[name] = pressed = _Pressed(
+                name, tail, _Meter(tail, self._thresholds), _Meter(lanes, self._thresholds), lanes
             )
-            WatermarkRelay(space, self._mailbox, lambda *_: self.look_soon(space))
-        return self._spaces[name]
+        elif pressed.gauge.measures(space.tail):
+            return pressed
+        else:
+            # The space has rested meanwhile.
+            pressed.gauge.set(space.tail)
+        WatermarkRelay(space, self._mailbox, lambda *_: self._look_soon_at(name))
+        return pressed
+
+    def _look_soon_at(self, name: str) -> None:
+        if not self._due:
+            self._soon(self._look_at_due)
+        self._due.add(name)
 
     def _look_at_due(self) -> None:
         due, self._due = self._due, set()
-        for name in due:
+        for name in due & self._spaces.keys():
             self._look(self._spaces[name])
 
     def _look(self, pressed: _Pressed) -> None:
@@ -265,6 +283,7 @@ class _Pressed:
     """A space that receives writes: the meters of its tail and the lanes, its last level, and the last state sent."""
 
     name: str
+    gauge: TailGauge
     tail: _Meter
     lanes: _Meter
     lanes_gauge: LanesGauge

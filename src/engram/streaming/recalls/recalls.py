@@ -171,6 +171,8 @@ class Recalls:
                         async for _ in follow:
                             making = self._threads.submit(batches.poll)
                             yield (await asyncio.wrap_future(making))[0]
+                    # It may have ended because the space has.
+                    space.life.check()
             finally:
                 batches.close_after(making)
 

@@ -55,6 +55,9 @@ class Connection:
         self.outbox: Final = SessionOutbox()
         self.session: Session | None = None
         self.space: SpaceEngine | None = None
+        # What the client called the space, which may be an alias.
+        self.asked_for = ""
+        self._has_let_go = False
         self._ingest = ingest
         self._sessions = sessions
         self._limits = limits
@@ -74,7 +77,13 @@ class Connection:
             raise FailedPrecondition(
                 f"this stream already has session {self.session.id}", code="already_open", field="init"
             )
-        self.session = await self._sessions.open(space, session_id, self.outbox, claim)
+        # As long as there is a connection, the space must not come to rest: it would be another one afterwards.
+        space = space.held()
+        try:
+            self.session = await self._sessions.open(space, session_id, self.outbox, claim)
+        except BaseException:
+            space.let_go()
+            raise
         self.space = space
         self._send_pressure(self.session, space)
 
@@ -214,6 +223,9 @@ class Connection:
     def detach(self) -> None:
         """Detach from the session, because the connection is gone. The session stays until it is idle for too long."""
         self._backlog.clear()
+        if self.space is not None and not self._has_let_go:
+            self._has_let_go = True
+            self.space.let_go()
         if self.session is not None:
             self._sessions.detach(self.session, self.outbox)
 
@@ -223,11 +235,13 @@ class Connection:
         Raises
         ------
         FailedPrecondition
-            If the stream has not been opened with init, or the session is no longer this connection's.
+            If the stream has not been opened with init, the session is no longer this connection's, or its space has
+            been dropped or renamed.
         """
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
         if self.session.outbox is not self.outbox:
+            self.space.life.check()
             # The client has been informed, but messages that it sent before may still arrive.
             raise FailedPrecondition(
                 f"session {self.session.id} has left this connection", code="session_taken_over", field="session"

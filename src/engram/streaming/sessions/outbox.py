@@ -17,6 +17,9 @@ from engram.streaming.sessions.send_rate import SendRate
 # Acks merge, so only rejections of single messages and answers to duplicates can pile up. The reader waits while this
 # many events are unsent, and no more than this many are held back.
 _READY_MAX: Final = 256
+# How long an INDEXED ack waits for another message to leave with. Nobody waits for one as he waits for an ACCEPTED, and
+# alone it would cost either side as much as the message of the next observation, at the moment when that one comes.
+_INDEXED_WAIT_S: Final = 0.005
 
 
 class StreamState(Enum):
@@ -59,15 +62,17 @@ class SessionOutbox:
 
     Acks of success wait and merge while the outbox is held (the client asked for a pause or has no room), and between
     two messages if the client asked for a rate. Rejections and statuses still go out, because they do not merge and
-    must not pile up. INDEXED acks wait in one slot, behind the acks before them. Statuses about pressure wait in
-    another slot, where the latest replaces one that was not sent. So the number of both never depends on how fast the
-    client reads.
+    must not pile up. INDEXED acks wait in one slot, behind the acks before them, for up to 5 ms, so that they leave
+    with another event. Statuses about pressure wait in another slot, where the latest replaces one that was not sent.
+    So the number of both never depends on how fast the client reads.
     """
 
     def __init__(self) -> None:
         self._ready: deque[Event] = deque()
         self._held: deque[Event] = deque()
         self._indexed: SessionAck | None = None
+        self._indexed_timer: asyncio.TimerHandle | None = None
+        self._indexed_is_due = False
         self._pressure: StateChange | None = None
         self._holding = False
         self._send_rate = SendRate()
@@ -101,18 +106,17 @@ class SessionOutbox:
         if self._finished:
             return
         if isinstance(event, SessionAck) and event.status is AckStatus.INDEXED:
-            if self._indexed is None or not self._indexed.absorb(event):
-                self._indexed = event
-        else:
-            if isinstance(event, StateChange):
-                self._flush_before(event)
-            if len(self._held) >= _READY_MAX:
-                self._flush_held()
-            # An ack goes behind those that are held back already; otherwise it would overtake them.
-            queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
-            last = queue[-1] if queue else None
-            if not (isinstance(event, SessionAck) and isinstance(last, SessionAck) and last.absorb(event)):
-                queue.append(event)
+            self._put_indexed(event)
+            return
+        if isinstance(event, StateChange):
+            self._flush_before(event)
+        if len(self._held) >= _READY_MAX:
+            self._flush_held()
+        # An ack goes behind those that are held back already; otherwise it would overtake them.
+        queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
+        last = queue[-1] if queue else None
+        if not (isinstance(event, SessionAck) and isinstance(last, SessionAck) and last.absorb(event)):
+            queue.append(event)
         self._changed.notify()
 
     def put_pressure(self, status: StateChange) -> None:
@@ -166,7 +170,7 @@ class SessionOutbox:
     def _may_send(self) -> bool:
         if self._ready or self._pressure is not None:
             return True
-        return bool(self._held or self._indexed is not None) and self._is_open()
+        return bool(self._held or self._indexed_is_due) and self._is_open()
 
     def _is_open(self) -> bool:
         """Return whether messages that can wait may go now. If only the rate forbids it, a timer wakes the waiters."""
@@ -183,6 +187,17 @@ class SessionOutbox:
         self._timer = None
         self._changed.notify()
 
+    def _put_indexed(self, ack: SessionAck) -> None:
+        if self._indexed is None or not self._indexed.absorb(ack):
+            self._indexed = ack
+        if self._indexed_timer is None and not self._indexed_is_due:
+            self._indexed_timer = asyncio.get_running_loop().call_later(_INDEXED_WAIT_S, self._on_indexed_due)
+
+    def _on_indexed_due(self) -> None:
+        self._indexed_timer = None
+        self._indexed_is_due = True
+        self._changed.notify()
+
     def _flush_before(self, status: StateChange) -> None:
         """Flush held acks ahead of `status`: all of them before CLOSED, otherwise only those that may be sent now."""
         if status.state is StreamState.CLOSED or (not self._held and self._is_open()):
@@ -194,6 +209,10 @@ class SessionOutbox:
         if self._indexed is not None:
             self._ready.append(self._indexed)
             self._indexed = None
+        self._indexed_is_due = False
+        if self._indexed_timer is not None:
+            self._indexed_timer.cancel()
+            self._indexed_timer = None
 
 
 def _now_s() -> float:

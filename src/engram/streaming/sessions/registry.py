@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.model.limits import SESSION_ID_BYTES_MAX
+from engram.store.naming.space_life import SpaceLife
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
@@ -69,6 +70,7 @@ class Sessions:
         self.backlogs: Final = BacklogBudget(paused_bytes_max)
         self._sessions: dict[str, dict[str, Session]] = {}
         self._relays: dict[str, WatermarkRelay] = {}
+        self._lives: dict[str, SpaceLife] = {}
         self._mailbox = mailbox
         self._sessions_max = sessions_max
         self._idle_s_max = idle_s_max
@@ -98,7 +100,8 @@ class Sessions:
         InvalidInput
             If the id is too long or not printable.
         FailedPrecondition
-            If `claim` does not permit to continue the session, or a still newer connection came while this one waited.
+            If `claim` does not permit to continue the session, or a still newer connection came while this one waited;
+            if the space is dropped or renamed.
         OverCapacity
             If the limit of sessions is reached and every session is in use.
         Unavailable
@@ -107,15 +110,19 @@ class Sessions:
         claim = claim or Claim()
         session_id = _check_id(session_id) if session_id else uuid.uuid4().hex
         claim.check_incarnation(session_id, space)
-        name = space.config.name
-        if name not in self._relays:
-            self._relays[name] = WatermarkRelay(space, self._mailbox, self.pass_watermark)
+        self._follow(space)
         session = self._find_or_create(space, session_id)
         claim.check_owner(session_id, session.owner)
         _take_over(session, outbox, claim.writer)
         try:
             await self._settled(session, outbox)
             claim.check_stored(session_id, space)
+            space.life.check()
+        except EngramError:
+            self._give_up(session, outbox)
+            # Whatever it was, the end of the space explains it.
+            space.life.check()
+            raise
         except BaseException:
             self._give_up(session, outbox)
             raise
@@ -168,6 +175,30 @@ class Sessions:
 
     def _everyone(self) -> Iterator[Session]:
         return (session for group in self._sessions.values() for session in group.values())
+
+    def _follow(self, space: SpaceEngine) -> None:
+        """Be told when the space has indexed more, and when its life ends."""
+        name, life = space.config.name, space.life
+        life.check()
+        former = self._lives.get(name)
+        if former is not None and former.is_over:
+            # The space was made anew, and the end of the former one waits in the mailbox.
+            self._end_all(name, former)
+        if former is not life:
+            self._lives[name] = life
+            life.when_ended(lambda error: self._mailbox.post(lambda ended: self._end_all(name, ended), life))
+        relay = self._relays.get(name)
+        if relay is None or not relay.follows(space):
+            self._relays[name] = WatermarkRelay(space, self._mailbox, self.pass_watermark)
+
+    def _end_all(self, name: str, life: SpaceLife) -> None:
+        """End the sessions of a space that was dropped or renamed, each with the reason."""
+        if self._lives.get(name) is not life:
+            return
+        del self._lives[name]
+        self._relays.pop(name, None)
+        for session in self._sessions.pop(name, {}).values():
+            _end(session, life.error)
 
     def _find_or_create(self, space: SpaceEngine, session_id: str) -> Session:
         name = space.config.name
@@ -260,6 +291,15 @@ def _take_over(session: Session, claimant: SessionOutbox, writer: int) -> None:
         older.put(StateChange(StreamState.ERROR, error.message, session.durable_sequence, error))
         older.finish()
     # Coroutines of an older connection that wait for the session have nothing to wait for any more.
+    session.changed.notify()
+
+
+def _end(session: Session, error: EngramError | None) -> None:
+    """End a session, whose space is no more, with the reason; whoever waits for it has nothing to wait for."""
+    outbox, session.outbox, session.claimant = session.outbox, None, None
+    if outbox is not None and error is not None:
+        outbox.put(StateChange(StreamState.ERROR, error.message, session.durable_sequence, error))
+        outbox.finish()
     session.changed.notify()
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from msgspec import Raw
+from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ShareSpec
@@ -18,7 +19,9 @@ from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.times import iso_time
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata
+from engram.model.values.presence import spread
 from engram.wire.frames import ALIGNMENT, encode_frame, encode_packed_frame, type_name
 
 UNCHANGED_SHARES: Final = tuple(
@@ -28,6 +31,8 @@ UNCHANGED_SHARES: Final = tuple(
 
 INDEXED: Final = 1
 RECENT: Final = 2
+NO_CONTENT: Final = 4
+NO_VECTOR: Final = 8
 # The arrays that every frame of hits has, in their order.
 _NUMBERS: Final[tuple[tuple[str, type[np.generic]], ...]] = (
     ("scores", np.float32),
@@ -84,6 +89,7 @@ def hit_frame(
     encode: Callable[[Mapping[str, object]], bytes],
     *,
     vectors: bool,
+    more: Mapping[str, NDArray[Any]] | None = None,
 ) -> bytes:
     """Return the frame that carries `hits` as columns.
 
@@ -97,6 +103,8 @@ def hit_frame(
         Makes JSON of the header.
     vectors
         Whether the arrays have the vectors.
+    more
+        Further arrays, by name.
 
     Raises
     ------
@@ -114,16 +122,36 @@ def hit_frame(
     }
     columns = [*_numbers(hits, rows)]
     has_strengths = any(hit.strength is not None for hit in hits)
-    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths):
+    has_expiries = any(row.expires_us is not None for row in rows)
+    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths or has_expiries or more):
         described, packer = _packing(len(hits))
         return encode_packed_frame(header, described, packer.pack(*chain.from_iterable(columns)), encode)
-    arrays = {name: np.array(column, dtype) for (name, dtype), column in zip(_NUMBERS, columns, strict=True)}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.array(column, dtype) for (name, dtype), column in zip(_NUMBERS, columns, strict=True)
+    }
     if has_strengths:
         arrays["strengths"] = np.array([hit.strength or 0.0 for hit in hits], np.float64)
+    if has_expiries:
+        expiries = [NEVER_US if row.expires_us is None else row.expires_us for row in rows]
+        arrays["expires_at"] = np.array(expiries, np.int64)
     if vectors and rows:
-        found = [hit.vector for hit in hits]
-        arrays["vectors"] = np.stack([vector for vector in found if vector is not None])
-    return encode_frame(header, arrays, encode)
+        _add_vectors(arrays, [hit.vector for hit in hits])
+    return encode_frame(header, {**arrays, **(more or {})}, encode)
+
+
+def _add_vectors(arrays: dict[str, NDArray[Any]], found: Sequence[NDArray[np.float32] | None]) -> None:
+    """Add vectors, with zeros in the place of those that are missing, which the flags tell; nothing if none is there.
+
+    A client that does not know that flag finds each vector at its place.
+    """
+    given = [vector for vector in found if vector is not None]
+    if len(given) < len(found):
+        presence = np.array([vector is not None for vector in found], np.bool_)
+        arrays["flags"][~presence] |= NO_VECTOR
+        if given:
+            arrays["vectors"] = spread(np.stack(given), presence)
+    elif given:
+        arrays["vectors"] = np.stack(given)
 
 
 def _numbers(hits: Sequence[Hit], rows: Sequence[StoredRow]) -> Iterator[list[Any]]:
@@ -135,7 +163,10 @@ def _numbers(hits: Sequence[Hit], rows: Sequence[StoredRow]) -> Iterator[list[An
     for spec in UNCHANGED_SHARES:
         yield [getattr(row, spec.singular) for row in rows]
     yield [age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)]
-    yield [INDEXED * hit.indexed | RECENT * hit.recent for hit in hits]
+    yield [
+        INDEXED * hit.indexed | RECENT * hit.recent | NO_CONTENT * (not row.has_content)
+        for hit, row in zip(hits, rows, strict=True)
+    ]
 
 
 @lru_cache(32)
@@ -178,6 +209,10 @@ def _hit_object(hit: Hit, row: StoredRow, vectors: bool) -> dict[str, Any]:
         "recent": hit.recent,
         "age_s": age_s(row.time_us, hit.recalled_us),
     }
+    if not row.has_content:
+        made["has_content"] = False
+    if row.expires_us is not None:
+        made["expires_at"] = iso_time(row.expires_us)
     if hit.strength is not None:
         made["strength"] = hit.strength
     if vectors and hit.vector is not None:

@@ -223,7 +223,7 @@ def _struct_colons(value: Struct) -> int:
         kind = type(inner)
         if kind is Raw and not bytes(inner):
             continue
-        # Lists of numbers are long, and have no colons.
+        # Lists of numbers and nulls are long, and have no colons.
         colons += 1 if kind is list and name in numeric else 1 + _colons(inner)
     return colons
 
@@ -246,8 +246,8 @@ def _colons_of_forms(forms: Sequence[Struct]) -> int:
 
 @cache
 def _numeric_fields(form: type[Struct]) -> frozenset[str]:
-    """Return the fields of a form whose lists have nothing but numbers in them."""
-    numeric = (list[float], list[list[float]])
+    """Return the fields of a form whose lists have nothing but numbers and nulls in them."""
+    numeric = (list[float], list[list[float]], list[list[float] | None], list[int])
     return frozenset(
         field.name
         for field in msgspec.structs.fields(form)

@@ -62,13 +62,15 @@ class StrengthForm(Struct, forbid_unknown_fields=True, kw_only=True):
     reinforce: bool | UnsetType | None = UNSET
 
 
-_CUE_FIELDS: Final[list[Any]] = [
+CUE_FIELDS: Final[list[Any]] = [
     ("vector", list[float] | str | None | UnsetType, UNSET),
     ("text", str | None | UnsetType, UNSET),
     ("by", str | None | UnsetType, UNSET),
     ("filter", FilterObject | None | UnsetType, UNSET),
     ("score_min", float | None | UnsetType, UNSET),
 ]
+"""The arguments that are the cue, as `msgspec.defstruct` takes them."""
+
 # The arguments that are passed on as they are; the query checks them.
 _PLAIN: Final[dict[str, Any]] = {
     "k": int,
@@ -80,12 +82,14 @@ _PLAIN: Final[dict[str, Any]] = {
 }
 _PLAIN_STREAMED: Final[dict[str, Any]] = {"batch_size": int, "include_recent": bool, "follow": bool}
 
-RECALL_FIELDS: Final[list[Any]] = [
-    *_CUE_FIELDS,
+OPTION_FIELDS: Final[list[Any]] = [
     ("snapshot_time", _Moment | None | UnsetType, UNSET),
     ("strength", StrengthForm | None | UnsetType, UNSET),
     *((name, kind | None | UnsetType, UNSET) for name, kind in _PLAIN.items()),
 ]
+"""The arguments of a recall beside its cue."""
+
+RECALL_FIELDS: Final[list[Any]] = [*CUE_FIELDS, *OPTION_FIELDS]
 """The arguments of a recall, as `msgspec.defstruct` takes them."""
 
 RECALL_STREAM_FIELDS: Final[list[Any]] = [
@@ -111,7 +115,23 @@ def query_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> RecallQuery:
         If there is nothing to recall by, or an argument is out of range.
     """
     check_known(arrays, ("vector",), "arrays.")
-    given = {
+    return RecallQuery(cue_of(form, arrays), **options_of(form))
+
+
+def options_of(form: Any) -> dict[str, Any]:
+    """Return the arguments of a recall beside its cue, by their names in a `RecallQuery`.
+
+    Parameters
+    ----------
+    form
+        An object with the fields `OPTION_FIELDS`, or some of them.
+
+    Raises
+    ------
+    InvalidInput
+        If a time or the strength is none.
+    """
+    given: dict[str, Any] = {
         name: value
         for name in (*_PLAIN, *_PLAIN_STREAMED)
         if (value := getattr(form, name, UNSET)) is not UNSET and value is not None
@@ -122,10 +142,17 @@ def query_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> RecallQuery:
     strength = _given(form.strength)
     if strength is not None:
         given["strength"] = Strength(**_present(strength))
-    return RecallQuery(_cue_of(form, arrays), **given)
+    return given
 
 
-def _cue_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Cue:
+def cue_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Cue:
+    """Return the cue that an object with the fields `CUE_FIELDS` makes, whose vector may be among `arrays`.
+
+    Raises
+    ------
+    InvalidInput
+        If there is nothing to recall by, or its parts do not fit together.
+    """
     vector: Any = _given(form.vector)
     if "vector" in arrays:
         vector = arrays["vector"]

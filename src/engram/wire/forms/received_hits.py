@@ -11,15 +11,16 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from engram.model.hit import Hit, received_hit
+from engram.model.values.expiry import NEVER_US
 from engram.model.values.metadata import read_metadata
-from engram.wire.forms.hits import INDEXED, RECENT, UNCHANGED_SHARES
+from engram.wire.forms.hits import INDEXED, NO_CONTENT, NO_VECTOR, RECENT, UNCHANGED_SHARES
 from engram.wire.forms.strict_json import refuse
 
 _read_texts: Final = msgspec.json.Decoder(list[str]).decode
 _read_raws: Final = msgspec.json.Decoder(list[Raw]).decode
 _read_tags: Final = msgspec.json.Decoder(list[list[str] | None]).decode
 _NO_COLUMN: Final = Raw(b"[]")
-# Every frame of hits has these; `strengths` and `vectors` come where they apply.
+# Every frame of hits has these; `strengths`, `vectors` and `expires_at` come where they apply.
 _ARRAYS: Final = (
     *("scores", "confidences", "generations", "timestamps"),
     *(spec.plural for spec in UNCHANGED_SHARES),
@@ -38,6 +39,8 @@ class HitsForm(Struct, kw_only=True):
     incomplete: bool = False
     more: bool = False
     cursor: str = ""
+    incomplete_cues: list[int] = msgspec.field(default_factory=list)
+    due_time: str = ""
 
 
 _read_form: Final = msgspec.json.Decoder(HitsForm).decode
@@ -91,6 +94,9 @@ class _ReceivedColumns:
             self._contents = _read_texts(self._form.contents)
         return self._contents[row]
 
+    def has_content(self, row: int) -> bool:
+        return not self._arrays["flags"][row] & NO_CONTENT
+
     def metadata(self, row: int) -> dict[str, Any]:
         if self._metadata is None:
             self._metadata = _read_raws(self._form.metadata)
@@ -115,9 +121,13 @@ class _ReceivedColumns:
         strengths = self._arrays.get("strengths")
         return None if strengths is None else float(strengths[row])
 
+    def expires_us(self, row: int) -> int | None:
+        expiries = self._arrays.get("expires_at")
+        return None if expiries is None or expiries[row] == NEVER_US else int(expiries[row])
+
     def vector(self, row: int) -> NDArray[np.float32] | None:
         vectors = self._arrays.get("vectors")
-        return None if vectors is None else vectors[row]
+        return None if vectors is None or self._arrays["flags"][row] & NO_VECTOR else vectors[row]
 
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(float(self._arrays["ages_s"][row]) * 1e6)

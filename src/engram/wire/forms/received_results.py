@@ -20,13 +20,17 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import AliasChanged, AliasList, SpaceDropped, SpaceRenamed
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.page import ScanPage
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import VECTORS_DEFAULT, SpaceConfig
 from engram.wire.forms.failures import error_from
+from engram.wire.forms.many import read_many
 from engram.wire.forms.received_hits import read_hits
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -58,6 +62,8 @@ class _Space(Struct):
     dimension: int
     metric: str
     embedder: str = ""
+    vectors: str = VECTORS_DEFAULT
+    ttl_s: float | None = None
     durable_generation: int = 0
     visible_generation: int = 0
     indexed_generation: int = 0
@@ -114,6 +120,19 @@ class _Server(Struct):
 class _Generations(Struct):
     first_generation: int
     last_generation: int
+
+
+class _Receipt(Struct):
+    space: str
+    space_id: str
+    digests: tuple[str, ...]
+    generation: int
+    count: int
+    erased_us: int
+
+
+class _Aliases(Struct):
+    aliases: dict[str, str]
 
 
 class _Deleted(Struct):
@@ -206,10 +225,13 @@ def _ack(form: _Generations) -> Ack:
     return Ack(0, 0, form.first_generation, form.last_generation)
 
 
+_SETTINGS: Final = ("name", "dimension", "metric", "embedder", "vectors", "ttl_s")
+
+
 def _space(form: _Space) -> SpaceStatus:
     return SpaceStatus(
         # The server's settings are not checked again, so that a later server may have others.
-        config=SpaceConfig(form.name, form.dimension, form.metric, form.embedder),  # type: ignore[arg-type]
+        config=SpaceConfig(*(getattr(form, name) for name in _SETTINGS)),
         durable_generation=form.durable_generation,
         visible_generation=form.visible_generation,
         indexed_generation=form.indexed_generation,
@@ -257,16 +279,31 @@ def _of(form: type[Any], make: Callable[[Any], Any]) -> Callable[[_Text, Arrays]
     return lambda text, arrays: make(read(text))
 
 
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
 _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Recalled: _recalled,
+    ManyRecalled: read_many,
     Hits: _hits,
     Ack: _of(_Generations, _ack),
     Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),
     ScanPage: _page,
     Facets: _of(_Facets, _facets),
+    ErasureReceipt: _of(
+        _Receipt,
+        lambda form: ErasureReceipt(
+            form.space, form.space_id, form.digests, form.generation, form.count, form.erased_us
+        ),
+    ),
     Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation, form.as_of, form.more)),
-    SnapshotTaken: _of(SnapshotTaken, lambda taken: taken),
+    SnapshotTaken: _of(SnapshotTaken, _as_it_is),
     SpaceStatus: _of(_Space, _space),
     SpaceList: _of(_Spaces, lambda form: SpaceList(tuple(map(_space, form.spaces)), _unsound(form.unsound_spaces))),
     ServerStatus: _of(_Server, _server),
+    SpaceDropped: _of(SpaceDropped, _as_it_is),
+    SpaceRenamed: _of(SpaceRenamed, _as_it_is),
+    AliasChanged: _of(AliasChanged, _as_it_is),
+    AliasList: _of(_Aliases, lambda form: AliasList(form.aliases)),
 }

@@ -16,18 +16,28 @@ from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.columns import EMBED
 from engram.model.cue import NO_FILTER
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
-from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.many.many_query import ManyQuery
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Recall
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, VECTORS_DEFAULT, SpaceConfig, dimension_of
 from engram.model.times import as_time_us
-from engram.wire.forms.observations import MANY_FIELDS, batch_of_columns, priority_of
+from engram.wire.forms.many import RECALL_MANY_FIELDS, many_query_of
+from engram.wire.forms.observations import (
+    CONDITION_FIELDS,
+    MANY_FIELDS,
+    batch_of_columns,
+    changes_of_columns,
+    conditions_of,
+    priority_of,
+)
 from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.recalls import (
     RECALL_FIELDS,
@@ -55,14 +65,32 @@ def _batch(form: Any, arrays: Arrays, space: str) -> ObservationBatch:
     return batch_of_columns(form, arrays)
 
 
+def _changes(form: Any, arrays: Arrays, space: str) -> ObservationChanges:
+    return changes_of_columns(form, arrays)
+
+
+def _expected_generations(form: Any, arrays: Arrays, space: str) -> tuple[int, ...] | None:
+    return conditions_of(form, form.ids)
+
+
 def _query(form: Any, arrays: Arrays, space: str) -> RecallQuery:
     return query_of(form, arrays)
 
 
+def _many(form: Any, arrays: Arrays, space: str) -> ManyQuery:
+    return many_query_of(form, arrays)
+
+
 def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
-    dimension, metric, embedder = (_given(getattr(form, name)) for name in ("dimension", "metric", "embedder"))
+    names = ("dimension", "metric", "embedder", "vectors", "ttl_s")
+    dimension, metric, embedder, vectors, ttl_s = (_given(getattr(form, name)) for name in names)
     return SpaceConfig(
-        space, DIMENSION_DEFAULT if dimension is None else dimension, metric or METRIC_DEFAULT, embedder or ""
+        space,
+        dimension_of(dimension, vectors),
+        metric or METRIC_DEFAULT,
+        embedder or "",
+        VECTORS_DEFAULT if vectors is None else vectors,
+        ttl_s,
     )
 
 
@@ -85,13 +113,24 @@ _SETTINGS: Final[list[Any]] = [
     ("dimension", int | UnsetType | None, UNSET),
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
+    ("vectors", str | UnsetType | None, UNSET),
+    ("ttl_s", float | UnsetType | None, UNSET),
 ]
+SETTING_TEXTS: Final[dict[str, str]] = {
+    "dimension": "Number of numbers in each vector of the space, 1 to 4096; left out or 0 in a space without vectors.",
+}
+"""What is said about settings of a space that have another name in Python."""
+
+_COLUMNS: Final[list[Any]] = [field for field in MANY_FIELDS if field[0] != "priority"]
+_CHANGES: Final[list[Any]] = [field for field in _COLUMNS if field[0] != EMBED]
 _FILTER: Final[list[Any]] = [("filter", FilterObject | UnsetType | None, UNSET)]
 # By the class of the argument.
 _ARGUMENTS: Final[dict[Any, _Argument]] = {
-    ObservationBatch: _Argument([field for field in MANY_FIELDS if field[0] != "priority"], _batch, takes_arrays=True),
+    ObservationBatch: _Argument(_COLUMNS, _batch, takes_arrays=True),
+    ObservationChanges: _Argument(_CHANGES, _changes, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
+    ManyQuery: _Argument(RECALL_MANY_FIELDS, _many, takes_arrays=True),
     SpaceConfig: _Argument(_SETTINGS, _config),
     Filter | Condition: _Argument(_FILTER, _filter_or_all),
     Filter | Condition | None: _Argument(_FILTER, _filter),
@@ -209,6 +248,8 @@ def _argument(request: type[Request[Any]], field: dataclasses.Field[Any], hint: 
         return _Argument(RECALL_FIELDS, _query, takes_arrays=True)
     if hint in _ARGUMENTS:
         return _ARGUMENTS[hint]
+    if field.name == "expected_generations":
+        return _Argument(CONDITION_FIELDS, _expected_generations)
     if field.name == "snapshot_us":
         return _Argument([("snapshot_time", float | int | str | UnsetType | None, UNSET)], _snapshot_us)
     if field.default is dataclasses.MISSING:

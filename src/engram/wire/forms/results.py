@@ -15,12 +15,22 @@ from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
-from engram.model.operations.results import RESULTS_BYTES, Counted, SnapshotTaken, SpaceList, result_too_large
+from engram.model.many.many_recalled import ManyRecalled
+from engram.model.operations.results import (
+    RESULTS_BYTES,
+    Counted,
+    SnapshotTaken,
+    SpaceList,
+    answer_too_large,
+    result_too_large,
+)
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
 from engram.model.scans.page import ScanPage
+from engram.model.spaces import VECTORS_DEFAULT
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
+from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
 
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
@@ -37,6 +47,8 @@ def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
     vectors
         Whether hits have their vectors.
     """
+    if isinstance(result, ManyRecalled):
+        return many_object(result, vectors=vectors)
     hits = _hits_of(result)
     if hits is not None:
         return {"hits": hit_objects(hits, vectors=vectors), **_beside_hits(result)}
@@ -70,15 +82,14 @@ def encode_result(
     InvalidInput
         With code ``results_bytes``, if the answer is larger than a message may be.
     """
-    hits = _hits_of(result)
-    if binary and hits is not None:
+    if binary and isinstance(result, ManyRecalled):
+        made = _many_frame(beside or {}, result, vectors=vectors)
+    elif binary and (hits := _hits_of(result)) is not None:
         made = hit_frame(beside or {}, hits, _beside_hits(result), encode_json, vectors=vectors)
     else:
         made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
     if len(made) > MESSAGE_BYTES_MAX:
-        if hits is None:
-            raise result_too_large(result, len(made))
-        raise results_too_large(len(made), len(hits), len(hits))
+        raise _too_large(result, len(made))
     return made
 
 
@@ -115,6 +126,19 @@ def encode_results(
         dataclasses.replace(batch, hits=batch.hits[middle:]),
     )
     return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+
+
+def _many_frame(beside: Mapping[str, object], recalled: ManyRecalled, *, vectors: bool) -> bytes:
+    """Return the frame with the hits of many cues, one cue after the other."""
+    hits, counts = all_hits(recalled, vectors=vectors), {COUNTS: counts_of(recalled)}
+    return hit_frame(beside, hits, beside_all_hits(recalled), encode_json, vectors=vectors, more=counts)
+
+
+def _too_large(result: object, nbytes: int) -> InvalidInput:
+    if isinstance(result, ManyRecalled):
+        return answer_too_large(nbytes, len(result.results))
+    hits = _hits_of(result)
+    return result_too_large(result, nbytes) if hits is None else results_too_large(nbytes, len(hits), len(hits))
 
 
 def _hits_of(result: object) -> Sequence[Hit] | None:
@@ -169,6 +193,9 @@ def _space(status: SpaceStatus) -> dict[str, Any]:
         "dimension": config.dim,
         "metric": config.metric,
         "embedder": config.embedder,
+        # Only what a server of before could not say.
+        **({} if config.vectors == VECTORS_DEFAULT else {"vectors": config.vectors}),
+        **({} if config.ttl_s is None else {"ttl_s": config.ttl_s}),
         "durable_generation": status.durable_generation,
         "visible_generation": status.visible_generation,
         "indexed_generation": status.indexed_generation,

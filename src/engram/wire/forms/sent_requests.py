@@ -6,6 +6,7 @@ unless one of its arguments is of a class that no row of `_WRITERS` knows.
 
 from __future__ import annotations
 
+import binascii
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -15,19 +16,22 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, MetadataSpec
+from engram.model.columns import COLUMNS, EMBED, MetadataSpec
 from engram.model.cue import NO_FILTER, Between, Cue, Filter
 from engram.model.filters.conditions import Condition
 from engram.model.filters.objects import object_of_condition
 from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.many.many_query import ManyQuery
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import StreamRecall
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import VECTORS_DEFAULT, SpaceConfig
 from engram.model.times import iso_time
+from engram.model.values.presence import gathered
 from engram.tracing.switch import present_recorder
 from engram.wire.forms.results import encode_json
 from engram.wire.frames import encode_frame, encode_frame_in_place
@@ -151,8 +155,32 @@ def _batch_parts(batch: ObservationBatch) -> tuple[Fields, Arrays]:
             fields[spec.plural] = [Raw(text.encode()) if text else None for text in column]
         elif any(column):
             fields[spec.plural] = column
+    if batch.text_presence is not None:
+        has_text = batch.text_presence.tolist()
+        fields["contents"] = [text if has else None for text, has in zip(batch.contents, has_text, strict=True)]
     if batch.vectors.shape[1]:
-        arrays["vectors"] = batch.vectors
+        arrays["vectors"] = gathered(batch.vectors, batch.vector_presence)
+    if batch.vector_presence is not None:
+        arrays["vector_presence"] = batch.vector_presence.view(np.uint8)
+    if not batch.embeds:
+        fields[EMBED] = False
+    return fields, arrays
+
+
+def _changes_parts(changes: ObservationChanges) -> tuple[Fields, Arrays]:
+    fields: Fields = {"ids": changes.ids}
+    arrays: Arrays = {} if changes.vectors is None else {"vectors": changes.vectors}
+    for spec in COLUMNS:
+        # Unlike in a batch, what is the default is a change like any other.
+        column = changes.columns.get(spec.name)
+        if column is None:
+            continue
+        if spec.dtype is not None:
+            arrays[spec.plural] = column
+        elif isinstance(spec, MetadataSpec):
+            fields[spec.plural] = [Raw(text.encode()) if text else None for text in column]
+        else:
+            fields[spec.plural] = column
     return fields, arrays
 
 
@@ -161,7 +189,12 @@ def _priority_fields(priority: Priority) -> Fields:
 
 
 def _config_fields(config: SpaceConfig) -> Fields:
-    made = {"space": config.name, "dimension": config.dim, "metric": config.metric, "embedder": config.embedder}
+    made: Fields = {"space": config.name, "dimension": config.dim, "metric": config.metric, "embedder": config.embedder}
+    if config.vectors != VECTORS_DEFAULT:
+        # A server of before refuses the field, and makes no space of another kind.
+        made["vectors"] = config.vectors
+    if config.ttl_s is not None:
+        made["ttl_s"] = config.ttl_s
     return {name: value for name, value in made.items() if value != ""}
 
 
@@ -179,6 +212,26 @@ def _query_parts(query: RecallQuery, *, streams: bool) -> tuple[Fields, Arrays]:
         else:
             fields[name] = value
     return fields, arrays
+
+
+def _many_parts(query: ManyQuery) -> tuple[Fields, Arrays]:
+    fields, _ = _query_parts(query.common, streams=False)
+    if query.common.cue.conditions.is_open:
+        del fields["filter"]
+    if query.due_us:
+        fields["due_time"] = iso_time(query.due_us)
+    cues = query.cues
+    if cues.vectors is not None and len(cues):
+        return fields, {"vectors": cues.vectors}
+    return {**fields, "cues": list(map(_cue_object, cues.listed))}, {}
+
+
+def _cue_object(cue: Cue) -> Fields:
+    fields, arrays = _cue_parts(cue)
+    if arrays:
+        packed = np.asarray(arrays["vector"], "<f4").tobytes()
+        fields["vector"] = binascii.b2a_base64(packed, newline=False).decode()
+    return fields
 
 
 def _cue_parts(cue: Cue) -> tuple[Fields, Arrays]:
@@ -227,6 +280,8 @@ def _too_large(code: str, field: str, what: str, nbytes: int) -> InvalidInput:
 
 _WRITERS: Final[dict[type, Callable[[Any], tuple[Fields, Arrays]]]] = {
     ObservationBatch: _batch_parts,
+    ObservationChanges: _changes_parts,
+    ManyQuery: _many_parts,
     Priority: lambda priority: (_priority_fields(priority), {}),
     SpaceConfig: lambda config: (_config_fields(config), {}),
 }

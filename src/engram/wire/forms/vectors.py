@@ -1,18 +1,103 @@
-"""Vectors in JSON: lists of numbers, or the base64 of little-endian float32."""
+"""Vectors in JSON: lists of numbers, or the base64 of little-endian float32; and those of many observations."""
 
 from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import DIMENSION_MAX
+from engram.model.values.presence import Presence, check_presence, given_rows, spread, unless_all
+from engram.model.values.sequences import wrong_length
 from engram.model.values.vectors import as_matrix
+
+PRESENCE: Final = "vector_presence"
+"""The array of a frame that says which observations have a vector, where some have none."""
+
+
+def given_vectors(
+    rows: list[list[float] | None] | str | None, arrays: Mapping[str, NDArray[Any]], count: int
+) -> tuple[NDArray[np.float32] | None, Presence | None]:
+    """Return a row for each of many observations, and which of them have a vector; None if there are none, and for all.
+
+    Parameters
+    ----------
+    rows
+        The vectors in JSON, in which None stands for no vector; None if they are not there.
+    arrays
+        The arrays of a frame, which may have them instead.
+    count
+        Number of observations.
+
+    Raises
+    ------
+    InvalidInput
+        If they cannot be read, or are not one for each observation that has one.
+    """
+    presence: Presence | None = None
+    vectors: NDArray[np.float32] | None = None
+    if PRESENCE in arrays:
+        told: Presence = checked_array(arrays[PRESENCE], PRESENCE, "u1", 1) != 0
+        check_presence(PRESENCE, told, count)
+        presence, vectors = unless_all(told), np.empty((0, 0), np.float32)
+    elif isinstance(rows, list) and None in rows:
+        if len(rows) != count:
+            raise wrong_length("vectors", len(rows), count)
+        presence = given_rows(rows)
+    needed = count if presence is None else int(np.count_nonzero(presence))
+    if "vectors" in arrays:
+        vectors = checked_array(arrays["vectors"], "vectors", "f4", 2)
+    elif rows is not None:
+        vectors = read_vectors(rows if isinstance(rows, str) else [row for row in rows if row is not None], needed)
+    if vectors is None:
+        return None, None
+    if len(vectors) != needed:
+        raise wrong_length("vectors", len(vectors), needed)
+    return spread(with_numbers(vectors, "vectors"), presence), presence
+
+
+def with_numbers(vectors: NDArray[np.float32], field: str) -> NDArray[np.float32]:
+    """Return vectors that were given, if they have numbers: otherwise they would pass for none, which may be made.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``dimension_mismatch``, naming `field`.
+    """
+    if len(vectors) and not vectors.shape[1]:
+        raise InvalidInput(
+            f"{field} has no numbers; pass null, or leave it out, where there is no vector",
+            code="dimension_mismatch",
+            field=field,
+            limit="(n, dim)",
+            value=vectors.shape,
+        )
+    return vectors
+
+
+def checked_array(array: NDArray[Any], name: str, code: str, dimensions: int) -> NDArray[Any]:
+    """Return an array of a frame if it has the type `code` and so many dimensions.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``wrong_type``, naming the array.
+    """
+    if array.dtype != np.dtype(code) or array.ndim != dimensions:
+        raise InvalidInput(
+            f"the array {name!r} is of {array.dtype} and {array.ndim} dimensions",
+            code="wrong_type",
+            field=f"arrays.{name}",
+            limit=f"{np.dtype(code)} of {dimensions} dimensions",
+            value=f"{array.dtype} of {array.ndim}",
+        )
+    return array
 
 
 def read_vector(vector: list[float] | str | NDArray[np.float32], field: str = "vector") -> NDArray[np.float32]:

@@ -16,6 +16,10 @@ Question = TypeVar("Question", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
 
 
+def _as_it_is(question: object, answer: object) -> None:
+    """Take an answer as it is: whoever answers most questions has understood them."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationCodec(Generic[Question, Answer]):
     """The messages of one operation: both halves, that of the server and that of the client.
@@ -36,6 +40,8 @@ class OperationCodec(Generic[Question, Answer]):
         Makes the answers from a question and a result. One that does not stream has one answer to each.
     decode_result
         Makes the result from an answer.
+    check_answer
+        Raises, given a question and its answer, if the server is of an older version that has not understood it all.
     """
 
     operation: Operation[Any]
@@ -45,8 +51,13 @@ class OperationCodec(Generic[Question, Answer]):
     encode_request: Callable[[Any], Question]
     encode_result: Callable[[Question, Any], list[Answer]]
     decode_result: Callable[[Answer], Any]
+    check_answer: Callable[[Question, Answer], None] = _as_it_is
 
 
 def named_space(message: Any) -> str:
     """Return the name of the space in a message; an empty one means the default space."""
     return str(message.memory_space_id) or DEFAULT_SPACE
+
+
+def whole_server(_: object) -> None:
+    """Return that a question is about the server as a whole."""

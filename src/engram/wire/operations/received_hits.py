@@ -35,6 +35,9 @@ class _Received:
     def id(self, row: int) -> str:
         return self._memories[row].id
 
+    def has_content(self, row: int) -> bool:
+        return not self._memories[row].no_content
+
     def metadata(self, row: int) -> dict[str, Any]:
         return read_metadata(self._memories[row].metadata_json) or {}
 
@@ -55,6 +58,10 @@ class _Received:
     def strength(self, row: int) -> float | None:
         memory = self._memories[row]
         return memory.strength if memory.HasField("strength") else None
+
+    def expires_us(self, row: int) -> int | None:
+        memory = self._memories[row]
+        return memory.expires_us if memory.HasField("expires_us") else None
 
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(self._memories[row].age_s * 1e6)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from engram.errors import EngramError
+from engram.errors import EngramError, InvalidInput
 from engram.metrics.samples import NO_METRICS, MetricSamples
-from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.operations.requests import CreateSpace, DescribeServer, DescribeSpace, ListSpaces
 from engram.model.operations.results import SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.operations.table import CREATE_SPACE, SPACE, SPACES, STATUS
 from engram.model.priority import priority_named
-from engram.model.spaces import METRIC_DEFAULT, Metric, SpaceConfig
+from engram.model.spaces import METRIC_DEFAULT, VECTORS, Metric, SpaceConfig, Vectors, dimension_of
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.counter_fields import lane_name, server_fields, space_fields
 from engram.wire.damages import decode_damage, decode_unsound, encode_damage, encode_unsound
 from engram.wire.metrics import decode_metrics, encode_metrics
 from engram.wire.observations import encode_priority
-from engram.wire.operations.codec import OperationCodec, named_space
+from engram.wire.operations.codec import OperationCodec, named_space, whole_server
 from engram.wire.problems import LEVELS as HEALTH_LEVELS
 from engram.wire.problems import decode_problem, encode_problem
 
@@ -30,23 +29,48 @@ _LEVELS: Final[dict[str, pb.PressureLevel.ValueType]] = {
     "critical": pb.PRESSURE_LEVEL_CRITICAL,
     "overloaded": pb.PRESSURE_LEVEL_OVERLOADED,
 }
+_RULE_NUMBERS: Final[dict[Vectors, pb.VectorRule.ValueType]] = {
+    "required": pb.VECTOR_RULE_REQUIRED,
+    "optional": pb.VECTOR_RULE_OPTIONAL,
+    "none": pb.VECTOR_RULE_NONE,
+}
+_RULES: Final[dict[int, Vectors]] = {number: name for name, number in _RULE_NUMBERS.items()}
 _LEVEL_NAMES: Final[dict[int, str]] = {number: name for name, number in _LEVELS.items()}
-
-
-def _whole_server(_: object) -> None:
-    """Return that a question is about the server as a whole."""
 
 
 def _decode_create(message: pb.CreateSpaceRequest) -> CreateSpace:
     metric = cast("Metric", message.metric or METRIC_DEFAULT)
-    dim = message.dimension or DIMENSION_DEFAULT
-    return CreateSpace(SpaceConfig(named_space(message), dim, metric, message.embedder))
+    vectors = _rule_of(message.vectors)
+    dim = dimension_of(message.dimension or None, vectors)
+    return CreateSpace(SpaceConfig(named_space(message), dim, metric, message.embedder, vectors, _ttl_s_of(message)))
+
+
+def _ttl_s_of(message: pb.CreateSpaceRequest | pb.Space) -> float | None:
+    return message.ttl_s if message.HasField("ttl_s") else None
+
+
+def _rule_of(number: int) -> Vectors:
+    rule = _RULES.get(number)
+    if rule is None:
+        raise InvalidInput(
+            f"there is no vector rule {number}",
+            code="invalid_vectors_setting",
+            field="vectors",
+            limit=", ".join(VECTORS),
+            value=number,
+        )
+    return rule
 
 
 def _encode_create(request: CreateSpace) -> pb.CreateSpaceRequest:
     config = request.config
     return pb.CreateSpaceRequest(
-        memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
+        memory_space_id=config.name,
+        dimension=config.dim,
+        metric=config.metric,
+        embedder=config.embedder,
+        vectors=_RULE_NUMBERS[config.vectors],
+        ttl_s=config.ttl_s,
     )
 
 
@@ -69,6 +93,8 @@ def _encode_space(space: SpaceStatus, *, metrics: bool = True) -> pb.Space:
         dimension=config.dim,
         metric=config.metric,
         embedder=config.embedder,
+        vectors=_RULE_NUMBERS[config.vectors],
+        ttl_s=config.ttl_s,
         durable_generation=space.durable_generation,
         visible_generation=space.visible_generation,
         indexed_generation=space.indexed_generation,
@@ -91,9 +117,10 @@ def _decode_described(message: pb.Space) -> SpaceStatus:
 
 
 def _decode_space(message: pb.Space, metrics: MetricSamples) -> SpaceStatus:
-    config = SpaceConfig(message.memory_space_id, message.dimension, cast("Metric", message.metric), message.embedder)
+    metric = cast("Metric", message.metric)
+    rule, ttl_s = _rule_of(message.vectors), _ttl_s_of(message)
     return SpaceStatus(
-        config,
+        SpaceConfig(message.memory_space_id, message.dimension, metric, message.embedder, rule, ttl_s),
         message.durable_generation,
         message.visible_generation,
         message.indexed_generation,
@@ -232,8 +259,8 @@ SPACE_CODEC: Final = OperationCodec(
     SPACE, methods.GET_SPACE, named_space, _decode_describe, _encode_describe, _encode_described, _decode_described
 )
 SPACES_CODEC: Final = OperationCodec(
-    SPACES, methods.LIST_SPACES, _whole_server, _decode_list, _encode_list, _encode_listed, _decode_listed
+    SPACES, methods.LIST_SPACES, whole_server, _decode_list, _encode_list, _encode_listed, _decode_listed
 )
 STATUS_CODEC: Final = OperationCodec(
-    STATUS, methods.GET_STATUS, _whole_server, _decode_status, _encode_status, _encode_server, _decode_server
+    STATUS, methods.GET_STATUS, whole_server, _decode_status, _encode_status, _encode_server, _decode_server
 )

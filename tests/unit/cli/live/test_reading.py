@@ -55,6 +55,14 @@ def test_a_reading_has_the_rates_and_the_newest_numbers() -> None:
     assert json.loads(json.dumps(reading.values()))["spaces"][0]["pressure"] == 0.85
 
 
+def test_a_space_that_was_at_rest_has_no_rate_before_the_next_look() -> None:
+    rested = status(table.OBSERVATIONS_STORED.sample(500, "other"))
+    opened = status(*space_samples("notes", stored=500), spaces=("notes",))
+    later = status(*space_samples("notes", stored=520), spaces=("notes",))
+    (first,), (second,) = (live_reading(*looks, 1.0).spaces for looks in ((rested, opened), (opened, later)))
+    assert (first.stored_per_s, second.stored_per_s) == (0, 20)
+
+
 def test_the_spaces_in_trouble_come_first() -> None:
     samples = [
         *space_samples("calm"),

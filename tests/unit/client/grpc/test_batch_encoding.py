@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
 from engram.server.protobuf.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
-from engram.wire.observations import encode_batch
+from engram.wire.observations import decode_batch, encode_batch
 
 
 def batch_of(count: int, dim: int) -> ObservationBatch:
@@ -70,3 +72,17 @@ def test_vectors_of_any_layout_travel_as_little_endian_rows(order: str, dtype: s
     )
     read = pb.ObservationRequest.FromString(b"".join(encode_parts(odd, Priority.NORMAL)))
     assert read.batch.vectors == batch.vectors.astype("<f4").tobytes()
+
+
+@pytest.mark.parametrize("present", [[True, False, True], [False, False, False]])
+def test_the_vectors_are_those_of_the_rows_that_have_one(present: list[bool]) -> None:
+    vectors = [np.full(8, row + 1.0) if has else None for row, has in enumerate(present)]
+    columns: dict[str, Any] = {"contents": ["x", None, ""], "expires_at": [5, None, None], "embed": False}
+    batch: Any = make_batch(["a", "b", "c"], vectors, **columns)
+    read = pb.ObservationRequest.FromString(join_request(encode_parts(batch, Priority.NORMAL), 7))
+    assert read == pb.ObservationRequest(sequence_number=7, batch=encode_batch(batch))
+    assert len(read.batch.vectors) == 4 * 8 * sum(present)
+    decoded: Any = decode_batch(read.batch)
+    assert decoded.vectors.tolist() == batch.vectors.tolist()
+    assert (decoded.vector_presence.tolist(), decoded.text_presence.tolist()) == (present, [True, False, True])
+    assert (decoded.expires_us.tolist(), decoded.embeds) == (batch.expires_us.tolist(), False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from typing import Any
 
 import grpc
@@ -22,7 +25,7 @@ from engram.errors import (
     Unauthenticated,
     Unavailable,
 )
-from engram.model.operations.requests import TakeSnapshot
+from engram.model.operations.requests import Delete, TakeSnapshot
 from engram.model.operations.results import SnapshotTaken
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import status_code, status_trailers
@@ -101,3 +104,61 @@ async def test_what_no_waiting_cures_is_told_at_once(refusal: EngramError | tupl
     assert server.calls == 1
     if isinstance(refusal, EngramError):
         assert told.value.code == refusal.code
+
+
+async def test_a_dry_run_that_a_server_of_before_passed_over_is_told() -> None:
+    """Such a server deletes what it finds among the ids, where there is nothing, and says how many these were."""
+    asked: list[pb.ForgetRequest] = []
+
+    async def forget(request: pb.ForgetRequest, **_: object) -> pb.ForgetResponse:
+        asked.append(request)
+        return pb.ForgetResponse(forgotten=len(request.ids), generation=9)
+
+    transport: Any = GrpcTransport("localhost:1", {})
+    transport._callable = lambda method: forget
+    with pytest.raises(FailedPrecondition) as told:
+        await Calls(transport, 60).unary(Delete("notes", ["a"], dry_run=True))
+    assert told.value.code == "older_server"
+    assert [list(request.ids) for request in asked] == [[]]
+    assert await Calls(transport, 60).unary(Delete("notes", ["a"])) == 1
+
+
+class Channel:
+    """Stands for a channel of gRPC, which the calls that it makes hold."""
+
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
+
+    def unary_unary(self, *_: object) -> Any:
+        return self._answer
+
+    unary_stream = stream_stream = unary_unary
+
+    async def close(self, grace: float | None) -> None:
+        raise AssertionError("a channel of another event loop cannot be closed on this one")
+
+    async def _answer(self, *_: object, **__: object) -> pb.GetSnapshotResponse:
+        return pb.GetSnapshotResponse(snapshot_sequence=self._generation)
+
+
+def test_each_event_loop_has_a_channel_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[weakref.ref[Channel]] = []
+
+    def open_channel(target: str, options: object) -> Channel:
+        channel = Channel(len(opened) + 1)
+        opened.append(weakref.ref(channel))
+        return channel
+
+    monkeypatch.setattr(aio, "insecure_channel", open_channel)
+    transport = GrpcTransport("localhost:1", {})
+
+    async def ask() -> list[int]:
+        return [(await transport.call(TakeSnapshot("notes"), 60)).generation for _ in range(2)]
+
+    assert [asyncio.run(ask()) for _ in range(2)] == [[1, 1], [2, 2]]
+    gc.collect()
+    # Nothing holds the first one any more, and so gRPC would have closed it.
+    assert [channel() is None for channel in opened] == [True, False]
+    asyncio.run(transport.close())
+    gc.collect()
+    assert [channel() is None for channel in opened] == [True, True]

@@ -49,10 +49,40 @@ def test_a_future_of_a_closed_loop_is_passed_over() -> None:
     settle_future(asyncio.run(make()))(ACK)
 
 
-async def test_who_waits_in_vain_is_told_and_the_future_goes_on() -> None:
+async def test_who_waits_in_vain_is_told_and_a_later_refusal_is_told_by_others() -> None:
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    awaited = AwaitedAnswer(future)
+    told: list[bool] = []
+    settle = awaited.settle(lambda: told.append(True))
     with pytest.raises(Unavailable) as caught:
-        await answered(AwaitedAnswer(future), future, 0)
+        await answered(awaited, future, 0)
     assert caught.value.code == "observe_timeout"
-    future.set_result(ACK)
-    assert await answered(AwaitedAnswer(future), future, 60) is ACK
+    settle(Unavailable("late"))
+    assert told == []
+
+
+async def test_who_is_cancelled_leaves_the_refusal_to_others() -> None:
+    future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    awaited = AwaitedAnswer(future)
+    told: list[bool] = []
+    settle = awaited.settle(lambda: told.append(True))
+    waiting = asyncio.create_task(answered(awaited, future, 60))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    settle(Unavailable("late"))
+    assert told == []
+
+
+async def test_who_is_answered_has_the_ack_and_is_told_of_a_refusal() -> None:
+    future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    awaited = AwaitedAnswer(future)
+    told: list[bool] = []
+    asyncio.get_running_loop().call_soon(awaited.settle(lambda: told.append(True)), ACK)
+    assert await answered(awaited, future, 60) is ACK
+    refused: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    awaited = AwaitedAnswer(refused)
+    asyncio.get_running_loop().call_soon(awaited.settle(lambda: told.append(True)), Unavailable("no"))
+    with pytest.raises(Unavailable):
+        await answered(awaited, refused, 60)
+    assert told == [True]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
+from engram.errors import FailedPrecondition
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.observations import ObservationBatch
@@ -56,3 +58,20 @@ async def test_what_finds_room_is_added_at_once_and_the_rest_says_how_to_wait() 
     await more.add_when_room(60)
     await session.drain(60)
     assert [ack.count for ack in (await one, await many)] == [1, 2]
+
+
+async def test_a_session_is_that_of_one_event_loop_until_it_has_ended() -> None:
+    session = ObserveSession(
+        FakeServer(),
+        SpaceConfig("test", dim=8),
+        lambda batch: list(batch.ids),
+        limits=OutboxLimits(),
+        options=StreamOptions(),
+    )
+    assert session.here() is session
+    with pytest.raises(FailedPrecondition) as refused:
+        await asyncio.to_thread(asyncio.run, session.drain(5))
+    assert (refused.value.code, refused.value.field) == ("other_event_loop", "event loop")
+    await session.drain(5)
+    assert session.ended
+    await asyncio.to_thread(asyncio.run, session.drain(5))

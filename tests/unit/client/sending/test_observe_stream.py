@@ -256,6 +256,17 @@ async def test_an_idle_server_may_be_silent(server: FakeServer, start: Start, mo
     assert len(server.connections) == 1
 
 
+async def test_a_client_that_was_idle_for_longer_than_its_patience_has_all_of_it_again(
+    server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # While idle, the sender looks at the clock every quarter of `silence_s`, which is later than `patience_s`.
+    driver = start(replace(OPTIONS, patience_s=2, silence_s=1000))
+    monkeypatch.setattr(driver.observing.outbox, "_clock", lambda: asyncio.get_running_loop().time())
+    await answer(driver.row("a"))
+    await pass_time(monkeypatch, 3)
+    assert await answer(driver.row("b")) == Ack(2, 2, 2, 2)
+
+
 async def test_a_paused_stream_sends_nothing_until_it_goes_on(server: FakeServer, start: Start) -> None:
     driver = start()
     await answer(driver.row("a"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engram.client import OutboxLimits, StreamOptions
@@ -25,6 +26,8 @@ def test_what_is_left_out_has_its_default() -> None:
         ("session_id", None, "invalid_session_id"),
         ("incarnation", 5, "invalid_incarnation"),
         ("priority", 5, "invalid_priority"),
+        ("priority", ["high"], "invalid_priority"),
+        ("priority", np.ones(3), "invalid_priority"),
         ("limits", 5, "invalid_option"),
         ("limits", StreamOptions(), "invalid_option"),
         ("options", {"patience_s": 5}, "invalid_option"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from engram.client.websocket import calls as calls_module
 from engram.client.websocket.transport import WebSocketTransport
@@ -304,12 +306,15 @@ async def test_what_is_said_beside_all_calls_fails_none_of_them() -> None:
 
 async def test_a_silent_server_is_found_out_and_a_quiet_client_is_heard() -> None:
     heard: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    codes: list[int | None] = []
 
     async def silent(socket: ScriptedSocket) -> None:
-        while (message := json.loads(await socket.socket.recv()))["type"] != "heartbeat":
-            pass
-        heard.set_result(message)
-        await socket.socket.wait_closed()
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = json.loads(await socket.socket.recv())
+                if message["type"] == "heartbeat" and not heard.done():
+                    heard.set_result(message)
+        codes.append(socket.socket.close_code)
 
     async with scripted(silent) as server:
         transport = made(server.address, interval_s=0.01, silence_s=0.5)
@@ -317,6 +322,8 @@ async def test_a_silent_server_is_found_out_and_a_quiet_client_is_heard() -> Non
         assert (type(error), error.code) == (Unavailable, "no_server")
         assert await heard == {"type": "heartbeat"}
         await transport.close()
+    # It is told why, in case that it hears.
+    assert codes == [4408]
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

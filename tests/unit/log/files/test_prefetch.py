@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engram import MemoryStore, _core
 from engram.log.files.prefetch import Prefetch
+from engram.model.hit import StoredRow
 
 
 def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,4 +32,5 @@ def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypat
         assert 0 < sum(asked) < 100 * 64 * 4
         ahead.read([record])
         assert len(asked) == 2
-        assert record.row(99) == (record.time_us(99), 1.0, record.importance(99), "id 99", "text", "", "")
+        expected = StoredRow(record.time_us(99), 1.0, record.importance(99), "id 99", "text", "", "")
+        assert record.row(99) == expected

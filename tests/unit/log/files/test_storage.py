@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -92,6 +93,58 @@ def test_directories_are_storages_of_their_own(storage: Storage) -> None:
     storage.directory("sub").replace("a", b"inner")
     assert storage.directory("sub").read("a") == b"inner"
     assert "a" not in storage.names()
+
+
+def test_a_directory_is_removed_with_everything_in_it(storage: Storage) -> None:
+    outer = storage.directory("outer")
+    outer.directory("inner").directory("innermost").replace("b", b"deep")
+    file = outer.create("a", 100)
+    file.write(0, [b"kept"])
+    view = file.view()
+    storage.replace("beside", b"stays")
+    storage.remove_directory("outer")
+    assert storage.names() == ["beside"]
+    assert view[:4].tobytes() == b"kept"
+    storage.remove_directory("outer")
+    assert storage.directory("outer").names() == []
+
+
+def test_a_directory_is_renamed_with_everything_in_it(storage: Storage) -> None:
+    storage.directory("old").directory("inner").replace("a", b"content")
+    storage.directory("new")
+    storage.rename("old", "new")
+    assert storage.names() == ["new"]
+    assert storage.directory("new").directory("inner").read("a") == b"content"
+    storage.directory("other").replace("b", b"")
+    with pytest.raises(OSError, match="not empty") as refusal:
+        storage.rename("new", "other")
+    assert refusal.value.errno == errno.ENOTEMPTY
+    assert storage.names() == ["new", "other"]
+    storage.replace("file", b"1")
+    storage.replace("taken", b"2")
+    storage.rename("file", "taken")
+    assert storage.read("taken") == b"1"
+    with pytest.raises(FileNotFoundError):
+        storage.rename("file", "taken")
+
+
+def test_what_interrupted_calls_left_is_removed_too(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    storage.directory("space").replace("a", b"content")
+    (tmp_path / "space" / "a.tmp").write_bytes(b"half")
+    storage.remove_directory("space")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_elsewhere_is_emptied_and_its_link_removed(tmp_path: Path) -> None:
+    elsewhere, linked = tmp_path / "elsewhere", tmp_path / "data" / "space"
+    storage = FileStorage(tmp_path / "data")
+    FileStorage(elsewhere).directory("inner").replace("a", b"content")
+    (elsewhere / "link").symlink_to(tmp_path)
+    linked.symlink_to(elsewhere)
+    storage.remove_directory("space")
+    assert list(elsewhere.iterdir()) == []
+    assert not linked.is_symlink()
 
 
 def test_an_interrupted_replace_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +259,7 @@ def test_a_read_only_storage_changes_nothing(tmp_path: Path) -> None:
         lambda: storage.remove("a"),
         lambda: storage.replace("a", b""),
         lambda: storage.rename("a", "b"),
+        lambda: storage.remove_directory("missing"),
     ):
         with pytest.raises(OSError, match="Read-only"):
             change()

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
+from engram.errors import (
+    AlreadyExists,
+    CorruptData,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NewerFormat,
+    NotFound,
+)
 from engram.log.files.checked_json import encode_checked
+from engram.log.files.file_storage import FileStorage
+from engram.maintenance.backups import backed_log
 from engram.maintenance.backups import backup as backup_module
 from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.copied_segment import copy_part
 from engram.maintenance.backups.restore import restore
+from engram.maintenance.backups.whole_prefix import Part
 from engram.maintenance.verify import verify
-from engram.store import MemoryStore
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store import MemoryStore, StoreOptions
+from engram.store.compaction.segment_rewriting import SegmentRewriting
 from tests.doubles.damaged import (
     DIM,
     SMALL_SEGMENTS,
@@ -321,3 +337,123 @@ def test_errors_are_typed(tmp_path: Path) -> None:
     for call in (lambda: backup(tmp_path / "file", tmp_path / "b"), lambda: restore(tmp_path / "file", tmp_path / "b")):
         with pytest.raises(EngramError):
             call()
+
+
+def test_compactions_beside_it_do_not_keep_it_from_coming_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each segment is replaced when it is about to be copied."""
+    # Each run has one segment.
+    monkeypatch.setattr("engram.store.compaction.log_compaction._RUN_BYTES_MAX", -1)
+    path, options = tmp_path / "data", replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
+    with MemoryStore(path, options=options) as store:
+        space = store.space(SPACE, dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        written = write(space, Random(3), 60)
+        engine = space._engine
+        engine.retention.advance()
+        compaction = engine.log_compaction
+
+        def copying(source: FileStorage, part: Part, *others: Any) -> None:
+            horizon = engine.retention.expired
+            run = compaction.next_run(horizon)
+            if run and run[0].segment.name == part.entry.name:
+                compaction._compact(run, horizon, SegmentRewriting(engine._state, lambda nbytes: None))
+            copy_part(source, part, *others)
+
+        monkeypatch.setattr(backed_log, "copy_part", copying)
+        report = backup(path, tmp_path / "backup")
+        assert compaction.compactions > 5
+        assert report.is_complete
+        assert report.copied_bytes == report.spaces[SPACE].nbytes
+    names = {file.name for file in (tmp_path / "backup" / "segments").iterdir()}
+    assert names == set(report.spaces[SPACE].file_names), "what was copied in vain is gone"
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))
+
+
+def test_a_segment_that_is_really_missing_is_missed(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, _ = data
+    logs_of(path)[1].unlink()
+    report = backup(path, tmp_path / "backup")
+    assert report.refused[SPACE].code == "missing_segment"
+
+
+def test_an_erasure_that_is_not_finished_goes_on_where_it_is_restored(tmp_path: Path) -> None:
+    path, options = tmp_path / "data", StoreOptions(mark_interval_s=3600.0)
+    with MemoryStore(path, options=options) as store:
+        space = store.space(SPACE, dim=DIM)
+        space.observe(["ann", "ben"], np.eye(2, DIM), ["the secret of ann", "what ben says"])
+        space.delete(["ann"])
+        space._engine._erasure.note(["ann"], space.generation)
+        backup(path, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    traces = verify(tmp_path / "restored", erased=["ann"]).traces
+    assert traces[-1].message == f"an erasure that is not finished of 'ann' is in {SPACE}/space.json"
+    with MemoryStore(tmp_path / "restored", options=options) as store:
+        compaction = store.space(SPACE)._engine.log_compaction
+        assert compaction.is_due()
+        compaction.run(lambda nbytes: None)
+    assert verify(tmp_path / "restored", erased=["ann"]).traces == []
+    assert not any(b"the secret of ann" in content for _, content in everything_in(tmp_path / "restored").values())
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_backup_is_not_taken_for_an_empty_store(data: tuple[Path, Written], tmp_path: Path, read_only: bool) -> None:
+    backup(data[0], tmp_path / "backup")
+    before = everything_in(tmp_path / "backup")
+    with pytest.raises(FailedPrecondition, match="engram restore") as caught:
+        MemoryStore(tmp_path / "backup", read_only=read_only)
+    assert caught.value.code == "is_backup"
+    with pytest.raises(FailedPrecondition, match="engram restore"):
+        verify(tmp_path / "backup")
+    assert everything_in(tmp_path / "backup") == before
+
+
+def test_a_renamed_space_goes_on_in_its_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.rename(SPACE, "renamed")
+        store.alias("current", "renamed")
+        store.space("other", dim=DIM)
+    report = backup(path, tmp_path / "backup")
+    assert report.is_complete
+    assert sorted(report.spaces) == ["other", "renamed"]
+    assert report.kept_bytes > 0
+    restore(tmp_path / "backup", tmp_path / "restored")
+    with MemoryStore(tmp_path / "restored", read_only=True) as store:
+        assert [space.name for space in store.spaces()] == ["other", "renamed"]
+        assert store.aliases() == {"current": "renamed"}
+        assert store.space("current", create=False).generation == max(written.rows)
+
+
+def test_a_dropped_space_stays_in_its_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    with MemoryStore(path) as store:
+        store.space("other", dim=DIM)
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.drop(SPACE)
+        store.alias(SPACE, "other")
+    report = backup(path, tmp_path / "backup")
+    assert (list(report.spaces), list(report.kept), report.is_complete) == (["other"], [SPACE], False)
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))
+    with MemoryStore(tmp_path / "restored", read_only=True) as store:
+        # A name is that of a space or of an alias.
+        assert store.aliases() == {}
+
+
+def test_a_space_of_a_dropped_name_does_not_take_the_place_of_the_former_one(
+    data: tuple[Path, Written], tmp_path: Path
+) -> None:
+    path, written = data
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path) as store:
+        store.drop(SPACE)
+        store.space(SPACE, dim=DIM)
+    report = backup(path, tmp_path / "backup")
+    assert report.refused[SPACE].code == "foreign_backup"
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))

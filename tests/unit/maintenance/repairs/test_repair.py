@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from engram.errors import AlreadyExists, EngramError, InvalidInput, StoreLocked
+from engram.log.files.checked_json import decode_checked, encode_checked
 from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
 from engram.maintenance.new_directory import UNFINISHED
 from engram.maintenance.repairs.repair import RepairOptions, repair
 from engram.maintenance.verify import verify
 from engram.model.observations import make_batch
-from engram.store import MemoryStore
+from engram.store import MemoryStore, StoreOptions
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.damaged import SPACE, copied, everything_in, flip, logs_of
 from tests.doubles.old_formats import unpack_format
@@ -163,6 +164,39 @@ def test_a_lost_description_needs_a_metric(data: Path, tmp_path: Path) -> None:
     assert alive_in(tmp_path / "with") == {"a": 6, "b": 7, "d": 8, "e": 9}
 
 
+def test_a_lost_description_leaves_records_that_show_whether_there_were_vectors(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "data") as store:
+        store.space("none", vectors="none").observe("a", None, "text", ttl=3600)
+        some = store.space("some", dim=DIM, vectors="optional")
+        some.observe("a", vectors(1)[0], None)
+        some.observe(["b", "c"], [None, vectors(1)[0]], ["text", "text"])
+    for name in ("none", "some"):
+        (tmp_path / "data" / "spaces" / name / "space.json").unlink()
+    repair(tmp_path / "data", tmp_path / "new", options=RepairOptions(metric="l2"))
+    with MemoryStore(tmp_path / "new", read_only=True) as store:
+        spaces = [store.space(name) for name in ("none", "some")]
+        assert [(each.config.dim, each.config.vectors) for each in spaces] == [(0, "none"), (DIM, "optional")]
+        found = [hit for space in spaces for hit in space.scan(include_vectors=True)]
+        assert [(hit.id, hit.has_content, hit.vector is None, hit.expires_us is None) for hit in found] == [
+            ("a", True, True, False),
+            ("a", False, False, True),
+            ("b", True, True, True),
+            ("c", True, False, True),
+        ]
+
+
+def test_a_repair_keeps_the_settings(data: Path, tmp_path: Path) -> None:
+    with MemoryStore(data) as store:
+        store.space(SPACE).set_ttl(60)
+    repair(data, tmp_path / "new")
+    before, after = (
+        decode_checked((path / "spaces" / SPACE / "space.json").read_bytes(), "space.json")["settings"]
+        for path in (data, tmp_path / "new")
+    )
+    assert before == after
+    assert (after["ttl_s"], "vectors" in after) == (60, False)
+
+
 def test_a_lost_list_of_spaces_is_made_again(data: Path, tmp_path: Path) -> None:
     (data / "store.json").unlink()
     report = repair(data, tmp_path / "new")
@@ -259,3 +293,27 @@ def test_ranges_of_generations_are_merged() -> None:
     ranges = [GenerationRange(5, 9), GenerationRange(1, 2), GenerationRange(3, 3), GenerationRange(7, 12)]
     assert merged(ranges) == [GenerationRange(1, 3), GenerationRange(5, 12)]
     assert [str(one) for one in merged(ranges)] == ["1 to 3", "5 to 12"]
+
+
+def test_an_erasure_that_is_not_finished_goes_on_in_the_new_directory(data: Path, tmp_path: Path) -> None:
+    options = StoreOptions(mark_interval_s=3600.0)
+    with MemoryStore(data, options=options) as store:
+        space = store.space(SPACE)
+        space.delete(["a"])
+        space._engine._erasure.note(["a"], space.generation)
+        last = space.generation
+    # A generation that is not in the new log may be given to something that stays.
+    file = data / "spaces" / SPACE / "space.json"
+    content = decode_checked(file.read_bytes(), file.name)
+    content["erasing"] = dict.fromkeys(content["erasing"], last + 100)
+    file.write_bytes(encode_checked(content))
+    repair(data, tmp_path / "new")
+    assert verify(tmp_path / "new", erased=["a"]).traces[-1].what == "an erasure that is not finished"
+    with MemoryStore(tmp_path / "new", options=options) as store:
+        space = store.space(SPACE)
+        assert list(space._engine._state.manifest.erasing.values()) == [last]
+        space.observe(["a"], vectors(1), ["a once more"])
+        space._engine.log_compaction.run(lambda nbytes: None)
+        assert not space._engine.log_compaction.is_erasing
+    assert [trace.generation for trace in verify(tmp_path / "new", erased=["a"]).traces] == [last + 1]
+    assert not any(b"a of 6" in content for _, content in everything_in(tmp_path / "new").values())

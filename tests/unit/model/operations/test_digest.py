@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engram.model.filters.conditions import Condition
+from engram.model.filters.fields import F, Own
+from engram.model.filters.filter import Filter
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import CreateSpace, Delete, Get, Observe
+from engram.model.operations.updates import Update
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 
@@ -23,6 +29,33 @@ GIVEN: dict[str, Any] = {
     "metadata": ['{"a": 1, "b": [2]}', ""],
     "tags": [["t"], []],
 }
+# What is not named is told from what is empty, and from what is the default.
+CHANGES: list[tuple[Any, dict[str, Any]]] = [
+    (np.ones((2, 3), np.float32), {}),
+    (None, {"contents": ["", ""]}),
+    (None, {"contents": ["", ""], "tags": [[], []]}),
+    (None, {"tags": [[], []]}),
+    (None, {"metadata": ["", ""]}),
+    (None, {"confidences": np.ones(2, np.float32)}),
+    (None, {"importances": np.ones(2, np.float32)}),
+]
+
+CONDITIONS: list[Condition | Filter] = [
+    Filter(tags={"x"}),
+    F.deck == 1,
+    F.deck == True,  # noqa: E712  # A condition, and not a truth value.
+    F.deck == "1",
+    F.deck == None,  # noqa: E711
+    F.deck.port == 1,
+    F.deck.is_in([1, 2]),
+    F.deck >= datetime(2026, 1, 1, tzinfo=UTC),
+    (F.deck == 1) & (F.room == "mess"),
+    (F.deck == 1) | (F.room == "mess"),
+    ~(F.deck == 1),
+    Own.id.is_in(["1"]),
+    Own.tags.has_any(["x"]),
+    Own.confidence >= 0.5,
+]
 
 
 def batch(**changed: Any) -> ObservationBatch:
@@ -42,6 +75,13 @@ def test_what_asks_for_the_same_is_the_same() -> None:
     assert observed(importances=None) == observed()
     assert request_digest(Delete("s", ["a"], "k1")) == request_digest(Delete("s", ("a",), "k2"))
     assert request_digest(Observe("s", batch(), idempotency_key="k")) == observed()
+    conditional = Observe("s", batch(), expected_generations=[0, 7])
+    assert request_digest(conditional) == request_digest(replace(conditional, expected_generations=(0, 7)))
+    first, second = (
+        ObservationChanges(ids, columns={"metadata": [text, ""]})
+        for ids, text in ((["a", "b"], '{"a": 1, "b": [2]}'), (("a", "b"), '{"b":[2],"a":1}'))
+    )
+    assert request_digest(Update("s", first)) == request_digest(Update("s", second, idempotency_key="k"))
 
 
 def test_times_that_nobody_gave_do_not_count_and_those_that_were_given_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +115,15 @@ def test_whatever_differs_is_told_apart() -> None:
         Observe("s", batch(vectors=np.ones((2, 0), np.float32))),
         Observe("s", batch(metadata=["no JSON", ""])),
         Observe("s", batch(metadata=["[" * 100_000, ""])),
+        Observe("s", batch(), expected_generations=[0, 7]),
+        Observe("s", batch(), expected_generations=[7, 7]),
+        *(Update("s", ObservationChanges(["a", "b"], *changes)) for changes in CHANGES),
+        Update("s", ObservationChanges(["a", "b"], *CHANGES[0]), merge=False),
+        Update("s", ObservationChanges(["a", "b"], *CHANGES[0]), Priority.LOW),
+        Update("s", ObservationChanges(["ab"], None, {"contents": ["x"]})),
         Delete("s", ["a", "b"]),
         Delete("s", ["ab"]),
+        *(Delete("s", None, filter=condition) for condition in CONDITIONS),
         Get("s", ["a", "b"]),
         Get("s", ["a", "b"], max_generation=1),
         Get("s", ["a", "b"], include_vectors=True),

@@ -47,6 +47,11 @@ def test_a_cursor_of_a_lost_future_is_refused_by_name() -> None:
     assert (refused.value.code, refused.value.field) == ("other_incarnation", "cursor")
 
 
+def test_a_cursor_knows_when_its_scan_began_if_that_matters() -> None:
+    assert decode_cursor(encode_cursor(SPACE, OTHER, 9, "digest", KEYS["id"])).due_us == 0
+    assert decode_cursor(encode_cursor(SPACE, OTHER, 9, "digest", KEYS["id"], 77)).due_us == 77
+
+
 FORGED: list[object] = [
     *([], {}, None, 5, "x", [1, 2], [2, "a", "b", 3, "c", [1]], [1, "a", "b", True, "c", [1]]),
     *([1, "a", "b", 3.0, "c", [1]], [1, "a", "b", 3, "c", "x"], [1, "a", "b", 3, "c", [1], 1], [[[[]]]]),

@@ -8,7 +8,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.values.ids import as_ids, check_id_count
+from engram.model.values.ids import as_ids, check_distinct_ids, check_id_count
 
 
 @pytest.mark.parametrize(("ids", "field"), [("note-1", "ids"), (["a", 3], "ids[1]"), (7, "ids"), (None, "ids")])
@@ -30,3 +30,11 @@ def test_too_many_are_refused(check: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         check(["a"] * (BATCH_COUNT_MAX + 1))
     assert (refused.value.code, refused.value.field, refused.value.value) == ("batch_count", "ids", "10001")
+
+
+def test_an_id_that_occurs_twice_is_named() -> None:
+    check_distinct_ids([])
+    check_distinct_ids(("a", "A", "ä"))
+    with pytest.raises(InvalidInput) as refused:
+        check_distinct_ids(["a", "b", "c", "b", "a"])
+    assert (refused.value.code, refused.value.field, refused.value.value) == ("duplicate_id", "ids[3]", "'b'")

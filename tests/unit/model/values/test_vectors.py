@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.spaces import SpaceConfig
-from engram.model.values.vectors import as_float32, as_matrix, as_query, check_query
+from engram.model.values.vectors import as_float32, as_matrix, as_query, check_cues, check_query
 from tests.case_names import named
 
 ROW = [1.0] * 8
@@ -82,3 +82,26 @@ def test_a_query_fits_its_space(vector: list[float], code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_query(vector, SpaceConfig("space", 8))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "field"),
+    [
+        ([0.0] * 8, "zero_vector", "cues[9]"),
+        ([1.0] * 7 + [float("inf")], "not_finite", "cues[9][7]"),
+        ([1e20] * 8, "vector_norm", "cues[9]"),
+    ],
+)
+def test_the_vectors_of_cues_are_checked_together_and_the_wrong_one_is_named(
+    wrong: list[float], code: str, field: str
+) -> None:
+    good = np.array([ROW, ROW], np.float32)
+    check_cues(good, [2, 9], SpaceConfig("space", 8))
+    check_cues(good[:0], [], SpaceConfig("space", 8))
+    with pytest.raises(InvalidInput) as caught:
+        check_cues(np.array([ROW, wrong], np.float32), [2, 9], SpaceConfig("space", 8))
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def test_a_cue_without_a_direction_fits_a_space_that_compares_none() -> None:
+    check_cues(np.zeros((2, 8), np.float32), [0, 1], SpaceConfig("space", 8, "l2"))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided, refused_max
 from engram.server.options import ServerOptions
+from engram.store.resting.open_limit import spaces_within
 
 
 def options(**given: int | bool) -> ServerOptions:
@@ -51,6 +52,13 @@ def test_files_have_some_left(descriptors: int, connections_max: int, http_conne
     assert taken.http >= 1
     assert descriptors - taken.all >= min(256, descriptors // 2)
     assert taken.all <= max(2, connections_max or 8192)
+
+
+@given(st.integers(48, 1 << 20))
+def test_connections_and_the_files_of_open_spaces_fit_together(descriptors: int) -> None:
+    connections = divided(options(connections_max=1 << 20), descriptors).all + refused_max(descriptors)
+    # Three each; and the process has some of its own.
+    assert connections + 3 * spaces_within(descriptors) + min(32, descriptors // 16) <= descriptors
 
 
 @pytest.mark.parametrize(("descriptors", "most"), [(128, 16), (256, 32), (1024, 64), (1 << 20, 64)])

@@ -11,7 +11,7 @@ import pytest
 from engram.errors import EngramError, OverCapacity, Unavailable
 from engram.model.ack import Deletion
 from engram.model.filters.filter import Filter
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
@@ -96,6 +96,20 @@ async def test_an_error_that_stays_is_told(engine: Engine, monkeypatch: pytest.M
     with pytest.raises(Unavailable):
         await deleted(engine, Clear(SPACE))
     assert alive(engine) == IDS[2:]
+
+
+async def test_what_is_written_while_an_erasure_begins_stays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    delete = Ingest.delete
+
+    async def delete_and_store(ingest: Ingest, *arguments: Any) -> Any:
+        done = await delete(ingest, *arguments)
+        await store(engine, "x")
+        return done
+
+    monkeypatch.setattr(Ingest, "delete", delete_and_store)
+    receipt = await writes.erase(engine, Erase(SPACE, ["x"]), lambda receipt: receipt)
+    assert (receipt.count, receipt.generation) == (0, 5)
+    assert alive(engine) == [*IDS, "x"]
 
 
 async def test_a_deletion_that_takes_long_is_answered_in_parts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

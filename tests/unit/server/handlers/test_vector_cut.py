@@ -94,7 +94,7 @@ def test_an_ordinary_vector_is_cut_out(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps({"vector": [1.5, -2, 1e-3], "k": 3}).encode()
     request: Any = read_request(RECALL, text, "space")
     assert np.array_equal(request.query.cue.vector, np.array([1.5, -2, 1e-3], np.float32))
-    batch, _, _ = read_observed(b'{"id": "a", "vector": [1.5, -2]}')
+    batch, *_ = read_observed(b'{"id": "a", "vector": [1.5, -2]}')
     assert batch.vectors.tolist() == [[1.5, -2.0]]
 
 

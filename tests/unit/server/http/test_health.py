@@ -12,6 +12,7 @@ import pytest
 
 from engram.errors import EngramError, OverCapacity, PermissionDenied
 from engram.log.files.file_storage import FileStorage
+from engram.metrics.health import DEGRADED, FAILED, Problem
 from engram.model.operations.action import Action
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
@@ -87,6 +88,18 @@ async def test_a_space_that_takes_no_writes_is_a_reason(tmp_path: Path) -> None:
     status, body = await health(engine)
     assert status == 503
     assert body["reasons"] == [{"code": "commit_failed", "space": "default", "message": "a commit failed"}]
+    await engine.close()
+
+
+async def test_a_space_that_failed_and_rests_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(ServerOptions(tmp_path / "data"))
+    left = (
+        Problem("sync_refused", "notes", FAILED, 1, "a sync failed", "See to the disk."),
+        Problem("damaged", "other", DEGRADED, 1, "a record is damaged", "Run engram verify."),
+    )
+    monkeypatch.setattr(engine.store.table.left, "problems", lambda: left)
+    _, body = await health(engine)
+    assert body["reasons"] == [{"code": "sync_refused", "space": "notes", "message": "a sync failed"}]
     await engine.close()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import engram
 from engram.errors import Unavailable
+from engram.index import HnswIndex
 from engram.store.commit import commit_spans
 from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.queue import CommitResult
@@ -77,3 +79,22 @@ def test_what_waits_for_the_index_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         assert [span.name for span in spans.all].count("engram.index") == 1
         indexed(3)
         assert [span.name for span in spans.all].count("engram.index") == 2
+
+
+def test_what_is_not_linked_before_its_space_rests_has_spans_that_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = engram.StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, drain_s=0.0, scrub_bytes_per_s=0)
+    monkeypatch.setattr(HnswIndex, "link", lambda *_, **__: 0)
+    with recorded_spans() as spans, engram.MemoryStore(tmp_path, options=options) as store:
+        notes = store.space("notes", dim=8)
+        notes.observe("id-a", [1.0] * 8)
+        engine = notes._engine
+        store.space("other", dim=8)
+        assert engine.occupancy.rests
+        (index,) = spans.named("engram.index")
+        assert attributes_of(index) == {"engram.space": "notes", "engram.count": 1}
+        # What comes late is linked by another engine.
+        engine.spans.around(lambda _: None, 1)(CommitResult(2, 2, 1))
+        assert [span.name for span in spans.all].count("engram.index") == 1
+        assert not engine.spans._unindexed

@@ -70,11 +70,14 @@ def test_changes_are_seen_in_order_before_they_are_applied() -> None:
     history.observe("a", "b")
     changes = history.versions.change()
     assert changes.existing(["b", "x", "b", "a"]) == ["b", "a"]
-    changes.delete(["a"], 3)
+    assert changes.generations(["b", "x", "a"]) == [2, 0, 1]
+    changes.delete(["a"], [3])
     assert changes.existing(["a", "b"]) == ["b"]
-    changes.observe(["a"], 4)
-    changes.observe(["b", "c"], 5)
+    assert changes.generations(["a", "b", "c"]) == [0, 2, 0]
+    changes.observe(["a"], [4])
+    changes.observe(["b", "c"], [5, 6])
     assert changes.existing(["a", "b", "c"]) == ["a", "b", "c"]
+    assert changes.generations(["a", "b", "c"]) == [4, 5, 6]
     assert (changes.ended, changes.ended_at) == ([1, 2], [3, 5])
     assert history.versions.live("c") is None
     history.versions.apply(changes)

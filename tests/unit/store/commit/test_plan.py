@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import EngramError, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, SequenceError, Unavailable
 from engram.log.records.header import RecordKind
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
+from engram.store.expiry.due_versions import DueVersions
+from engram.store.filters.metadata_index import MetadataIndex
 from tests.doubles.batches import batch_of, vector_of
 from tests.doubles.waiting import Outcomes
 
@@ -28,15 +32,22 @@ class Planner:
         self.last_generation = last_generation
         self.requests: list[CommitRequest] = []
         self.outcomes: list[Outcomes] = []
+        self.due: DueVersions | None = None
 
     def observe(self, *ids: str, session: str = "", first_sequence: int = 0, writer: int = 0) -> Planner:
         return self._add(batch=batch_of(ids), session=session, first_sequence=first_sequence, writer=writer)
+
+    def observe_if(self, ids: Sequence[str], expected_generations: Sequence[int]) -> Planner:
+        return self._add(batch=batch_of(ids), expected_generations=expected_generations)
+
+    def observe_until(self, ids: Sequence[str], expires_us: Sequence[int]) -> Planner:
+        return self._add(batch=replace(batch_of(ids), expires_us=np.array(expires_us, np.int64)))
 
     def delete(self, *ids: str) -> Planner:
         return self._add(delete_ids=ids)
 
     def plan(self) -> CommitPlan:
-        plan = CommitPlan(self.versions, self.sessions, self.last_generation)
+        plan = CommitPlan(self.versions, self.sessions, self.last_generation, self.due)
         for request in self.requests:
             plan.add(request)
         return plan
@@ -65,7 +76,7 @@ def test_generations_follow_the_order_of_requests() -> None:
     assert planner.settled() == [
         CommitResult(11, 12, 2),
         CommitResult(13, 112, 100),
-        CommitResult(113, 113, 1, existed=1),
+        CommitResult(113, 113, 1, existed=1, as_of=113),
         CommitResult(114, 114, 1),
     ]
     assert shapes(planner.plan()) == [
@@ -163,7 +174,7 @@ def test_that_there_is_nothing_to_delete_holds_only_if_the_delete_before_it_does
     failure = Unavailable("the disk is full")
     planner = Planner()
     stored = planner.versions.change()
-    stored.observe(["a"], 1)
+    stored.observe(["a"], [1])
     planner.versions.apply(stored)
     planner.last_generation = 1
     planner.delete("a").delete("a")
@@ -177,6 +188,12 @@ def test_deletes_see_what_the_group_did_before_them() -> None:
     planner = Planner().observe("a", "b").delete("a", "a", "nothing").delete("a").observe("a").delete("b", "a")
     assert [outcome.existed for outcome in planner.settled() if isinstance(outcome, CommitResult)] == [0, 1, 0, 0, 2]
     assert planner.plan().deleted == 3
+
+
+def test_a_deletion_says_as_of_when_none_of_its_ids_exists() -> None:
+    planner = Planner(last_generation=10).observe("a").delete("nothing").delete("a").delete("a").observe("nothing")
+    outcomes = [outcome for outcome in planner.settled() if isinstance(outcome, CommitResult)]
+    assert [outcome.as_of for outcome in outcomes] == [0, 10, 12, 12, 0]
 
 
 def test_a_failure_reaches_all_whose_requests_it_concerns() -> None:
@@ -197,7 +214,7 @@ def test_a_failure_reaches_all_whose_requests_it_concerns() -> None:
         "disk_full",
         "disk_full",
         "sequence_gap",
-        CommitResult(0, 0, 0),
+        CommitResult(0, 0, 0, as_of=10),
     ]
     errors = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
     assert len({id(error) for error in errors}) == len(errors)
@@ -214,3 +231,37 @@ def test_a_raising_receiver_does_not_keep_others_waiting(caplog: pytest.LogCaptu
     plan.settle(planner.requests, None)
     assert planner.outcomes[1].result() == CommitResult(2, 2, 1)
     assert "the receiver is gone" in caplog.text
+
+
+def test_what_is_due_is_not_alive_any_more_for_whoever_writes() -> None:
+    stored = Planner().observe("a", "b", "c")
+    stored.versions.apply(stored.plan().changes)
+    asked: list[list[int]] = []
+
+    class Attributes:
+        def without_due(self, generations: Sequence[int], now_us: int) -> list[int]:
+            asked.append(list(generations))
+            return [0 if generation in {1, 3} else generation for generation in generations]
+
+    attributes: Any = Attributes()
+    planner = Planner(last_generation=3).observe_if(["a"], [0]).observe_if(["b"], [0]).delete("c", "b", "x")
+    planner.versions, planner.due = stored.versions, DueVersions(attributes, 10)
+    first, refused, deleted = planner.settled()
+    assert (first, deleted) == (CommitResult(4, 4, 1), CommitResult(5, 6, 2, existed=1, as_of=6))
+    assert isinstance(refused, FailedPrecondition)
+    assert (refused.code, refused.value) == ("condition_failed", "2")
+    # Once for each request, however many ids it has.
+    assert asked == [[1], [2], [3, 2]]
+
+
+def test_what_is_due_as_soon_as_it_is_stored_is_not_alive_for_what_is_committed_with_it() -> None:
+    """Whether it is committed before, or together, depends on who else writes."""
+    planner = Planner().observe_until(["a", "b"], [10, 11]).observe_if(["a"], [0]).observe_if(["b"], [0])
+    planner.due = DueVersions(MetadataIndex(), 10)
+    both, first, refused = planner.settled()
+    assert (both, first) == (CommitResult(1, 2, 2), CommitResult(3, 3, 1))
+    assert isinstance(refused, FailedPrecondition)
+    assert (refused.code, refused.value) == ("condition_failed", "2")
+    planner = Planner().observe_until(["a", "b"], [10, 11]).delete("a", "b")
+    planner.due = DueVersions(MetadataIndex(), 10)
+    assert planner.settled()[1] == CommitResult(3, 4, 2, existed=1, as_of=4)

@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import EngramError, OverCapacity
 from engram.store import MemoryStore
-from engram.store.commit.tail_budget import TailBudget
+from engram.store.commit.tail_budget import SpaceRests, TailBudget
 from engram.store.indexing.workers import Workers
 from engram.store.options import StoreOptions
 from tests.doubles.batches import batch_of
@@ -192,3 +192,35 @@ def columns(name: str, number: int) -> dict[str, Any]:
     """Ten observations."""
     ids = [f"{name}-{number}-{row}" for row in range(10)]
     return {"ids": ids, "vectors": batch_of(ids).vectors}
+
+
+def test_whoever_waits_for_the_tail_of_the_engine_in_its_place_does_not_ask_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tail, _ = make_tail()
+    assert tail.retire()
+    waits: list[float] = []
+    monkeypatch.setattr(tail, "_wait_for_answer", waits.append)
+    answers = [OverCapacity("the other tail is full", code="tail_full", retry_after_ms=5000) for _ in range(3)]
+
+    def submit() -> None:
+        if answers:
+            raise answers.pop()
+
+    tail.hold_back(submit, 1)
+    assert len(waits) == 3
+    assert all(0 < wait_s <= 0.05 for wait_s in waits)
+
+
+def test_what_was_admitted_is_answered_before_a_space_ends() -> None:
+    tail, index = make_tail()
+    tail.reserve(5)
+    tail.reserve(0)
+    assert not tail.drained(0.01)
+    with pytest.raises(SpaceRests):
+        tail.reserve(1)
+    commit(tail, index, 5)
+    answered = threading.Timer(0.05, lambda: commit(tail, index, 0))
+    answered.start()
+    assert tail.drained(60)
+    answered.join()

@@ -1,4 +1,4 @@
-"""Plans of many parts: what they hold in memory at once, and how often they look at a key."""
+"""Plans: what they find, what they hold in memory at once, and how little they look at."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from engram import F, MemoryStore
-from engram.store.filters.plans import ListsPlan, OrPlan, Plan
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.model.observations import make_batch
+from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.planning import Planner
+from engram.store.filters.plans import AndPlan, KeyPlan, ListsPlan, OrPlan, Plan
 from engram.store.filters.rows import PassingRows, Window
+from engram.store.filters.selection import select
 from engram.store.filters.texts import Texts
 from tests.doubles.batches import DIM, vector_of
 
@@ -34,6 +40,30 @@ class Multiples(Plan):
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.equal(generations % self._number, 0)
+
+
+class Noting(ListsPlan):
+    """A list that notes what it is asked for."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        super().__init__(WINDOW, [np.array(numbers)])
+        self.asked: list[list[int]] = []
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        self.asked.append(generations.tolist())
+        return super().passes(generations)
+
+
+class Whole(Plan):
+    """All rows, which nobody has to look at."""
+
+    is_whole = True
+
+    def rows(self) -> PassingRows:
+        raise AssertionError("it was looked at")
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        raise AssertionError("it was looked at")
 
 
 def test_the_parts_of_an_or_are_in_memory_one_after_the_other() -> None:
@@ -74,3 +104,62 @@ def test_many_times_are_looked_for_together(monkeypatch: pytest.MonkeyPatch) -> 
         assert space.count(F.when.not_in(wanted)) == 3
         assert space.count(F.when.is_in([*wanted, "never", None])) == 3
     assert len(looks) == 3
+
+
+@pytest.mark.parametrize("asked", [np.array([108, 110, 1099]), np.arange(101, 1101)], ids=["few", "many"])
+def test_lists_tell_the_same_of_few_rows_and_of_many(asked: NDArray[np.int64]) -> None:
+    """Few rows are looked for in each list, and for many, what is in the lists is marked."""
+    plan = ListsPlan(Window(101, 1100), [np.arange(3, 1500, 3), np.arange(7, 1500, 7), np.arange(2000, 2010)])
+    expected = [each for each in asked.tolist() if each % 3 == 0 or each % 7 == 0]
+    assert asked[plan.passes(asked)].tolist() == expected
+
+
+@pytest.mark.parametrize("start", [1, 101, 400])
+@pytest.mark.parametrize("step", [1, 3], ids=["each row has a value", "some rows have none"])
+def test_values_are_tested_where_they_are(start: int, step: int) -> None:
+    window = Window(101, 1100)
+    generations = np.arange(start, 1000, step)
+    values = generations % 10
+    plan = KeyPlan(window, generations, lambda places: np.less(values[places], 6))
+    expected = [each for each in generations.tolist() if each >= window.first and each % 10 < 6]
+    assert plan.rows().generations.tolist() == expected
+    asked = np.arange(window.first, window.last + 1)
+    assert asked[plan.passes(asked)].tolist() == expected
+    few = np.array([101, 102, 399, 400, 401, 999, 1000, 1100])
+    assert few[plan.passes(few)].tolist() == [each for each in few.tolist() if each in expected]
+
+
+def test_a_key_without_values_in_the_window_passes_nothing() -> None:
+    plan = KeyPlan(WINDOW, np.array([2000, 2001]), lambda places: np.ones(2, dtype=bool)[places])
+    assert plan.rows().generations.tolist() == []
+    assert plan.passes(np.array([1, 1000])).tolist() == [False, False]
+
+
+def test_only_what_is_not_decided_yet_is_looked_at() -> None:
+    first, second = ListsPlan(WINDOW, [np.array([2, 4])]), Noting([4, 6, 8])
+    asked = np.array([2, 3, 4, 6])
+    assert AndPlan([first, second]).passes(asked).tolist() == [False, False, True, False]
+    assert OrPlan([first, second]).passes(asked).tolist() == [True, False, True, True]
+    assert AndPlan([first, second]).passes(np.array([3])).tolist() == [False]
+    assert OrPlan([first, second]).passes(np.array([4])).tolist() == [True]
+    assert second.asked == [[2, 4], [3, 6]]
+
+
+def test_what_all_rows_meet_is_not_looked_at() -> None:
+    whole = Whole(WINDOW, WINDOW.size)
+    plan = AndPlan([whole, ListsPlan(WINDOW, [np.array([3, 9])]), whole])
+    assert plan.rows().generations.tolist() == [3, 9]
+    assert plan.passes(np.array([3, 4])).tolist() == [True, False]
+    assert not plan.is_whole
+    assert AndPlan([whole, whole]).is_whole
+
+
+def test_all_are_known_to_be_alive_until_one_has_ended() -> None:
+    attributes = MetadataIndex()
+    attributes.add(LogEntry(RecordKind.OBSERVE, 1, make_batch(list("abc"), np.ones((3, DIM), np.float32))))
+    attributes.end(np.array([2]), np.array([4]))
+    before, after = (Planner(attributes, Window(1, 3), at).alive() for at in (3, 4))
+    assert before.is_whole
+    assert not after.is_whole
+    assert select(attributes, None, 1, 3, alive_at=3).tolist() == [1, 2, 3]
+    assert select(attributes, None, 1, 3, alive_at=4).tolist() == [1, 3]

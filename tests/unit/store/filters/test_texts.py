@@ -94,3 +94,18 @@ def test_a_few_rows_cost_a_look_at_their_own_texts_only() -> None:
     passed = texts.passing(test, Long([]).read, numbers)[numbers]
     assert tested == [f"{number}" for number in range(9990, 10_000)]
     assert np.flatnonzero(passed).tolist() == [8]
+
+
+def test_texts_have_numbers_by_which_they_are_looked_up() -> None:
+    texts = texts_of(["b", "a", LONG, "b"])
+    assert texts.numbers_of(["a", "never", "b", "a", LONG]).tolist() == [1, 0, 2]
+    assert texts.postings.numbered(0).tolist() == [1, 4]
+
+
+def test_only_few_and_short_texts_are_all_tested_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TESTED_FIRST_MAX", 2)
+    few = texts_of(["a", "b", "a"]).few_numbers()
+    assert few is not None
+    assert few.tolist() == [0, 1]
+    assert texts_of(["a", "b", "c"]).few_numbers() is None
+    assert texts_of(["a", LONG]).few_numbers() is None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import pytest
 
 from engram.errors import CorruptData, Unavailable
 from engram.log.files.file_storage import FileStorage
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.compaction.pace import Pace, Stopped
 from engram.store.indexing import attempt
 from engram.store.space_engine import SpaceEngine
 from tests.doubles.batches import DIM
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stored_ids import live_ids, observe
+from tests.doubles.stores import store_on
 from tests.doubles.waiting import wait_until_indexed
 from tests.unit.store.health.levels import SMALL_SEGMENTS, levels, names
 
@@ -252,3 +256,43 @@ def test_work_that_is_being_done_again_is_not_due_and_rests_longer_each_time_it_
         raise KeyError
     now += 10
     assert work.is_due_again, "it rests as long as after a first failure"
+
+
+def test_a_failed_compaction_of_the_log_is_named_and_made_again(
+    storage: FaultyStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
+    with store_on(storage=storage, options=options) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        for version in range(40):
+            observe(space, *(f"id-{number}" for number in range(40)), version=version)
+        engine = space._engine
+        engine.retention.advance()
+        assert engine.log_compaction.is_due()
+        monkeypatch.setattr(storage.faults, "room", 0)
+        with pytest.raises(Unavailable):
+            engine.log_compaction.run(Pace(0, lambda: True))
+        assert names(space) == ["log_compaction_failed"]
+        assert levels(store, space) == ("degraded", "degraded")
+        assert not engine.log_compaction.is_due(), "it rests for a while"
+        monkeypatch.setattr(engine.log_compaction.attempt, "_pause_s", 0.0)
+        assert engine.log_compaction.is_due()
+        monkeypatch.setattr(storage.faults, "room", None)
+        engine.log_compaction.run(Pace(0, lambda: True))
+        assert levels(store, space) == ("ok", "ok")
+        assert engine.log_compaction.compactions > 0
+
+
+def test_a_compaction_of_the_log_that_is_stopped_has_not_failed(storage: FaultyStorage) -> None:
+    options = replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
+    with store_on(storage=storage, options=options) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        for version in range(40):
+            observe(space, *(f"id-{number}" for number in range(40)), version=version)
+        engine = space._engine
+        engine.retention.advance()
+        with pytest.raises(Stopped):
+            engine.log_compaction.run(Pace(0, lambda: False))
+        assert names(space) == []

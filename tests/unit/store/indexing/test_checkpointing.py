@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,9 +15,13 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import CheckpointEntry, Manifest
 from engram.store import MemoryStore, StoreOptions
 from engram.store.indexing.checkpoints import summed
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.stored_ids import live_ids, observe
 from tests.doubles.waiting import wait_until_indexed
+
+# A checkpoint at every end, however little is new.
+EVERY = StoreOptions(checkpoint_rest_count_min=1)
 
 
 def test_a_restart_does_not_link_again_what_was_checkpointed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,11 +55,11 @@ def test_a_checkpoint_in_the_middle_of_a_record(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(HnswIndex, "link", link_some)
-        with MemoryStore(tmp_path, options=StoreOptions(workers=1)) as store:
+        with MemoryStore(tmp_path, options=StoreOptions(workers=1, checkpoint_rest_count_min=1)) as store:
             space = store.space("notes", dim=DIM)
             observe(space, *(f"id-{row}" for row in range(100)))
             wait_until_indexed(space, 30)
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes")
         assert 30 <= space.stats().checkpoint_generation < 100
         wait_until_indexed(space)
@@ -64,7 +70,7 @@ def test_a_checkpoint_in_the_middle_of_a_record(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("how", ["flip", "cut", "swap"])
 def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes", dim=DIM)
         observe(space, *(f"id-{row}" for row in range(50)))
         wait_until_indexed(space)
@@ -82,7 +88,7 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
     else:
         content[len(content) // 2] ^= 4
         checkpoint.write_bytes(content if how == "flip" else content[:-100])
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes")
         assert space.stats().checkpoint_generation == 0
         assert len(live_ids(space)) == 50
@@ -90,7 +96,7 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
         (damage,) = store.damages()
         assert damage.file == f"checkpoints/{checkpoint.name}"
     assert "it only costs time" in caplog.text
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         assert store.space("notes").stats().checkpoint_generation == 50
         assert store.damages() == ()
 
@@ -107,6 +113,20 @@ def test_checkpoints_are_written_as_the_graph_grows(tmp_path: Path) -> None:
         # At 100 % of growth per quarter: far fewer than one for every hundred.
         assert 2 <= stats.checkpoints <= 16
         assert len(list((tmp_path / "spaces/notes/checkpoints").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("live", "dead", "since"), [(20, 0, 10), (400, 0, 100), (200, 200, 100)])
+def test_a_checkpoint_is_due_after_a_share_of_what_is_there(live: int, dead: int, since: int) -> None:
+    """Of the generations, most may be gone."""
+    index = SimpleNamespace(indexed_generation=10**9, live_count=live, dead_count=dead, unreadable_count=0)
+    state: Any = SimpleNamespace(
+        index=index, checkpoint_generation=10**9, checkpoints=object(), log=SimpleNamespace(read_only=False)
+    )
+    indexing = IndexMaintenance(state, StoreOptions(checkpoint_count_min=10, checkpoint_percent=25))
+    index.indexed_generation += since - 1
+    assert not indexing.checkpoint_is_due()
+    index.indexed_generation += 1
+    assert indexing.checkpoint_is_due()
 
 
 def test_a_failed_checkpoint_is_reported_and_harmless(tmp_path: Path) -> None:

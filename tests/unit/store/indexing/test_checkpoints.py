@@ -82,6 +82,15 @@ def test_what_is_not_listed_is_not_used(tmp_path: Path) -> None:
     assert [file.name for file in files(tmp_path / "own")][1:] == ["notes.txt"]
 
 
+def test_what_was_never_finished_is_removed(tmp_path: Path) -> None:
+    checkpoints = checkpoints_in(tmp_path)
+    checkpoints.write(index_of(3))
+    (tmp_path / "checkpoints" / "graph.tmp").write_bytes(b"half")
+    for _ in range(2):
+        checkpoints.remove_unlisted()
+        assert [file.suffix for file in files(tmp_path)] == [".checkpoint"]
+
+
 def test_a_failed_write_leaves_the_older_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoints = checkpoints_in(tmp_path)
     checkpoints.write(index_of(3))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engram.errors import FailedPrecondition
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, StoreOptions
+from engram.store.indexing.compaction_rule import LASTING_S, CompactionRule
+from tests.doubles.expiry_clock import ExpiryClock
+from tests.doubles.waiting import wait_until_indexed
 
 DIM, COUNT, ROUNDS = 16, 200, 8
 
@@ -66,3 +71,47 @@ def test_a_snapshot_that_is_held_keeps_what_it_sees(tmp_path: Path) -> None:
         churned(store)
         store.checkpoint()
         assert held.recall(rows(100)[3], k=1)[0].score == pytest.approx(1.0, abs=1e-4)
+
+
+def test_what_expired_beside_more_that_lives_leaves_the_index_though_nothing_is_written_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ExpiryClock()
+    clock.use(monkeypatch)
+    quiet = StoreOptions(
+        compaction_count_min=50, mark_interval_s=3600, scrub_bytes_per_s=0, log_compaction_bytes_per_s=0
+    )
+    with MemoryStore(tmp_path, options=quiet) as store:
+        space = store.space("default", dim=DIM)
+        engine = space._engine
+        index, indexing = engine._state.index, engine.indexing
+        indexing._compaction_rule = CompactionRule(50, lambda: clock.steady_us / 1e6)
+        space.set_retention(RetentionPolicy(3600.0, None))
+        ttls = [60.0 if number % 2 else None for number in range(COUNT)]
+        space.observe([f"old-{number}" for number in range(COUNT)], rows(0), ttl=ttls)
+        space.observe([f"new-{number}" for number in range(20)], rows(1)[:20])
+        wait_until_indexed(space)
+        before = space.snapshot().generation
+
+        def keep_house() -> tuple[int, int]:
+            """Do a round of the housekeeping; how many versions the graph has then, and how many of them are dead."""
+            store._engine._housekeeping._round()
+            # A compaction that was asked for comes before the checkpoint.
+            wait([store._engine._checkpointer.request(engine)])
+            return len(index), index.dead_count
+
+        clock.go_on(100)
+        clock.remove_expired(space)
+        assert keep_house() == (220, 100)
+        for _ in range(3):
+            # Less than as many as stay, and all of it is retained.
+            clock.go_on(1000)
+            assert keep_house() == (220, 100)
+        assert space.count(max_generation=before) == 220
+        clock.go_on(1000)
+        assert keep_house() == (220, 100), "it has just left the horizon"
+        clock.go_on(LASTING_S - 1)
+        assert keep_house() == (220, 100)
+        clock.go_on(1)
+        assert keep_house() == (120, 0)
+        assert (indexing.compactions, len(space.recall(rows(0)[0], k=COUNT))) == (1, 120)

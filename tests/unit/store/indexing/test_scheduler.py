@@ -127,6 +127,34 @@ def test_a_worker_that_found_nothing_does_not_speak_for_one_at_work() -> None:
     assert board.next_for(board.home_of(space)) is not None
 
 
+def test_a_space_that_was_removed_is_due_no_more() -> None:
+    board = WorkStealingScheduler(1, THRESHOLD)
+    space, other = spaces(2)
+    board.remove(other)
+    board.add(space, 2000)
+    turn = board.next_for(0)
+    assert turn is not None
+    board.remove(space)
+    assert not board
+    assert not board.finish(turn, BATCH, 1500)
+    assert not board.add(space, 2000)
+    assert board.next_for(0) is None
+
+
+def test_homes_of_spaces_that_were_removed_are_free() -> None:
+    """However unevenly spaces come to rest, those that are opened then are spread evenly."""
+    board = WorkStealingScheduler(2, THRESHOLD)
+    first = spaces(8)
+    homes = {space: board.home_of(space) for space in first}
+    for space in first:
+        if homes[space] == 0:
+            board.remove(space)
+            board.remove(space)
+    assert board._homes_of == [0, 4]
+    later: list[Any] = [FakeSpace(f"later-{number}") for number in range(4)]
+    assert {board.home_of(space) for space in later} == {0}
+
+
 def test_only_news_wakes_somebody() -> None:
     board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engram.model.cue import Cue, Filter
 from engram.model.query import RecallQuery
 from engram.store import MemoryStore, Space
+from engram.store.filters.selection import select
 from engram.store.meter import exact_scan
 from engram.store.recall.ranked import Ranked
 from tests.doubles.batches import DIM, vector_of
@@ -30,6 +33,46 @@ def finished(scan: Generator[None, None, Ranked]) -> tuple[list[int], int]:
 
 def best(space: Space, cue: Cue, k: int, generation: int) -> list[int]:
     return finished(space._engine.exact_scan.best(RecallQuery(cue, k=k), generation))[0]
+
+
+def test_nothing_is_returned_of_what_is_dropped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_scan, "STEP", 4)
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        for version in range(2):
+            space.observe(list("abcdefgh"), np.stack([vector_of(id, version) for id in "abcdefgh"]))
+        engine = space._engine
+        scan = engine.exact_scan.best(RecallQuery(Cue(CUE), k=3), 8)
+        next(scan)
+        engine._state.attributes.drop(16)
+        assert finished(scan)[0] == []
+        assert len(best(space, Cue(CUE), 3, 16)) == 3
+
+
+def test_nothing_is_returned_of_a_space_that_is_dropped_meanwhile() -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(list("abcdefgh"), np.stack([vector_of(id) for id in "abcdefgh"]))
+        scan = space._engine.exact_scan.best(RecallQuery(Cue(CUE), k=3), 8)
+        next(scan)
+        store.drop("notes")
+        assert finished(scan)[0] == []
+
+
+def test_nothing_is_returned_of_what_is_erased_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(list("abcdefgh"), np.stack([vector_of(id) for id in "abcdefgh"]))
+
+        def select_and_erase(*arguments: Any) -> NDArray[np.int64]:
+            chosen = select(*arguments)
+            space.erase(["c"])
+            return chosen
+
+        with monkeypatch.context() as patch:
+            patch.setattr(exact_scan, "select", select_and_erase)
+            assert best(space, Cue(CUE), 8, 8) == []
+        assert sorted(best(space, Cue(CUE), 8, 8)) == [1, 2, 4, 5, 6, 7, 8]
 
 
 def similarities(ids: list[str], version: int = 0) -> dict[str, float]:

@@ -85,6 +85,15 @@ def test_what_a_recall_missed_shows(space: Space, monkeypatch: pytest.MonkeyPatc
     assert 0 < lower < 0.8 < upper <= 1
 
 
+def test_what_is_known_of_a_space_is_forgotten_with_its_name(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = Meter(space, monkeypatch)
+    assert meter.answer(RecallQuery(CUE, k=10, ef=200))
+    meter.meter.forget("other")
+    assert meter.samples().value(table.RECALLS_MEASURED) == 1
+    meter.meter.forget("notes")
+    assert meter.samples() == (table.RECALLS_MEASURED.sample(0, "notes"),)
+
+
 def test_what_came_after_the_recall_was_not_missed(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     meter, query = Meter(space, monkeypatch), RecallQuery(CUE, k=10, ef=200)
     recalled = space._engine.answer(query)

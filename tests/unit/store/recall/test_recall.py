@@ -245,8 +245,8 @@ def test_the_horizon_is_behind_everyone_who_looks_back() -> None:
 def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now_us = 1_000_000_000
     monkeypatch.setattr(log_module, "now_us", lambda: now_us)
-    monkeypatch.setattr("engram.store.recall.retention.now_us", lambda: now_us)
-    monkeypatch.setattr("engram.store.recall.retention.elapsed_us", lambda: now_us)
+    monkeypatch.setattr("engram.store.age_clock.now_us", lambda: now_us)
+    monkeypatch.setattr("engram.store.age_clock.steady_us", lambda: now_us)
     with MemoryStore(None, options=StoreOptions(retained_s=10)) as store:
         space = store.space("notes", dim=DIM)
         for id in ("a", "b"):

@@ -15,7 +15,8 @@ from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.observations import make_batch
-from engram.store.recall.stored_hits import stored_hit
+from engram.store.recall.ranked import Ranked
+from engram.store.recall.stored_hits import stored_hit, stored_hits
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
 from tests.doubles.logs import open_log
 
@@ -54,6 +55,21 @@ def test_rows_are_not_mixed_up() -> None:
     assert [lazy_hit(row).id for row in range(3)] == ["a", "b", "c"]
     assert [lazy_hit(row).generation for row in range(3)] == [1, 2, 3]
     assert lazy_hit(2) != lazy_hit(1)
+
+
+def test_ranked_observations_become_the_same_hits_as_one_by_one() -> None:
+    log = open_log(MemoryStorage())
+    log.append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a", "b", "c"]))])
+    ranked = Ranked(np.array([3, 1], np.int64), np.array([0.75, 0.5], np.float32))
+    hits = stored_hits(log.locate_all([1, 3]), ranked, 2, 1_002_000_000)
+    expected = [
+        stored_hit(*log.locate(3), 0.75, indexed=False, recalled_us=1_002_000_000),
+        stored_hit(*log.locate(1), 0.5, indexed=True, recalled_us=1_002_000_000),
+    ]
+    assert hits == expected
+    assert [(hit.recent, hit.strength, hit.age_s) for hit in hits] == [
+        (hit.recent, hit.strength, hit.age_s) for hit in expected
+    ]
 
 
 def test_a_column_is_decoded_once() -> None:

@@ -39,7 +39,9 @@ def test_the_values_of_all_facets_together_are_limited(space: Space, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("keys", "field"), [("rooms", None), ((), "tags"), ((), "time_us")], ids=["key", "tags", "time"]
+    ("keys", "field"),
+    [("rooms", None), ((), "tags"), ((), "time_us"), ((), "keys")],
+    ids=["key", "tags", "time", "keys"],
 )
 def test_the_values_of_one_facet_are_limited(
     keys: Any, field: str | None, space: Space, monkeypatch: pytest.MonkeyPatch
@@ -60,3 +62,23 @@ def test_the_most_frequent_values_come_first_and_equals_in_order(space: Space) -
     assert [one.value for one in facet.values] == [2, 9.5, 10, "a", "b", True, None]
     for limit in range(1, 7):
         assert space.facets("mixed", limit=limit)["mixed"].values == facet.values[:limit]
+
+
+def test_the_keys_of_the_metadata_are_counted_in_the_order_of_the_fields(space: Space) -> None:
+    space.observe(["bare", "other"], np.ones((2, 1)), metadata=[None, {"deck": None, "keys": [1], "": {}}])
+    found = space.facets("keys", fields=["tags"])
+    assert found["keys"].values == (FacetValue(1, 1),)
+    found = space.facets("deck", fields=["keys", "tags"])
+    assert list(found) == ["deck", "keys", "tags"]
+    facet = found["keys"]
+    assert [(one.value, one.count) for one in facet.values] == [
+        ("deck", COUNT + 1),
+        ("rooms", COUNT),
+        ("same", COUNT),
+        ("", 1),
+        ("keys", 1),
+    ]
+    assert (facet.count, facet.distinct, facet.least, facet.greatest) == (COUNT + 1, 5, "", "same")
+    assert space.facets(fields="keys", limit=1)["keys"].values == facet.values[:1]
+    with pytest.raises(InvalidInput, match="asked for twice"):
+        space.facets("keys", fields="keys")

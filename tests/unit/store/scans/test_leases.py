@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +50,7 @@ def _leased_space() -> Iterator[tuple[Space, Any, Clock]]:
     with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
         space = store.space("notes", dim=8)
         inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+        inside.retention.leases = Leases(clock)
         yield space, inside, clock
 
 
@@ -79,6 +81,33 @@ def test_a_page_is_of_a_generation_that_is_not_retained_while_it_is_leased() -> 
         with pytest.raises(FailedPrecondition) as expired:
             inside.leased(request)
         assert expired.value.code == "snapshot_expired"
+
+
+class Reader:
+    """What is read in parts, and is always in use."""
+
+    held_generation: int | None = 7
+
+
+def test_readers_can_be_added_while_others_are_listed() -> None:
+    held = Leases(Clock())
+    readers = [Reader() for _ in range(2000)]
+
+    def add_all() -> None:
+        for reader in readers:
+            held.add(reader)
+
+    adder = threading.Thread(target=add_all)
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        adder.start()
+        while adder.is_alive():
+            assert set(held.generations()) <= {7}
+    finally:
+        sys.setswitchinterval(interval_s)
+        adder.join()
+    assert held.generations() == [7] * len(readers)
 
 
 def test_an_iterator_holds_its_snapshot_by_itself() -> None:

@@ -64,6 +64,25 @@ def test_rows_are_kept_for_a_while_after_their_last_use(space: Space) -> None:
     assert orders_of(ordered) == 0
 
 
+def test_rows_without_what_was_due_are_looked_for_once_and_shared_where_nothing_was(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space.observe("x", np.ones(1), expires_at=1.0)
+    ordered, attributes = ordered_of(space, Clock()), space._engine._state.attributes
+    hidden = ordered.rows(NO_FILTER, COUNT + 1, 2_000_000)
+    assert hidden.tolist() == list(range(1, COUNT + 1))
+    everything = ordered.rows(NO_FILTER, COUNT + 1)
+    assert everything.tolist() == list(range(1, COUNT + 2))
+    for due_us in (500_000, 999_999):
+        assert ordered.rows(NO_FILTER, COUNT + 1, due_us) is everything
+
+    def looked(*_: int) -> None:
+        raise AssertionError("a later page need not know what was due")
+
+    monkeypatch.setattr(attributes, "due", looked)
+    assert ordered.rows(NO_FILTER, COUNT + 1, 2_000_000) is hidden
+
+
 def test_the_rows_that_were_used_least_recently_make_room(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     # Room for the rows of two scans.
     monkeypatch.setattr(passing, "KEPT_BYTES_MAX", 2 * 8 * COUNT)

@@ -10,6 +10,7 @@ import pytest
 
 from engram.errors import OverCapacity
 from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
+from engram.store.subscriptions.subscription import Subscription
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
@@ -220,3 +221,28 @@ def test_whoever_follows_while_the_matcher_lags_gets_nothing_from_before(
                 pass
             assert following(space, later, "near-last") == ["near-last"]
         assert following(space, earlier, "near-last") == [*before, "near-last"]
+
+
+def test_subscriptions_are_listed_while_nobody_can_add_one(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = space._engine.subscriptions
+
+    class Listed:
+        def __len__(self) -> int:
+            return 0
+
+        def values(self) -> list[Subscription]:
+            assert registry._guard.locked(), "what grows meanwhile cannot be listed"
+            return []
+
+    monkeypatch.setattr(registry, "_subscriptions", Listed())
+    assert registry.unread_generation is None
+    registry.close()
+
+
+def test_whoever_lets_a_space_rest_does_not_wait_for_its_matcher(space: Space) -> None:
+    registry = space._engine.subscriptions
+    with registry._guard:
+        assert not registry.retire()
+    assert registry.retire()
+    registry.unretire()
+    space.recall_stream(Cue(ANY, score_min=0.5), follow=True).close()

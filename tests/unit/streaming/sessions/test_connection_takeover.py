@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +54,14 @@ async def test_new_data_under_the_numbers_of_what_is_in_flight_are_stored(world:
     assert world.space.stored == ["id-1", "id-2", "id-3", "new-1", "new-2"]
 
 
+def give_embedder(
+    world: World, monkeypatch: pytest.MonkeyPatch, embed: Callable[[ObservationBatch], ObservationBatch]
+) -> None:
+    """Have the space make missing vectors by `embed`."""
+    monkeypatch.setattr(world.space, "config", replace(world.space.config, embedder="lexical"))
+    monkeypatch.setattr(world.space, "prepare", embed)
+
+
 async def test_a_refusal_is_not_told_to_who_took_over_while_it_was_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,7 +73,7 @@ async def test_a_refusal_is_not_told_to_who_took_over_while_it_was_found(
         assert go_on.wait(10)
         raise InvalidInput("nothing to embed", code="empty_text")
 
-    monkeypatch.setattr(world.space, "prepare", embed)
+    give_embedder(world, monkeypatch, embed)
     older = await world.open()
     observing = asyncio.create_task(older.observe(bare))
     await asyncio.sleep(0)
@@ -160,7 +170,7 @@ def embedded_on_demand(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[M
         assert go_on.wait(60)
         return with_vectors(batch, full.batch.vectors)
 
-    monkeypatch.setattr(world.space, "prepare", embed)
+    give_embedder(world, monkeypatch, embed)
     return bare, go_on
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from engram.errors import InvalidInput, OverCapacity
+from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
 from engram.metrics.samples import MetricSamples
+from engram.model.operations.naming_errors import space_dropped
 from engram.store.commit.queue import CommitResult
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
@@ -196,4 +197,57 @@ async def test_a_closed_session_is_gone(sessions: Sessions) -> None:
     session.move(SessionState.DRAINING)
     sessions.close(session)
     assert session.state is SessionState.CLOSED
+    assert len(sessions) == 0
+
+
+async def test_sessions_end_with_their_space(sessions: Sessions) -> None:
+    home, other = space(), space("other")
+    first, second, third = SessionOutbox(), SessionOutbox(), SessionOutbox()
+    session = await sessions.open(home, "mine", first)
+    await sessions.open(home, "yours", second)
+    await sessions.open(other, "mine", third)
+    home.life.end(space_dropped("default"))
+    for outbox in (first, second):
+        ended = (await until_finished(outbox))[-1]
+        assert isinstance(ended, StateChange)
+        assert (ended.state, ended.error and ended.error.code) == (StreamState.ERROR, "space_dropped")
+        assert outbox.finished
+    assert (len(sessions), session.outbox, third.finished) == (1, None, False)
+    with pytest.raises(FailedPrecondition) as refusal:
+        await sessions.open(home, "mine", SessionOutbox())
+    assert refusal.value.code == "space_dropped"
+
+
+async def until_finished(outbox: SessionOutbox) -> list[Event]:
+    found: list[Event] = []
+    while taken := await events(outbox):
+        found += taken
+    return found
+
+
+async def test_a_session_of_a_namesake_begins_anew_before_anybody_was_told(sessions: Sessions) -> None:
+    home = space()
+    home.durable["mine"] = 41
+    outbox = SessionOutbox()
+    former = await sessions.open(home, "mine", outbox)
+    home.life.end(space_dropped("default"))
+    # What the mailbox holds has not been delivered yet.
+    session = await sessions.open(space(), "mine", SessionOutbox())
+    assert session is not former
+    assert (former.durable_sequence, session.durable_sequence) == (41, 0)
+    assert outbox.finished
+    await asyncio.sleep(0)
+    assert len(sessions) == 1
+
+
+async def test_who_waits_for_a_session_whose_space_ends_is_told_why(sessions: Sessions) -> None:
+    home = space()
+    session = await sessions.open(home, "mine", SessionOutbox())
+    session.admit(InFlight(1, 1, 10))
+    waiting = asyncio.create_task(sessions.open(home, "mine", SessionOutbox()))
+    await asyncio.sleep(0)
+    home.life.end(space_dropped("default"))
+    with pytest.raises(FailedPrecondition) as refusal:
+        await waiting
+    assert refusal.value.code == "space_dropped"
     assert len(sessions) == 0

@@ -85,7 +85,7 @@ def test_vectors_may_be_base64() -> None:
 def test_what_is_missing_has_its_default_and_null_is_missing() -> None:
     fields = ("vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority")
     for value in ({"id": "a"}, {"id": "a"} | dict.fromkeys(fields)):
-        batch, priority, _ = read_observations(json.dumps(value).encode())
+        batch, priority, *_ = read_observations(json.dumps(value).encode())
         assert batch.vectors.shape == (1, 0)
         assert (list(batch.contents), batch.metadata, batch.tags) == ([""], None, None)
         assert (batch.confidences.tolist(), batch.importances.tolist(), priority) == ([1.0], [0.5], Priority.NORMAL)
@@ -151,7 +151,13 @@ def test_the_priority_is_named(name: str) -> None:
         (b'{"ids":["a","b"],"contents":["x"]}', "column_length", "contents"),
         (b'{"ids":["a","b"],"metadata":[{}]}', "column_length", "metadata"),
         (b'{"ids":["a","b"],"timestamps":[1]}', "column_length", "timestamps"),
-        (b'{"ids":["a"],"contents":[null]}', "wrong_type", "contents[0]"),
+        (b'{"ids":["a"],"contents":[5]}', "wrong_type", "contents[0]"),
+        (b'{"ids":["a","b"],"vectors":[null]}', "column_length", "vectors"),
+        (b'{"id":"a","vector":[]}', "dimension_mismatch", "vector"),
+        (b'{"id":"a","vector":""}', "dimension_mismatch", "vector"),
+        (b'{"ids":["a"],"vectors":[[]]}', "dimension_mismatch", "vectors"),
+        (b'{"ids":["a","b"],"vectors":[null,[]]}', "dimension_mismatch", "vectors"),
+        (b'{"ids":["a"],"vectors":""}', "dimension_mismatch", "vectors"),
     ],
 )
 def test_what_is_refused_is_refused_with_its_field(text: bytes, code: str, field: str) -> None:

@@ -13,6 +13,7 @@ from engram.errors import NotFound, Unavailable
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
@@ -28,7 +29,7 @@ from tests.unit.wire.test_recalls import make_hit
 def received(result: Any, **options: Any) -> Any:
     """The result as a client reads it."""
     message = encode_result(result, {"type": "a_result", "id": 7, "more": False}, binary=True, **options)
-    if not isinstance(result, Hits | Recalled):
+    if not isinstance(result, Hits | Recalled | ManyRecalled):
         return decode_result(type(result), message, None)
     text, start = split_frame(message)
     return decode_result(type(result), text, read_arrays(message, start, json.loads(bytes(text))["arrays"]))
@@ -76,6 +77,22 @@ def test_hits_without_vectors_and_strength_have_none() -> None:
     assert (hit.vector, hit.strength) == (None, None)
 
 
+def test_hits_say_what_they_do_not_have() -> None:
+    full = make_hit("a", content="", vector=np.arange(2, dtype="f4"))
+    bare = make_hit("b", content="", has_content=False, expires_us=5_000_000)
+    result = Recalled([bare, full], 9, 2, 1.0)
+    first, second = received(result, vectors=True).hits
+    assert (first.vector, first.has_content, first.expires_us) == (None, False, 5_000_000)
+    assert (second.vector.tolist(), second.has_content, second.expires_us) == ([0, 1], True, None)
+    # Where no hit has a vector, there is no column of them.
+    (alone,) = received(Recalled([bare], 9, 1, 1.0), vectors=True).hits
+    assert alone.vector is None
+    objects = json.loads(encode_result(result, vectors=True))["hits"]
+    assert [each.get("has_content") for each in objects] == [False, None]
+    assert [each.get("expires_at") for each in objects] == ["1970-01-01T00:00:05.000000Z", None]
+    assert [each.get("vector") for each in objects] == [None, [0, 1]]
+
+
 def test_tags_of_a_hit_are_its_own() -> None:
     first, second = (received(Hits([make_hit("a", tags=["x"])]))[0] for _ in range(2))
     first.tags.append("mine")
@@ -93,7 +110,7 @@ def test_columns_of_another_length_are_no_answer() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"name":3}', b"[" * 100_000])
 def test_what_is_no_result_is_said_to_be_none(text: bytes) -> None:
-    for kind in (SpaceStatus, Recalled):
+    for kind in (SpaceStatus, Recalled, ManyRecalled):
         with pytest.raises(Unavailable) as failure:
             decode_result(kind, text, None)
         assert failure.value.code == "unexpected_response"

@@ -33,8 +33,13 @@ def query(value: Any, operation: Operation[Any] = table.RECALL) -> RecallQuery:
 MINIMAL: dict[str, Any] = {
     "observe": {"ids": ["a"]},
     "delete": {"ids": ["a"]},
+    "erase": {"ids": ["a"]},
+    "update": {"ids": ["a"], "confidences": [1]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
+    "recall_many": {"cues": [{"text": "pumps"}]},
+    "rename_space": {"new": "renamed"},
+    "set_alias": {"to": "notes"},
     "recall_stream": {"text": "pumps"},
     "follow": {"text": "pumps", "score_min": 0.5},
 }

@@ -11,9 +11,10 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.cue import Between, Cue, Filter
+from engram.model.many.many_query import many_query
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.operations.operation import Request
-from engram.model.operations.requests import Delete, Observe, Recall, StreamRecall
+from engram.model.operations.requests import Delete, Observe, Recall, RecallMany, StreamRecall
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
@@ -37,6 +38,7 @@ EVERYTHING = Filter(
 MORE: list[Request[Any]] = [
     Recall("notes", RecallQuery(Cue(np.arange(3), filter=EVERYTHING, score_min=-1.5), k=3)),
     Recall("notes", RecallQuery(Cue(text='pumps "\u2028\x00', by="both"))),
+    RecallMany("notes", many_query([Cue([1.0], filter=EVERYTHING), "pumps"], 3, EVERYTHING, ef=7)),
     Recall("notes", RecallQuery(Cue(), strength=Strength(60.0, "power", reinforce=False))),
     StreamRecall("notes", RecallQuery(Cue([1.0], score_min=0.5), follow=True, batch_size=1, timeout_ms=7)),
 ]

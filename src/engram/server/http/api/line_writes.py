@@ -46,7 +46,8 @@ class LineWrites:
 
     async def answer(self, request: HttpRequest) -> Response:
         """Store the lines of the body; return 200, 207 if some were refused, or the error if all were."""
-        space, caller = space_of(request) or "", caller_of(request.scope)
+        # All lines go where the first does, whatever an alias means by then.
+        space, caller = self._calls.engine.meant(space_of(request) or ""), caller_of(request.scope)
         check_known(request.query_params.keys(), ())
         if "idempotency-key" in request.headers:
             raise InvalidInput(
@@ -58,7 +59,8 @@ class LineWrites:
             )
         # What is refused for every line is refused before the first is read.
         self._calls.engine.authorize(caller, space, table.OBSERVE.action)
-        self._calls.engine.space(space)
+        async with self._calls.engine.held(space):
+            pass
 
         async def store(lines: list[bytes]) -> Ack:
             return await self._calls.answer(

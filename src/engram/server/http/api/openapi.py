@@ -14,6 +14,8 @@ from engram import __version__
 from engram.model.cue import Cue
 from engram.model.observations import ObservationBatch
 from engram.model.operations import table
+from engram.model.operations.changes import ObservationChanges
+from engram.model.operations.conditions import ConditionalColumns
 from engram.model.operations.operation import Operation, Route
 from engram.model.query import RecallQuery
 from engram.model.spaces import NAME_PATTERN, SpaceConfig
@@ -22,14 +24,31 @@ from engram.server.http.api.streamed import EVENTS_TYPE
 from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE
 from engram.server.http.problems import PROBLEM_TYPE
 from engram.server.http.routes import HttpRoute
-from engram.wire.forms.observations import ONE_FIELDS
-from engram.wire.forms.requests import RequestReader
+from engram.wire.forms.many import MANY_TEXTS
+from engram.wire.forms.observations import CONDITION_FIELDS, OBSERVED_TEXTS, ONE_FIELDS
+from engram.wire.forms.requests import SETTING_TEXTS, RequestReader
 from engram.wire.forms.results import encode_json
 
 _PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", re.MULTILINE | re.DOTALL)
 _ENTRY: Final = re.compile(r"^(\w[\w, ]*)\n((?: +.*\n?|\n)+)", re.MULTILINE)
 _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _SCHEMAS: Final = "#/components/schemas/{name}"
+# Names of the schemas of one observation: as a line, and by itself, where it may have conditions.
+_LINE: Final = "Observation"
+_ONE: Final = "ConditionalObservation"
+# What else explains arguments of an operation.
+_EXPLAINING: Final[dict[str, tuple[type, ...]]] = {
+    "observe": (ConditionalColumns,),
+    "update": (ObservationChanges,),
+    "create_space": (SpaceConfig,),
+}
+# What is said in place of that.
+_SAID: Final[dict[str, dict[str, str]]] = {
+    "observe": OBSERVED_TEXTS,
+    "update": OBSERVED_TEXTS,
+    "recall_many": MANY_TEXTS,
+    "create_space": SETTING_TEXTS,
+}
 _PATH_SCHEMAS: Final[dict[str, Schema]] = {
     "space": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "id": {"type": "string", "minLength": 1},
@@ -58,9 +77,12 @@ def openapi(base_path: str = "") -> dict[str, Any]:
     """
     readers = {name: RequestReader(operation) for name, operation in table.OPERATIONS.items()}
     fields = [_shown(field) for field in ONE_FIELDS]
-    one = msgspec.defstruct("Observation", fields, forbid_unknown_fields=True, kw_only=True)
+    ones = [
+        msgspec.defstruct(name, given, forbid_unknown_fields=True, kw_only=True)
+        for name, given in ((_LINE, fields), (_ONE, [*fields, *CONDITION_FIELDS]))
+    ]
     _, schemas = msgspec.json.schema_components(
-        [one, *(reader.form for reader in readers.values())], ref_template=_SCHEMAS
+        [*ones, *(reader.form for reader in readers.values())], ref_template=_SCHEMAS
     )
     paths: dict[str, dict[str, Any]] = {}
     for name, operation in table.OPERATIONS.items():
@@ -75,8 +97,9 @@ def openapi(base_path: str = "") -> dict[str, Any]:
                 _add_streams(there[method], operation)
             else:
                 there[method] = _operation(operation, route, arguments)
-    # An observation without an id gets one.
-    _described(schemas["Observation"], _texts(table.OBSERVE)).pop("required")
+    for name in (_LINE, _ONE):
+        # An observation without an id gets one.
+        _described(schemas[name], _texts(table.OBSERVE)).pop("required")
     return {
         "openapi": "3.1.0",
         "info": {
@@ -137,10 +160,10 @@ def _body(operation: Operation[Any]) -> Schema:
     form: Schema = {"$ref": _SCHEMAS.format(name=f"_{operation.name}")}
     if operation is not table.OBSERVE:
         return {JSON_TYPE: {"schema": form}}
-    one: Schema = {"$ref": _SCHEMAS.format(name="Observation")}
+    one, line = ({"$ref": _SCHEMAS.format(name=name)} for name in (_ONE, _LINE))
     return {
         JSON_TYPE: {"schema": {"oneOf": [one, form]}},
-        LINES_TYPE: {"schema": one},
+        LINES_TYPE: {"schema": line},
         FRAME_TYPE: {"schema": {"type": "string", "format": "binary"}},
     }
 
@@ -159,11 +182,12 @@ def _add_streams(described: Schema, operation: Operation[Any]) -> None:
 def _texts(operation: Operation[Any]) -> dict[str, str]:
     """Return what is said about the arguments of an operation, by name."""
     texts: dict[str, str] = {}
-    for kind in (SpaceConfig, ObservationBatch, Cue, RecallQuery, operation.request):
+    beside = _EXPLAINING.get(operation.name, ())
+    for kind in (ObservationBatch, Cue, RecallQuery, *beside, operation.request):
         section = _PARAMETERS.search(inspect.getdoc(kind) or "")
         for names, text in _ENTRY.findall(section[1] if section else ""):
             texts.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
-    return texts
+    return {**texts, **_SAID.get(operation.name, {})}
 
 
 def _described(schema: Schema, texts: dict[str, str]) -> Schema:

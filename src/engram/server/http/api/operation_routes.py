@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from engram.errors import InvalidInput, NotFound
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations import table
 from engram.model.operations.operation import Operation, Request
 from engram.model.query import Recalled
@@ -107,7 +108,10 @@ class OperationRoutes:
                 "a stream over HTTP has no frames; a WebSocket has", code="media_type", field="Accept", limit=LINES_TYPE
             )
         incoming, wanted = _remembering(self._requests[operation.name].incoming(request, body, []))
-        follower = Follower(request.headers.get("last-event-id"), as_events=as_events)
+        naming, space = self._calls.engine.store.naming, incoming.space or ""
+        follower = Follower(
+            request.headers.get("last-event-id"), as_events=as_events, space_id=lambda: naming.space_id(space)
+        )
         incoming = replace(incoming, decode=_through(partial(follower.adapt, follows=follows), incoming.decode))
 
         def encode(result: Recalled) -> bytes:
@@ -143,7 +147,7 @@ def _remembering(incoming: Incoming[Any]) -> tuple[Incoming[Any], Callable[[], R
 
 
 def _wants_frame(operation: Operation[Any], request: HttpRequest) -> bool:
-    return operation.result in (Hits, ScanPage, Recalled) and accepts(request, FRAME_TYPE)
+    return operation.result in (Hits, ScanPage, Recalled, ManyRecalled) and accepts(request, FRAME_TYPE)
 
 
 def _answered(answer: bytes, headers: dict[str, str] | None = None, *, is_frame: bool = False) -> Response:

@@ -52,14 +52,18 @@ async def recall_in_time(calls: ServerCalls, incoming: Incoming[Any], caller: Ca
             raise
         kind = PartlyRecalled
     hits: list[Hit] = [hit for batch in batches for hit in batch.hits]
-    generation = batches[0].generation if batches else calls.engine.space(incoming.space or "").generation
     return kind(
         hits,
-        generation,
+        batches[0].generation if batches else await _generation_of(calls, incoming.space or ""),
         sum(batch.found for batch in batches),
         batches[-1].elapsed_ms if batches else 0.0,
         any(batch.incomplete for batch in batches),
     )
+
+
+async def _generation_of(calls: ServerCalls, space: str) -> int:
+    async with calls.engine.held(space) as found:
+        return found.generation
 
 
 def _same(batch: Recalled) -> Recalled:

@@ -7,11 +7,15 @@ from typing import Any, Final
 from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
+from engram.model.many.many_recalled import ManyRecalled
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.naming import AliasChanged, AliasList, SpaceDropped, SpaceRenamed
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
+from engram.model.spaces import VECTORS
 from engram.wire.forms.hits import UNCHANGED_SHARES
 
 Schema = dict[str, Any]
@@ -43,6 +47,7 @@ _HIT: Final = _object(
         "confidence": _NUMBER,
         "generation": _WHOLE,
         "content": _TEXT,
+        "has_content": _FLAG,
         "metadata": _OBJECT,
         "tags": _list(_TEXT),
         "timestamp": {"type": "string", "format": "date-time"},
@@ -52,7 +57,10 @@ _HIT: Final = _object(
         "age_s": _NUMBER,
         "strength": _NUMBER,
         "vector": _list(_NUMBER),
+        "expires_at": {"type": "string", "format": "date-time"},
     },
+    "expires_at",
+    "has_content",
     "strength",
     "vector",
 )
@@ -66,6 +74,8 @@ _SPACE: Final = _object(
         "dimension": _WHOLE,
         "metric": _TEXT,
         "embedder": _TEXT,
+        "vectors": {"type": "string", "enum": list(VECTORS)},
+        "ttl_s": _NUMBER,
         **dict.fromkeys(("durable_generation", "visible_generation", "indexed_generation", "live_count"), _WHOLE),
         **dict.fromkeys(("log_bytes", "index_bytes", "damaged_count"), _WHOLE),
         "pressure": _NUMBER,
@@ -74,7 +84,9 @@ _SPACE: Final = _object(
         "health": _LEVEL,
         "problems": _list(_ref("HealthProblem")),
         "metrics": _list(_OBJECT),
-    }
+    },
+    "vectors",
+    "ttl_s",
 )
 _STATUS: Final = _object(
     {
@@ -108,14 +120,20 @@ _ERROR: Final = _object(
 NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     Ack: "Ack",
     Deletion: "Deletion",
+    ErasureReceipt: "ErasureReceipt",
     Hits: "Hits",
     ScanPage: "Page",
     Facets: "Facets",
     Recalled: "Recalled",
+    ManyRecalled: "ManyRecalled",
     Counted: "Counted",
     SnapshotTaken: "Snapshot",
     SpaceStatus: "Space",
     SpaceList: "Spaces",
+    SpaceDropped: "SpaceDropped",
+    SpaceRenamed: "SpaceRenamed",
+    AliasChanged: "AliasChanged",
+    AliasList: "Aliases",
     ServerStatus: "Status",
 }
 """Names of the schemas of results, by their classes."""
@@ -126,6 +144,16 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Counted": _object({"count": _WHOLE, "generation": _WHOLE}),
     "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE, "as_of": _WHOLE, "more": _FLAG}, "as_of", "more"),
+    "ErasureReceipt": _object(
+        {
+            "space": _TEXT,
+            "space_id": _TEXT,
+            "digests": _list(_TEXT),
+            "generation": _WHOLE,
+            "count": _WHOLE,
+            "erased_us": _WHOLE,
+        }
+    ),
     "Page": _object(
         {"hits": _list(_ref("Hit")), "generation": _WHOLE, "incomplete": _FLAG, "cursor": _TEXT},
     ),
@@ -153,9 +181,22 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
         },
         "more",
     ),
+    "ManyRecalled": _object(
+        {
+            "results": _list(_ref("CueResults")),
+            "generation": _WHOLE,
+            "due_time": {"type": "string", "format": "date-time"},
+        },
+        "due_time",
+    ),
+    "CueResults": _object({"hits": _list(_ref("Hit")), "incomplete": _FLAG}),
     "Snapshot": _object({"generation": _WHOLE}),
     "Space": _SPACE,
     "Spaces": _object({"spaces": _list(_ref("Space")), "unsound_spaces": _list(_OBJECT)}),
+    "SpaceDropped": _object({"space": _TEXT, "aliases": _list(_TEXT)}),
+    "SpaceRenamed": _object({"space": _TEXT, "new": _TEXT}),
+    "AliasChanged": _object({"alias": _TEXT, "space": _TEXT}),
+    "Aliases": _object({"aliases": {"type": "object", "additionalProperties": _TEXT}}),
     "Status": _STATUS,
     "HealthProblem": _HEALTH_PROBLEM,
     "Problem": _ERROR,

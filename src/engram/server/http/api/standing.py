@@ -1,19 +1,23 @@
 """Standing recalls over HTTP, which a client continues where it left off.
 
-The id of an event is the generation up to which the client has everything. A browser that lost its stream sends the
-last one, and gets what came after that, each once and without a gap. If that generation is not retained any more, the
-recall is refused.
+The id of an event is the generation up to which the client has everything, and the beginning of the id of its space. A
+browser that lost its stream sends the last one, and gets what came after that, each once and without a gap. If that
+generation is not retained any more, or is one of a space that had the name before, the recall is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.operations.operation import Request
 from engram.model.query import Recalled
 from engram.server.http.api.streamed import event
+
+# So many characters of an id tell spaces of one name apart.
+_ID_CHARACTERS: Final = 8
 
 
 class Follower:
@@ -25,12 +29,16 @@ class Follower:
         Id of the last event that the client has; None for a new stream.
     as_events
         Whether the batches are events; otherwise they are lines.
+    space_id
+        Returns the id of the space, which is asked for once the caller has been authorized; empty if it has none.
     """
 
-    def __init__(self, last_id: str | None, *, as_events: bool) -> None:
+    def __init__(self, last_id: str | None, *, as_events: bool, space_id: Callable[[], str] = str) -> None:
         # An empty id is what a browser has before the first event.
         self._last_id = last_id or None
         self._as_events = as_events
+        self._find_space_id = space_id
+        self._space_id = ""
         self._is_standing = False
         self._was_incomplete = False
 
@@ -40,21 +48,33 @@ class Follower:
         Raises
         ------
         InvalidInput
-            If the last id is no generation, or there is one and the recall does not follow.
+            If the last id is none of an event, or there is one and the recall does not follow.
+        FailedPrecondition
+            With code ``other_incarnation``, if it is of an event of another space.
         """
+        self._space_id = self._find_space_id()[:_ID_CHARACTERS]
         given: Any = request
         query = replace(given.query, follow=True) if follows and not given.query.follow else given.query
         if self._last_id is not None:
-            is_known = self._last_id.isascii() and self._last_id.isdigit() and len(self._last_id) < 19
+            generation, _, space_id = self._last_id.partition("-")
+            is_known = generation.isascii() and generation.isdigit() and len(generation) < 19
             if not is_known or not query.follow:
                 raise InvalidInput(
                     "Last-Event-ID continues a standing recall, and is the id of one of its events",
                     code="invalid_last_event_id",
                     field="Last-Event-ID",
-                    limit="a generation",
+                    limit="the id of an event",
                     value=self._last_id[:64],
                 )
-            query = replace(query, max_generation=int(self._last_id), snapshot_us=None)
+            if space_id and space_id != self._space_id:
+                raise FailedPrecondition(
+                    "the space was made anew since that event, so its generations are others; follow anew",
+                    code="other_incarnation",
+                    field="Last-Event-ID",
+                    limit=self._space_id,
+                    value=self._last_id[:64],
+                )
+            query = replace(query, max_generation=int(generation), snapshot_us=None)
         changed: Request[Any] = replace(given, query=query)
         return changed
 
@@ -70,7 +90,10 @@ class Follower:
             # A browser hands out no event without data, and keeps its id.
             is_empty = not batch.hits and batch.incomplete is self._was_incomplete
             self._was_incomplete = batch.incomplete
-            return event(b"" if is_empty else made, batch.generation)
+            return event(b"" if is_empty else made, self._id_of(batch))
         self._was_incomplete = batch.incomplete
         # Before the last batch of what there was, the client cannot go on from a generation.
-        return event(made, None if batch.more else batch.generation)
+        return event(made, None if batch.more else self._id_of(batch))
+
+    def _id_of(self, batch: Recalled) -> str:
+        return f"{batch.generation}-{self._space_id}" if self._space_id else f"{batch.generation}"

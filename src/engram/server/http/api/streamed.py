@@ -59,9 +59,9 @@ class Events:
         return b"event: failure\ndata: " + encode_json(error_object(error)) + b"\n\n"
 
 
-def event(data: bytes, id: int | None) -> bytes:
+def event(data: bytes, id: str | None) -> bytes:
     """Return one event; the browser sends `id` as ``Last-Event-ID`` when it comes back. Without `data`, that is all."""
-    head = b"" if id is None else b"id: %d\n" % id
+    head = b"" if id is None else f"id: {id}\n".encode()
     return head + (b"data: " + data + b"\n\n" if data else b"\n")
 
 

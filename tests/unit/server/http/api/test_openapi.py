@@ -53,6 +53,32 @@ def test_arguments_are_explained() -> None:
     assert schemas["_recall"]["properties"]["k"]["description"]
     assert schemas["_get"]["properties"]["ids"]["description"] == "The ids, up to 10 000."
     assert schemas["_get"]["required"] == ["ids"]
+    assert schemas["_recall_many"]["properties"]["cues"]["description"].startswith("The cues, up to 10 000")
+    assert schemas["_recall_many"]["properties"]["k"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ("_observe", {"ids", "vectors", "expires_at", "ttl", "embed", "if_absent", "expected_generations"}),
+        ("Observation", {"vector", "expires_at", "ttl", "embed"}),
+        ("_update", {"ids", "vectors", "expires_at", "ttl"}),
+        ("_create_space", {"dimension", "metric", "embedder", "vectors", "ttl_s"}),
+    ],
+)
+def test_arguments_with_another_name_in_python_are_explained(schema: str, names: set[str]) -> None:
+    properties = openapi()["components"]["schemas"][schema]["properties"]
+    assert {name for name in names if not properties[name].get("description")} == set()
+
+
+def test_a_word_with_two_meanings_is_explained_by_its_own() -> None:
+    schemas = openapi()["components"]["schemas"]
+    assert schemas["_create_space"]["properties"]["vectors"]["description"].startswith("Whether observations have")
+    assert schemas["Observation"]["properties"]["vector"]["description"].startswith("Numbers")
+    assert (
+        schemas["_recall"]["properties"]["vector"]["description"]
+        != (schemas["Observation"]["properties"]["vector"]["description"])
+    )
 
 
 async def test_answers_are_as_described(service: Service) -> None:
@@ -69,8 +95,12 @@ async def test_answers_are_as_described(service: Service) -> None:
 
     await check(table.OBSERVE, "POST", f"{NOTES}/observations", {"id": "a", "vector": vector})
     await check(table.OBSERVE, "POST", f"{NOTES}/observations", {"vector": vector})
+    await check(table.UPDATE, "POST", f"{NOTES}/update", {"ids": ["a"], "contents": ["x"]})
     cue = {"vector": vector, "include_vectors": True, "strength": {}}
     await check(table.RECALL, "POST", f"{NOTES}/recall", cue)
+    many = {"cues": [{"vector": vector}, {"filter": {}}], "include_vectors": True, "strength": {}}
+    await check(table.RECALL_MANY, "POST", f"{NOTES}/recall_many", many)
+    await check(table.RECALL_MANY, "POST", f"{NOTES}/recall_many", {"vectors": [vector] * 3})
     await check(table.GET, "GET", f"{NOTES}/observations/a?include_vectors=true")
     await check(table.SNAPSHOT, "GET", f"{NOTES}/snapshot")
     await check(table.DELETE, "POST", f"{NOTES}/delete", {"ids": ["a"]})
@@ -78,6 +108,11 @@ async def test_answers_are_as_described(service: Service) -> None:
     await check(table.SPACE, "GET", NOTES)
     await check(table.SPACES, "GET", "/api/v1/spaces")
     await check(table.STATUS, "GET", "/api/v1/status")
+    await check(table.SET_ALIAS, "PUT", "/api/v1/aliases/current", {"to": "other"})
+    await check(table.ALIASES, "GET", "/api/v1/aliases")
+    await check(table.RENAME_SPACE, "POST", "/api/v1/spaces/other/rename", {"new": "renamed"})
+    await check(table.DROP_ALIAS, "DELETE", "/api/v1/aliases/current", {})
+    await check(table.DROP_SPACE, "DELETE", "/api/v1/spaces/renamed", {})
     refused = await ask(service.app, "GET", "/nowhere")
     conforms(refused.json(), {"$ref": "/Problem"})
 

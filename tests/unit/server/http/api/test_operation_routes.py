@@ -89,6 +89,25 @@ async def test_many_observations_come_as_columns_and_as_frames(service: Service)
     assert arrays["vectors"].shape == (3, DIM)
 
 
+async def test_many_cues_come_as_objects_as_lists_and_as_frames(service: Service) -> None:
+    await stored(service, "a")
+    assert (await service.post(f"{NOTES}/observations", observation("b", TWO, tags=["x"]))).status == 200
+    words = {"text": "text", "by": "words", "filter": {"tags": ["x"]}}
+    cues = [{"vector": ONE}, {"vector": TWO, "filter": {"tags": ["y"]}}, words]
+    answered = (await service.post(f"{NOTES}/recall_many", json.dumps({"cues": cues, "k": 1}))).json()
+    assert [[hit["id"] for hit in each["hits"]] for each in answered["results"]] == [["a"], [], ["b"]]
+    assert (answered["generation"], answered["results"][0]["incomplete"]) == (2, False)
+    body = {"vectors": [TWO, ONE], "k": 1, "filter": {"tags": ["x"]}}
+    answered = (await service.post(f"{NOTES}/recall_many", json.dumps(body))).json()
+    assert [[hit["id"] for hit in each["hits"]] for each in answered["results"]] == [["b"], ["b"]]
+    frame = encode_frame({"k": 2}, {"vectors": np.array([TWO, ONE, TWO], np.float32)})
+    answered = await service.post(f"{NOTES}/recall_many", frame, FRAME, ("accept", FRAME[1]))
+    assert answered.headers["content-type"] == FRAME[1]
+    header, arrays = decode_frame(answered.body)
+    assert (header["ids"], arrays["counts"].tolist()) == (["b", "a", "a", "b", "b", "a"], [2, 2, 2])
+    assert (header["generation"], header["incomplete_cues"]) == (2, [])
+
+
 async def test_ids_with_any_character_are_reached_by_their_path(service: Service) -> None:
     for id in ("a/b", "a b", "ü", ".", "/", "a//b/"):
         await stored(service, id)
@@ -132,6 +151,10 @@ async def test_spaces_are_made_and_described(service: Service) -> None:
         ("POST", "/recall", '{"vector": [NaN]}', 400, "malformed_message"),
         ("POST", "/recall", f'{{"vector": {ONE}, "k": 0}}', 400, "invalid_k"),
         ("POST", "/recall", f'{{"vector": {ONE}, "follow": true}}', 400, "unknown_field"),
+        ("POST", "/recall_many", "{}", 400, "cue_missing"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}, [1]]}}', 400, "dimension_mismatch"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}], "cues": []}}', 400, "invalid_recall"),
+        ("POST", "/recall_many", f'{{"vectors": [{ONE}], "timeout_ms": 5}}', 400, "unknown_field"),
         ("POST", "/delete", '{"ids": "a"}', 400, "wrong_type"),
         ("POST", "/delete", '{"ids": "n1"}', 400, "wrong_type"),
         ("GET", "/observations/x?include_vectors=maybe", b"", 400, "wrong_type"),
@@ -179,6 +202,42 @@ async def test_a_key_gets_the_first_answer_again(service: Service) -> None:
     assert failed.status == 400
     assert (await service.post(path, observation("x"), (key[0], "k3"))).status == 200
     assert (await service.post(path, observation("x"), (key[0], "a b"))).json()["code"] == "invalid_idempotency_key"
+
+
+async def test_observations_are_stored_on_conditions(service: Service) -> None:
+    path = f"{NOTES}/observations"
+    assert (await service.post(path, observation("a", if_absent=True))).status == 200
+    refused = await service.post(path, observation("a", if_absent=True))
+    problem = refused.json()
+    assert (refused.status, problem["code"], problem["kind"]) == (409, "condition_failed", "failed_precondition")
+    assert (problem["field"], problem["limit"], problem["value"]) == ("expected_generations[0]", "0", "1")
+    key = ("idempotency-key", "k")
+    body = json.dumps({"ids": ["a", "b"], "vectors": [ONE, TWO], "expected_generations": [1, 0]})
+    first, again = await service.post(path, body, key), await service.post(path, body, key)
+    assert (first.status, again.json(), again.headers["idempotency-replayed"]) == (200, first.json(), "true")
+    frame = encode_frame({"ids": ["b"], "expected_generations": [9]}, {"vectors": np.array([TWO], np.float32)})
+    refused = await service.post(path, frame, FRAME)
+    assert (refused.status, refused.json()["value"]) == (409, "3")
+    made = await service.post(path, json.dumps({"vector": ONE, "if_absent": True}))
+    assert (made.status, len(made.json()["ids"])) == (200, 1)
+
+
+async def test_fields_are_updated(service: Service) -> None:
+    await stored(service, "a")
+    path, key = f"{NOTES}/update", ("idempotency-key", "k")
+    body = json.dumps({"ids": ["a"], "metadata": [{"n": 1}], "tags": [["x"]]})
+    first, again = await service.post(path, body, key), await service.post(path, body, key)
+    assert (first.status, first.json()) == (200, {"first_generation": 2, "last_generation": 2, "count": 1})
+    assert (again.json(), again.headers["idempotency-replayed"]) == (first.json(), "true")
+    assert (await service.post(path, json.dumps({"ids": ["a"], "tags": [[]]}), key)).status == 409
+    (hit,) = (await service.get(f"{NOTES}/observations/a?include_vectors=true")).json()["hits"]
+    assert (hit["content"], hit["metadata"], hit["tags"], hit["vector"]) == ("text of a", {"n": 1}, ["x"], ONE)
+    frame = encode_frame({"ids": ["a"]}, {"vectors": np.array([TWO], np.float32)})
+    assert (await service.post(path, frame, FRAME)).json()["last_generation"] == 3
+    missing = await service.post(path, json.dumps({"ids": ["a", "b"], "contents": ["x", "y"]}))
+    assert (missing.status, missing.json()["code"], missing.json()["field"]) == (404, "missing_ids", "ids[1]")
+    refused = await service.post(path, json.dumps({"ids": ["a"]}))
+    assert (refused.status, refused.json()["code"]) == (400, "missing_field")
 
 
 async def test_a_key_may_be_an_argument_and_there_is_one(service: Service) -> None:

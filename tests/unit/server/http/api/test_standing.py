@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.operations.requests import StreamRecall
@@ -69,3 +69,25 @@ def test_only_what_follows_can_be_continued() -> None:
     with pytest.raises(InvalidInput):
         Follower("1", as_events=False).adapt(REQUEST, follows=False)
     assert Follower("", as_events=True).adapt(REQUEST, follows=False) == REQUEST
+
+
+def of_space(last_id: str | None, space_id: str) -> Follower:
+    return Follower(last_id, as_events=True, space_id=lambda: space_id)
+
+
+def test_an_event_says_of_which_space_it_is() -> None:
+    follower = of_space(None, "0123456789abcdef" * 2)
+    follower.adapt(REQUEST, follows=True)
+    assert follower.piece(batch(1), b"{}") == b"id: 10-01234567\ndata: {}\n\n"
+    again: Any = of_space("10-01234567", "0123456789abcdef" * 2).adapt(REQUEST, follows=True)
+    assert again.query.max_generation == 10
+    # That of a server which said only the generation.
+    older: Any = of_space("10", "0123456789abcdef" * 2).adapt(REQUEST, follows=True)
+    assert older.query.max_generation == 10
+
+
+@pytest.mark.parametrize("space_id", ["fedcba9876543210" * 2, ""])
+def test_an_event_of_a_space_that_had_the_name_before_is_refused(space_id: str) -> None:
+    with pytest.raises(FailedPrecondition) as caught:
+        of_space("10-01234567", space_id).adapt(REQUEST, follows=True)
+    assert (caught.value.code, caught.value.field) == ("other_incarnation", "Last-Event-ID")

@@ -150,4 +150,4 @@ async def test_a_quiet_stream_shows_that_it_lives(framing: Any, beat: bytes) -> 
 
 def test_an_event_has_an_id_only_if_the_client_can_go_on_from_it() -> None:
     assert event(b"{}", None) == b"data: {}\n\n"
-    assert event(b"{}", 5) == b"id: 5\ndata: {}\n\n"
+    assert event(b"{}", "5") == b"id: 5\ndata: {}\n\n"

@@ -1,0 +1,131 @@
+"""The same data with generations from 1 on, and from a thousand million on, as after years: memory, start, recalls."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.store.growing import ROOMS, SHELVES, SPACE, Load
+from benchmarks.store.growth_rounds import RETENTIONS
+from benchmarks.support.indexed import IndexedWatch
+from benchmarks.support.paired import ratio_of
+from benchmarks.support.steps import in_fresh_process, progress, resident
+from engram import Cue, F, MemoryStore, Space, StoreOptions
+from engram.log.files.file_storage import FileStorage
+from engram.log.log import Log
+from engram.log.manifest import Manifest
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.progress import Horizon, SessionProgress
+from engram.log.segments.segment import LOG_DIRECTORY
+from engram.store.compaction.pace import Pace
+from engram.store.directory import SPACES
+
+HIGH: Final = 10**9
+_ROUNDS: Final = 5
+_QUERIES: Final = 300
+_K: Final = 10
+# Compactions are made between the rounds, so that they are the same in each run.
+_OPTIONS: Final = StoreOptions(mark_interval_s=3600.0, log_compaction_bytes_per_s=0, scrub_bytes_per_s=0)
+# Longer than writing a checkpoint takes, which is done in the background.
+_WRITTEN_S: Final = 2.0
+
+
+def counter(load: Load, pairs: int, folder: Path | None) -> list[dict[str, Any]]:
+    """Return a row for each measure, with the ratio of the high counter to the low one."""
+    found: dict[int, list[Mapping[str, float]]] = {0: [], HIGH: []}
+    for pair in range(pairs):
+        for behind in (0, HIGH) if pair % 2 == 0 else (HIGH, 0):
+            with tempfile.TemporaryDirectory(prefix="engram-bench-", dir=folder) as scratch:
+                closed, killed = Path(scratch) / "closed", Path(scratch) / "killed"
+                in_fresh_process(_fill, closed, killed, load, behind)
+                measured = in_fresh_process(_open, closed, load.dim)
+                after_kill = in_fresh_process(_open, killed, load.dim)
+            starts = {f"after a kill: {name}": value for name, value in after_kill.items() if name.endswith(" ms")}
+            found[behind].append({**measured, **starts})
+        progress(f"pair {pair + 1} of {pairs}")
+    rows = []
+    for measure in found[0][0]:
+        low, high = ([one[measure] for one in found[behind]] for behind in (0, HIGH))
+        ratio = ratio_of(high, low)._asdict()
+        rows.append({"measure": measure, "from 1": median(low), f"from {HIGH:.0e}": median(high), **ratio})
+    return rows
+
+
+def begin_behind(space: Path, dim: int, generation: int) -> None:
+    """Let the first observation of an empty space, which is not open, get the generation behind `generation`.
+
+    Its log begins with a record that covers everything up to there, as a compacted segment ends with.
+
+    Parameters
+    ----------
+    space
+        Directory of the space.
+    """
+    storage = FileStorage(space)
+    try:
+        log = Log.open(storage.directory(LOG_DIRECTORY), Manifest.read(storage), dim)
+        nothing = SessionProgress([], np.zeros((0, 4), dtype=np.uint64), Horizon())
+        log.append([LogEntry(RecordKind.PROGRESS, generation, progress=nothing)], gaps=True)
+        log.sync()
+        log.close()
+    finally:
+        storage.close()
+
+
+def _fill(closed: Path, killed: Path, load: Load, behind: int) -> None:
+    """Write the rounds to a directory, and leave it as it is after a clean stop, and as it is after a kill."""
+    with MemoryStore(closed, options=_OPTIONS) as store:
+        store.space(SPACE, dim=load.dim).set_retention(RETENTIONS["one round"])
+    if behind:
+        begin_behind(closed / SPACES / SPACE, load.dim, behind)
+    with MemoryStore(closed, options=_OPTIONS) as store:
+        space = store.space(SPACE)
+        indexed = IndexedWatch(space)
+        for number in range(_ROUNDS):
+            load.write(space, number)
+            indexed.wait()
+            space._engine.retention.advance()
+            space._engine.log_compaction.run(Pace(0, lambda: True))
+        assert space.generation == behind + _ROUNDS * load.ids
+        time.sleep(_WRITTEN_S)
+        shutil.copytree(closed, killed, ignore=shutil.ignore_patterns("LOCK"))
+
+
+def _open(data: Path, dim: int) -> dict[str, float]:
+    """Open a directory; return when it answers and is linked, how long recalls take, and what it holds."""
+    queries = np.random.default_rng(3).standard_normal((_QUERIES, dim), dtype=np.float32)
+    before, begin_s = resident(), time.perf_counter()
+    with MemoryStore(data, options=_OPTIONS) as store:
+        space = store.space(SPACE)
+        space.recall(queries[0], k=_K)
+        answered_s = time.perf_counter() - begin_s
+        IndexedWatch(space).wait()
+        linked_s = time.perf_counter() - begin_s
+        return {
+            "answers after ms": answered_s * 1e3,
+            "all linked after ms": linked_s * 1e3,
+            "recalls of a seventh us": _recall(space, queries, "room", ROOMS),
+            "recalls of a hundredth us": _recall(space, queries, "shelf", SHELVES),
+            "own MB": (resident().own_bytes - before.own_bytes) / 1e6,
+        }
+
+
+def _recall(space: Space, queries: NDArray[np.float32], key: str, count: int) -> float:
+    """Return the median time of recalls with a filter that one of `count` observations passes, in microseconds."""
+    times_s = []
+    for number, query in enumerate(queries):
+        cue = Cue(query, filter=F[key] == number % count)
+        begin_s = time.perf_counter()
+        hits = space.recall(cue, k=_K)
+        times_s.append(time.perf_counter() - begin_s)
+        assert len(hits) == _K
+    return median(times_s) * 1e6

@@ -1,0 +1,1 @@
+"""The names of a server's spaces, as clients change them."""

@@ -1,0 +1,69 @@
+"""Checks of what comes with the rows of vectors: where they lie, their checksums, their generations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.index.checks import as_numbers, check_array, wrong_shape
+
+RawVectors = NDArray[np.float32] | NDArray[np.float16]
+"""Vectors that a search ranks by, where they lie: shape ``(n, dim)``."""
+
+_RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
+
+
+def check_raw(raw: RawVectors, shape: tuple[int, ...]) -> None:
+    """Check that `raw` can hold the vectors of a matrix of this shape.
+
+    Raises
+    ------
+    InvalidInput
+        If the shape is another one, or the elements are neither float32 nor float16.
+    """
+    check_array("raw", raw)
+    if raw.shape != shape or raw.dtype not in _RAW_TYPES:
+        raise InvalidInput(
+            f"raw has shape {raw.shape} of {raw.dtype} where {shape} of float32 or float16 is needed",
+            code="dimension_mismatch",
+            field="raw",
+            limit=shape,
+            value=raw.shape,
+        )
+
+
+def as_sums(sums: object, count: int) -> NDArray[np.uint32] | None:
+    """Return one checksum for each of `count` vectors, or None.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else.
+    """
+    if sums is None:
+        return None
+    numbers = as_numbers("sums", sums, np.dtype(np.uint32), "uint32 checksums")
+    if len(numbers) != count:
+        raise wrong_shape("sums", numbers.shape, f"({count},)")
+    return numbers
+
+
+def as_row_generations(generations: object, count: int) -> NDArray[np.int64] | None:
+    """Return the generation of each of `count` vectors, or None for those without gaps.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else, or do not rise.
+    """
+    if generations is None:
+        return None
+    numbers = as_numbers("generations", generations, np.dtype(np.int64), "whole numbers from 0 to 2**63 - 1")
+    if len(numbers) != count:
+        raise wrong_shape("generations", numbers.shape, f"({count},)")
+    if (np.diff(numbers) <= 0).any():
+        raise InvalidInput("generations do not rise", code="invalid_arguments", field="generations", limit="rising")
+    return numbers

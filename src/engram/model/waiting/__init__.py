@@ -1,0 +1,1 @@
+"""Waiting, in every home alike: how long it may take, and when to look again."""

@@ -1,0 +1,1 @@
+"""Retention on the disk: what is dropped from logs, and when."""

@@ -1,0 +1,1 @@
+"""Expiry: which observations are due, and how they are removed."""

@@ -1,0 +1,1 @@
+"""What both ends of a WebSocket have in common: the heads of frames, and writing what leaves in one turn together."""
