@@ -86,6 +86,9 @@ TAKEN: Final[dict[str, set[str]]] = {
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
+    ("observe", "ids"): NONE,
+    ("submit", "ids"): NONE,
+    ("observe_batch", "ids"): NONE,
     ("delete", "ids"): SOME,
     ("erase", "ids"): SOME,
     ("update", "vectors"): NONE,

@@ -147,13 +147,17 @@ class Client(BlockingNaming):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -164,23 +168,27 @@ class Client(BlockingNaming):
         self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
     ) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
-            observed = take_observations(arguments, keywords)
             return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
         future = self._future()
         awaited = AwaitedAnswer(future)
-        self._add(awaited, take_observations(arguments, keywords))
+        self._add(awaited, observed)
         return answered_in_thread(awaited, future, self._timeout_s)
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],

@@ -35,7 +35,7 @@ JSON Lines and Parquet have the fields
   {", ".join(FIELDS)}
 and .npz files the arrays
   {", ".join(ARRAYS)}.
-Ids are required. Vectors are required unless the space has an embedder. Everything else is optional.
+A row without an id gets a new one. Vectors are required unless the space has an embedder. Everything else is optional.
 
 An interrupted run continues where it ended if it is started again with the unchanged file.
 
