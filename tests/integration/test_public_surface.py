@@ -65,7 +65,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "dim": OR_NONE,
     "metric": NONE,
     "embedder": {"None", "an empty text"},
-    "create": FLAG,
+    "create": FLAG | NONE,
     "filter": NONE | {"a mapping"},
     "order": NONE,
     "reverse": FLAG,
