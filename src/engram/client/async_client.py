@@ -30,6 +30,7 @@ from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s_or_none
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class AsyncClient(AsyncReader):
@@ -109,7 +110,7 @@ class AsyncClient(AsyncReader):
             observing.let_go()
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self.address!r}, space={self.space!r})"
+        return f"AsyncClient({in_short(self.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     async def __aenter__(self) -> Self:
         return self

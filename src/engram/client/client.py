@@ -47,6 +47,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class Client(BlockingNaming):
@@ -101,7 +102,7 @@ class Client(BlockingNaming):
         self._timeout_s = self._client._calls.timeout_s
 
     def __repr__(self) -> str:
-        return f"Client({self._client.address!r}, space={self.space!r})"
+        return f"Client({in_short(self._client.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     def __enter__(self) -> Self:
         return self

@@ -24,6 +24,7 @@ from engram.model.spaces import (
     may_create,
 )
 from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class AsyncRemoteStore:
@@ -50,7 +51,7 @@ class AsyncRemoteStore:
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"AsyncRemoteStore({self._address!r})"
+        return f"AsyncRemoteStore({in_short(self._address, ADDRESS_CHARACTERS_MAX)})"
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from engram.model.spaces import (
     may_create,
 )
 from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 TIMEOUT_S: Final = 10.0
 
@@ -55,7 +56,7 @@ class RemoteStore:
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"RemoteStore({self._address!r})"
+        return f"RemoteStore({in_short(self._address, ADDRESS_CHARACTERS_MAX)})"
 
     def __enter__(self) -> Self:
         return self

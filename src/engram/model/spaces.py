@@ -10,6 +10,7 @@ from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
 from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.scalars import as_flag, as_text, as_whole, shown
+from engram.showing import one_line
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
@@ -60,6 +61,9 @@ class SpaceConfig:
     embedder: str = ""
     vectors: Vectors = VECTORS_DEFAULT
     ttl_s: float | None = None
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         check_space_name(self.name)

@@ -20,6 +20,7 @@ from engram.model.operations.naming_errors import UNKNOWN_SPACE
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig, Vectors
 from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.model.values.scalars import as_flag
+from engram.showing import in_short
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.naming.space_names import SpaceNames
@@ -31,6 +32,7 @@ from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
+_PATH_CHARACTERS_MAX: Final = 150
 _opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()
 
 
@@ -88,7 +90,7 @@ class MemoryStore(SpaceNames):
         self._guard = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"MemoryStore({None if self.path is None else str(self.path)!r})"
+        return f"MemoryStore({None if self.path is None else in_short(str(self.path), _PATH_CHARACTERS_MAX)})"
 
     @property
     def path(self) -> Path | None:

@@ -15,6 +15,7 @@ from engram.model.times import Moment, as_time_us
 from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
 from engram.model.values.scalars import as_real, as_text, shown
 from engram.model.values.sequences import as_list
+from engram.showing import one_line
 
 # Some may be given twice, but very many are refused before each is looked at.
 _TAGS_GIVEN_MAX: Final = 16 * FILTER_TERMS_MAX
@@ -97,6 +98,9 @@ class Filter:
     without_tags: Set[str] = frozenset()
     metadata: Mapping[str, Scalar | Between] = field(default_factory=dict)
     confidence_min: float = 0.0
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         for name in ("tags", "without_tags"):
