@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import ClassVar, Final, NoReturn
+from uuid import UUID
 
 import numpy as np
 
@@ -13,7 +16,7 @@ from engram.model.filters.operands import Operand, refused
 from engram.model.filters.subjects import Attribute, Subject, metadata_subject
 from engram.showing import cut
 
-Comparable = Operand | date | np.datetime64 | np.generic
+Comparable = Operand | date | np.datetime64 | np.generic | UUID | Decimal | Enum
 """What values of metadata are compared with."""
 _SHOWN_CHARACTERS_MAX: Final = 160
 
