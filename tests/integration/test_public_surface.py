@@ -67,7 +67,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "dim": OR_NONE,
     "metric": NONE,
     "embedder": {"None", "an empty text"},
-    "create": FLAG,
+    "create": FLAG | NONE,
     "filter": NONE | {"a mapping"},
     "order": NONE,
     "reverse": FLAG,
@@ -88,6 +88,9 @@ TAKEN: Final[dict[str, set[str]]] = {
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
+    ("observe", "ids"): NONE,
+    ("submit", "ids"): NONE,
+    ("observe_batch", "ids"): NONE,
     ("delete", "ids"): SOME,
     ("erase", "ids"): SOME,
     ("update", "vectors"): NONE,

@@ -158,8 +158,8 @@ export class Engram extends Reader {
     signal?.throwIfAborted();
     this.#checkOpen();
     if (hasConditions(options)) {
-      const request = observeRequest(this.space, observed as Observed, options);
-      return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header);
+      const [request, ids] = observeRequest(this.space, observed as Observed, options);
+      return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header, ids);
     }
     const submit = (): Submitted | undefined => this.#session.submit(observed as Observed, true);
     const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));

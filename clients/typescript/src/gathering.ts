@@ -1,5 +1,6 @@
 import { checkFields, checkObject } from "./checks.js";
 import { invalidInput } from "./errors.js";
+import { madeId } from "./ids.js";
 import type { Observation, Observations } from "./types.js";
 
 /** The fields of one observation. */
@@ -19,7 +20,7 @@ export const ONE_FIELDS = [
 ];
 
 /** Return the changes of one observation as columns. */
-export function columnsOfOne(one: Observation): Observations {
+export function columnsOfOne(one: Observation & { id: string }): Observations {
   checkFields("an update", one, ONE_FIELDS);
   const alone = <T>(value: T | undefined): T[] | undefined => (value === undefined ? undefined : [value]);
   return {
@@ -76,7 +77,7 @@ export function gather(given: readonly Observation[]): Observations {
     });
   }
   return {
-    ids: list.map((each) => each.id),
+    ids: list.map((each) => each.id ?? madeId()),
     vectors: all((each) => each.vector, missing("vector")),
     embed: list[0]?.embed,
     contents: all(

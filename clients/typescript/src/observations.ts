@@ -16,10 +16,11 @@ import { checkLength, column, shares, times } from "./columns.js";
 import { invalidInput } from "./errors.js";
 import { changedExpiries, expiriesOf, expiryColumn, expiryOf, NOT_SAID } from "./expiry.js";
 import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
+import { madeId } from "./ids.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
 import type { Columns, Row } from "./outgoing.js";
 import { asMicros } from "./times.js";
-import type { Observation, Observations } from "./types.js";
+import type { Changes, Observation, Observations } from "./types.js";
 
 /** What `observe` and `submit` take. */
 export type Observed = Observation | Observations | readonly Observation[];
@@ -41,17 +42,26 @@ const MANY_FIELDS = [
   "embed",
   "priority",
 ];
+// An object with one of these means many.
+const OF_MANY = ["ids", "vectors", "contents", "timestamps", "confidences", "importances"];
 
 /** Return whether many observations are passed, which are stored together or not at all. */
 export function isMany(observed: Observed): observed is Observations | readonly Observation[] {
-  return Array.isArray(observed) || (typeof observed === "object" && observed !== null && "ids" in observed);
+  const isObject = typeof observed === "object" && observed !== null;
+  return isObject && (Array.isArray(observed) || OF_MANY.some((field) => field in observed));
+}
+
+/** Return the ids that the answer tells: those of all observations, if some of them were made up. */
+export function toldIds(observed: Observed, ids: readonly string[]): readonly string[] | undefined {
+  const given = (Array.isArray(observed) ? observed : [observed]) as readonly { id?: unknown; ids?: unknown }[];
+  return given.every((each) => (each.ids ?? each.id ?? undefined) !== undefined) ? undefined : ids;
 }
 
 /** Check and copy one observation. */
 export function makeRow(observation: Observation): Row {
   checkObject("the observation", observation);
   checkFields("an observation", observation, ONE_FIELDS);
-  const id = checkText("id", observation.id, 1, ID_BYTES_MAX, "id_size");
+  const id = checkText("id", observation.id ?? madeId(), 1, ID_BYTES_MAX, "id_size");
   const what = `the vector of ${JSON.stringify(id)}`;
   const { vector, content, metadata, tags, timestamp } = observation;
   // A copy, because the caller may change its array before it is sent.
@@ -80,7 +90,7 @@ export function makeRow(observation: Observation): Row {
 export function makeColumns(observed: Observations | readonly Observation[]): Columns {
   const given = Array.isArray(observed) ? gather(observed as readonly Observation[]) : (observed as Observations);
   checkFields("a batch", given, MANY_FIELDS);
-  const ids = checkBatchIds(given.ids);
+  const ids = checkBatchIds(given.ids ?? madeIds(given));
   const count = ids.length;
   const [vectors, dim, presence] = checkVectors(given, count);
   const embed = given.embed === undefined || checkFlag("embed", given.embed);
@@ -111,9 +121,9 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
 }
 
 /** Check what an update changes: one observation, or columns. What is left out is undefined, and stays as it is. */
-export function changedColumns(changed: Observation | Observations): Columns {
+export function changedColumns(changed: Changes): Columns {
   const isOne = !("ids" in checkObject("the update", changed));
-  const given = isOne ? columnsOfOne(changed as Observation) : (changed as Observations);
+  const given = isOne ? columnsOfOne(changed as Observation & { id: string }) : (changed as Observations);
   checkFields("an update", given, MANY_FIELDS);
   const ids = checkBatchIds(given.ids);
   const count = ids.length;
@@ -189,6 +199,20 @@ function checkBatchIds(given: unknown): string[] {
     });
   }
   return ids;
+}
+
+/** Return new ids for columns without any, as many as there are texts or vectors. */
+function madeIds({ contents, vectors, dim }: Observations): string[] {
+  let count: number;
+  if (contents !== undefined) {
+    count = checkList("contents", contents, '["a text"]').length;
+  } else if (vectors instanceof Float32Array) {
+    count = Math.floor(vectors.length / checkWhole("dim", dim, 1, DIMENSION_MAX, "invalid_dimension"));
+  } else {
+    count = checkList("vectors", vectors, "[vector1, vector2], or one Float32Array").length;
+  }
+  // One too many is enough to be refused.
+  return Array.from({ length: Math.min(count, BATCH_COUNT_MAX + 1) }, madeId);
 }
 
 type Vectors = [vectors: Float32Array | undefined, dim: number, presence: Uint8Array | undefined];

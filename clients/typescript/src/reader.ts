@@ -20,6 +20,7 @@ import { momentToWire } from "./times.js";
 import type {
   Ack,
   CallOptions,
+  Changes,
   Condition,
   Counted,
   DeleteOptions,
@@ -28,8 +29,6 @@ import type {
   Filter,
   Hit,
   Moment,
-  Observation,
-  Observations,
 } from "./types.js";
 import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
 
@@ -105,7 +104,7 @@ export class Reader implements AsyncIterable<Hit> {
    * Change fields of one observation, or of many as columns: all of them or none. What is left out stays as it is, also
    * the vector. Each id must exist (`missing_ids`), and is named once.
    */
-  async update(changes: Observation | Observations, options: UpdateOptions = {}): Promise<Ack> {
+  async update(changes: Changes, options: UpdateOptions = {}): Promise<Ack> {
     const request = updateRequest(this.space, changes, options);
     return decodeAck((await this.#host.calls.ask(request, { signal: options.signal, isRepeatable: true })).header);
   }

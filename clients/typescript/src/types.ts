@@ -18,8 +18,8 @@ export type Metadata = { readonly [key: string]: Json };
 
 /** One observation. */
 export interface Observation {
-  /** 1 to 512 bytes. An id that exists already is superseded. */
-  id: string;
+  /** 1 to 512 bytes. An id that exists already is superseded. Left out: a new one, which the answer has. */
+  id?: string | undefined;
   /** Left out or null: the embedder of the space makes it from `content`, or there is none, if the space allows it. */
   vector?: Vector | null | undefined;
   /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
@@ -46,8 +46,8 @@ export interface Observation {
 
 /** Many observations as columns: row i of every column belongs to observation i. They are stored together or not at all. */
 export interface Observations {
-  /** 1 to 10 000 ids. */
-  ids: readonly string[];
+  /** 1 to 10 000 ids. Left out: new ones in rising order, which the answer has. */
+  ids?: readonly string[] | undefined;
   /** One vector for each id, or null; or all numbers in one array, row after row, with `dim` numbers each. */
   vectors?: Float32Array | readonly (Vector | null)[] | undefined;
   /** Numbers in each vector. Needed only with all vectors in one array, and even then it can be left out. */
@@ -86,7 +86,12 @@ export interface Ack {
   readonly count: number;
   /** False after some reconnects: the generations are then upper bounds. */
   readonly exact: boolean;
+  /** The ids of the observations, if some of them were made up. */
+  readonly ids?: readonly string[];
 }
+
+/** What an update changes, of one observation or of many; they are there already, and so are named. */
+export type Changes = (Observation & { id: string }) | (Observations & { ids: readonly string[] });
 
 /** Conditions that every result meets. */
 export interface Filter {

@@ -222,7 +222,7 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
     if store.table.has(name):
         # Raises the error that keeps the space from being opened, if there is one.
         return store.space(name, create=False)
-    raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+    raise store.naming.unknown(name)
 
 
 def space_status(space: SpaceEngine) -> SpaceStatus:

@@ -30,6 +30,7 @@ from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s_or_none
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class AsyncClient(AsyncReader):
@@ -109,7 +110,7 @@ class AsyncClient(AsyncReader):
             observing.let_go()
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self.address!r}, space={self.space!r})"
+        return f"AsyncClient({in_short(self.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,13 +172,17 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -189,20 +194,9 @@ class AsyncClient(AsyncReader):
     ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
-        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
-        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
-        Use `submit` to send many without waiting for each. With a condition, this is a call of its own: what was
-        submitted before and is not answered yet may be stored after it.
-
-        Parameters
-        ----------
-        ids, vectors, contents, if_absent, expected_generations, **columns
-            See `Space.observe`.
-
-        Returns
-        -------
-        Ack
-            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+        The arguments and the answer are those of `Space.observe`. Use `submit` to send many without waiting for each.
+        With a condition, this is a call of its own: what was submitted before and is not answered yet may be stored
+        after it.
 
         Raises
         ------
@@ -219,22 +213,27 @@ class AsyncClient(AsyncReader):
         OverCapacity
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
+        observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
-            return await self._observe_if(take_observations(arguments, keywords), if_absent, expected_generations)
+            return await self._observe_if(observed, if_absent, expected_generations)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         awaited = AwaitedAnswer(future)
-        await self._add(awaited, take_observations(arguments, keywords))
+        await self._add(awaited, observed)
         return await answered(awaited, future, self._calls.timeout_s)
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],

@@ -47,6 +47,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class Client(BlockingNaming):
@@ -101,7 +102,7 @@ class Client(BlockingNaming):
         self._timeout_s = self._client._calls.timeout_s
 
     def __repr__(self) -> str:
-        return f"Client({self._client.address!r}, space={self.space!r})"
+        return f"Client({in_short(self._client.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -147,13 +148,17 @@ class Client(BlockingNaming):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -164,23 +169,27 @@ class Client(BlockingNaming):
         self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
     ) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
-            observed = take_observations(arguments, keywords)
             return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
         future = self._future()
         awaited = AwaitedAnswer(future)
-        self._add(awaited, take_observations(arguments, keywords))
+        self._add(awaited, observed)
         return answered_in_thread(awaited, future, self._timeout_s)
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],

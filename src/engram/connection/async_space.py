@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from engram.connection.threads import awaited, batches_of
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
-from engram.model.arguments import one_or_many
+from engram.model.arguments import one_or_many, one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
@@ -155,13 +155,17 @@ class AsyncSpace:
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -179,13 +183,17 @@ class AsyncSpace:
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -218,7 +226,7 @@ class AsyncSpace:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations; what is not named stays. See `Space.update`."""
         given: dict[str, Any] = {"merge": merge, **keywords}

@@ -67,3 +67,25 @@ def as_row_generations(generations: object, count: int) -> NDArray[np.int64] | N
     if (np.diff(numbers) <= 0).any():
         raise InvalidInput("generations do not rise", code="invalid_arguments", field="generations", limit="rising")
     return numbers
+
+
+def next_generations(before: int, generations: object, count: int) -> NDArray[np.int64]:
+    """Return the generations of `count` vectors that are added behind the generation `before`: int64, shape ``(n,)``.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_row_generations`, and if they do not begin behind `before`.
+    """
+    numbers = as_row_generations(generations, count)
+    if numbers is None:
+        return np.arange(before + 1, before + 1 + count, dtype=np.int64)
+    if len(numbers) and numbers[0] <= before:
+        raise InvalidInput(
+            f"generations begin with {numbers[0]}; they must be above {before}, which is the newest in the index",
+            code="invalid_arguments",
+            field="generations",
+            limit=f"> {before}",
+            value=numbers[0],
+        )
+    return numbers

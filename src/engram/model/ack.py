@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Self
 
 from engram.model.values.keywords import warn_renamed
@@ -22,6 +22,8 @@ class Ack(int):
         Whether the generations are those of the observations. False if the original acknowledgement was lost and the
         client learned of the commit after a reconnect, or if the acknowledgement covers interleaved commits. Then the
         observations are visible at `last_generation`, but their own generations may be lower.
+    ids
+        The ids that were made up for the observations, in their order; empty if the caller gave them.
     """
 
     first_sequence: int
@@ -29,6 +31,7 @@ class Ack(int):
     first_generation: int
     last_generation: int
     exact: bool
+    ids: Sequence[str]
 
     def __new__(
         cls,
@@ -37,6 +40,7 @@ class Ack(int):
         first_generation: int,
         last_generation: int,
         exact: bool = True,
+        ids: Sequence[str] = (),
     ) -> Self:
         """Make the acknowledgement of a range of sequence numbers and generations."""
         ack = int.__new__(cls, last_generation)
@@ -45,6 +49,7 @@ class Ack(int):
         ack.first_generation = first_generation
         ack.last_generation = last_generation
         ack.exact = exact
+        ack.ids = ids
         return ack
 
     def __eq__(self, other: object) -> bool:
@@ -59,7 +64,8 @@ class Ack(int):
 
     def __repr__(self) -> str:
         sequences = f", sequences {self.first_sequence}..{self.last_sequence}" if self.last_sequence else ""
-        return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences})"
+        made = f", ids made up: {len(self.ids)}" if self.ids else ""
+        return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences}{made})"
 
     def __str__(self) -> str:
         # A program that prints the generation prints a number.
@@ -90,7 +96,11 @@ class Ack(int):
         sequence = self.first_sequence + offset
         first = self.first_generation + offset if self.exact else self.first_generation
         last = first if self.exact else self.last_generation
-        return Ack(sequence, sequence, first, last, self.exact)
+        return Ack(sequence, sequence, first, last, self.exact, self.ids[offset : offset + 1])
+
+    def with_ids(self, ids: Sequence[str]) -> Ack:
+        """Return the acknowledgement with the ids that were made up; itself, if there are none."""
+        return Ack(*self._values()[:-1], ids) if ids else self
 
     def result(self, timeout: float | None = None) -> Ack:
         """Return the acknowledgement itself, as ``observe`` returned a future until the version before. Deprecated."""
@@ -103,7 +113,8 @@ class Ack(int):
         yield
 
     def _values(self) -> tuple[Any, ...]:
-        return self.first_sequence, self.last_sequence, self.first_generation, self.last_generation, self.exact
+        generations = self.first_generation, self.last_generation
+        return self.first_sequence, self.last_sequence, *generations, self.exact, self.ids
 
 
 def row_acks(ack: Ack, count: int) -> Iterator[Ack]:

@@ -252,7 +252,7 @@ class ExpirySpec(ColumnSpec):
 
 
 IDS: Final = TextSpec("ids", "ids", "id", bytes_min=1, bytes_max=ID_BYTES_MAX)
-"""The ids of the observations, which every call has to pass."""
+"""The ids of the observations, of which new ones are made up where a call gives none."""
 
 COLUMNS: Final[tuple[ColumnSpec, ...]] = (
     TextSpec("contents", "contents", "content", field="text"),

@@ -13,6 +13,7 @@ from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
 from engram.model.strength import Strength
 from engram.model.times import TIME_MAX_US, TIME_MIN_US
 from engram.model.values.scalars import as_flag, as_whole, shown
+from engram.showing import one_line
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10
@@ -75,6 +76,9 @@ class RecallQuery:
     timeout_ms: int | None = None
     skip_damaged: bool = False
     include_vectors: bool = False
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         if not isinstance(self.cue, Cue):

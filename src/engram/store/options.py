@@ -13,6 +13,7 @@ from engram.log.log import SEGMENT_BYTES_DEFAULT
 from engram.model.values.scalars import shown
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
+from engram.showing import one_line
 
 WORKERS_MAX: Final = 16
 SEARCH_THREADS_MAX: Final = 64
@@ -130,6 +131,9 @@ class StoreOptions:
     scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
     scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
     room_timeout_s: float = setting(60.0, unit="seconds", above=0)
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         if isinstance(self.workers, int) and self.workers > WORKERS_MAX:

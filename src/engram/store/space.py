@@ -64,13 +64,17 @@ class Space(ExpiringSpace):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -82,13 +86,14 @@ class Space(ExpiringSpace):
     ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
-        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
-        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
+        One: ``observe("note-1", vector, "a text", confidence=0.9)``; many, as columns: ``observe(ids, vectors, texts,
+        confidences=[...])``. Without ids: ``observe(content="a text")``, ``observe(vectors=vectors, contents=texts)``.
 
         Parameters
         ----------
         ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
+            The id of one observation, or up to 10 000 ids. An id that exists is superseded. Left out: new ids in rising
+            order (UUIDs of version 7), which the answer has.
         vectors
             float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
             makes it of the text, or there is none, if the space does not require vectors.
@@ -117,22 +122,27 @@ class Space(ExpiringSpace):
         Unavailable
             If the store is closing or cannot write.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
+        observed = take_observations(arguments, keywords)
+        batch = self._prepared(observed)
         # The engine comes last: the space may have come to rest while its texts were embedded.
         if if_absent is False and expected_generations is None:
-            return self._engine.submit(batch).result().ack
+            return self._engine.submit(batch).result().ack.with_ids(observed.made_ids)
         expected = expected_of(batch.ids, if_absent, expected_generations)
-        return self._engine.submit(batch, expected).result().ack
+        return self._engine.submit(batch, expected).result().ack.with_ids(observed.made_ids)
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> Future[Ack]: ...
 
     @overload
     def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -156,8 +166,8 @@ class Space(ExpiringSpace):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
-        return self._engine.submit_answered(batch)
+        observed = take_observations(arguments, keywords)
+        return self._engine.submit_answered(self._prepared(observed), observed.made_ids)
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
         engine = self._engine

@@ -167,14 +167,14 @@ class StoreEngine:
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         wait: bool = True,
         vectors: Vectors | None = None,
         ttl_s: float | None = None,
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self.table.get(name, dim, metric, embedder, vectors, ttl_s, create=as_flag("create", create), wait=wait)
+        return self.table.get(name, dim, metric, embedder, vectors, ttl_s, create=create, wait=wait)
 
     def reopened(self, name: str) -> SpaceEngine:
         """Return the engine of a space that exists, opened if it rests; raises as `space`."""

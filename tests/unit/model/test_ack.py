@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from engram.model.ack import Ack, row_acks
@@ -22,3 +25,13 @@ def test_acknowledgements_differ_unless_they_are_equal() -> None:
     assert (one == 5, one != 5, one == 4, one != 4) == (True, False, False, True)
     assert (5 == one, 5 != one) == (True, False)  # noqa: SIM300 - the number asks.
     assert len({one, same, other}) == 2
+
+
+def test_the_ids_that_were_made_up_are_those_of_the_rows() -> None:
+    bare = Ack(0, 0, 5, 6)
+    ack = bare.with_ids(("x", "y"))
+    assert (bare.ids, bare.with_ids(()) is bare, ack.ids) == ((), True, ("x", "y"))
+    assert [ack.row(0).ids, ack.row(1).ids, bare.row(0).ids] == [("x",), ("y",), ()]
+    assert (ack == 6, ack == bare, repr(ack)) == (True, False, "Ack(generations 5..6, ids made up: 2)")
+    for again in (copy.copy(ack), pickle.loads(pickle.dumps(ack))):  # noqa: S301  (It was made here.)
+        assert (again, again.ids) == (ack, ("x", "y"))

@@ -43,6 +43,12 @@ describe("the observations of a space", () => {
     expect(await engram.observe(one, { expectedGenerations: 0 })).toMatchObject({ count: 1, exact: true });
   });
 
+  it("get ids where none are named", async () => {
+    const two = [{ vector: vector(3), content: "first" }, { vector: vector(4), content: "second" }];
+    const { ids = [] } = await engram.observe(two);
+    expect((await engram.get(ids)).map((hit) => hit.content)).toEqual(["first", "second"]);
+  });
+
   it("are updated where something is named", async () => {
     await engram.observe({ id: "u", vector: vector(2), content: "kept", metadata: { deck: 1, draft: true } });
     const ack = await engram.update({ id: "u", metadata: { deck: 2, draft: null }, tags: ["t"], confidence: 0.5 });

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.values.ids import made_id
 from engram.model.values.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.
@@ -106,10 +107,11 @@ def _row(item: Any) -> _Row:
     unknown = item.keys() - set(FIELDS) - _PASSED_OVER
     if unknown:
         raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(FIELDS)}")
-    if not isinstance(item.get("id"), str):
-        raise _bad("field 'id' must be a text and may not be missing")
+    id = item.get("id")
+    if not isinstance(id, str | None):
+        raise _bad("field 'id' must be a text")
     values = [_value(item, spec, convert) for spec, convert in _CONVERSIONS]
-    return item["id"], _vector(item.get("embedding")), values
+    return made_id() if id is None else id, _vector(item.get("embedding")), values
 
 
 def _value(item: dict[str, Any], spec: ColumnSpec, convert: Callable[[Any], Any]) -> Any:

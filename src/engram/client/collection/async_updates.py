@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from engram.client.calls import Calls
 from engram.client.sending.micro_batch import check_outgoing
 from engram.model.ack import Ack
-from engram.model.arguments import ManyObservations, OneObservation, one_or_many
+from engram.model.arguments import ManyObservations, OneObservation, one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.operations.changes import take_changes
 from engram.model.operations.conditions import Expected, expected_of
@@ -62,7 +62,7 @@ class AsyncUpdates:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations that exist; when this returns, that is durable and recallable.
 
@@ -109,4 +109,5 @@ class AsyncUpdates:
         expected = expected_of(batch.ids, if_absent, expected_generations)
         # Without a key, a write whose answer was lost would find its own version when it is sent again.
         request = Observe(self.space, batch, self._priority, secrets.token_hex(16), expected)
-        return await self._calls.unary(request)
+        ack = await self._calls.unary(request)
+        return ack.with_ids(observed.made_ids)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future
+from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future, settle_with_ids
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
@@ -138,7 +138,8 @@ class ObserveSession:
             As `make_row`, `ManyObservations.batch` and `check_outgoing`.
         """
         if isinstance(observations, OneObservation):
-            row, settle = make_row(self.config, observations), self._settle(future, 1, (observations.id,))
+            row = make_row(self.config, observations)
+            settle = self._settle(future, 1, (observations.id,), observations.made_ids)
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         offer = self._offer(future, observations)
         return None if offer.try_add() else offer
@@ -146,16 +147,20 @@ class ObserveSession:
     def _offer(self, future: AnyFuture | AwaitedAnswer, observations: ManyObservations) -> PendingAdd:
         batch = check_outgoing(observations.batch(self.config), self.config)
         count, nbytes, first_ids = len(batch), batch.nbytes, tuple(batch.ids[:NAMED_MAX])
-        settle = self._settle(future, count, first_ids)
+        settle = self._settle(future, count, first_ids, observations.made_ids)
         outgoing = OutgoingBatch(self._encode(batch), count, nbytes, settle, first_ids=first_ids, origin=origin_here())
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )
 
-    def _settle(self, future: AnyFuture | AwaitedAnswer, count: int, first_ids: Sequence[str]) -> Settle:
+    def _settle(
+        self, future: AnyFuture | AwaitedAnswer, count: int, first_ids: Sequence[str], made_ids: Sequence[str]
+    ) -> Settle:
         if isinstance(future, AwaitedAnswer):
-            return future.settle(lambda: self.outbox.told(count, first_ids))
-        return settle_future(future)
+            settle = future.settle(lambda: self.outbox.told(count, first_ids))
+        else:
+            settle = settle_future(future)
+        return settle_with_ids(settle, made_ids) if made_ids else settle
 
     def _pending(self, row: ObservationRow, settle: Settle) -> PendingAdd:
         return PendingAdd(

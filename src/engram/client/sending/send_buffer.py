@@ -16,6 +16,7 @@ from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.observation_row import ObservationRow
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class OutboxLimits:
     batch_count: int = setting(256, low=1)
     batch_bytes: int = setting(1024 * 1024, unit="bytes", low=1)
     linger_ms: float = setting(2.0, unit="milliseconds", low=0)
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.arguments import ManyObservations, OneObservation, take_observations
+from engram.model.arguments import ManyObservations, OneObservation, take_existing
 from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.expiry import changed_expiries, check_one_expiry
@@ -56,7 +56,7 @@ def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Obser
     InvalidInput
         If there is no id, a keyword is not known or given twice, or a value cannot be converted.
     """
-    given = take_observations(arguments, keywords, blank=None)
+    given = take_existing(arguments, keywords)
     if keywords.get(EMBED) is not None:
         raise InvalidInput(
             "an update embeds new texts, and leaves all others as they are; embed is an argument of observe",

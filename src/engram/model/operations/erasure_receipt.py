@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engram.showing import one_line
+
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
@@ -32,3 +34,6 @@ class ErasureReceipt:
     generation: int
     count: int
     erased_us: int
+
+    def __repr__(self) -> str:
+        return one_line(self)

@@ -91,8 +91,10 @@ class WritableSpace(RestableSpace):
         self._queue(lambda outcome: _settle(answer, outcome), batch=batch, expected_generations=expected_generations)
         return answer
 
-    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
+    def submit_answered(self, batch: ObservationBatch, made_ids: Sequence[str] = ()) -> Future[Ack]:
         """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
+
+        The answer has `made_ids`, which are those that were made up for the batch.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class WritableSpace(RestableSpace):
         answers.wait_for_room(self._room_timeout_s)
 
         def done(outcome: CommitResult | EngramError) -> None:
-            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
+            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack.with_ids(made_ids))
 
         self._queue(done, batch=batch)
         return answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.model.ack import Ack
-from engram.model.arguments import one_or_many
+from engram.model.arguments import one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.operations.changes import take_changes
 from engram.model.operations.updates import Update
@@ -52,7 +52,7 @@ class SpaceUpdates:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations that exist; when this returns, that is durable and recallable.
 
