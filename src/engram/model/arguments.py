@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
+from engram.model.batches.checks import check_columns
 from engram.model.columns import (
     COLUMNS,
     EMBED,
@@ -21,11 +22,11 @@ from engram.model.columns import (
     check_keywords,
 )
 from engram.model.observation_row import ObservationRow, batch_of, convert_row
-from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
+from engram.model.observations import ObservationBatch, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
 from engram.model.values.expiry import arguments_of_expiries
 from engram.model.values.keywords import warn_deprecated
-from engram.model.values.sequences import as_list
+from engram.model.values.sequences import as_whole_list
 from engram.model.values.vector_rows import VectorsLike
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,7 +87,7 @@ class ManyObservations(NamedTuple):
             batch = make_batch(ids, vectors, contents, **columns)
             check_columns(batch, config.dim)
             return batch
-        ids = as_list(IDS.plural, ids, '["note-1"]')
+        ids = as_whole_list(IDS.plural, ids, '["note-1"]')
         return make_batch(ids, np.empty((len(ids), 0), np.float32), contents, **columns)
 
 

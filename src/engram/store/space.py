@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Unpack, overload
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
-from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
+from engram.model.arguments import one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
@@ -30,6 +30,7 @@ from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.vector_rows import VectorsLike
+from engram.store.commit.large_batches import observe_all, submit_all
 from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
@@ -88,7 +89,7 @@ class Space(ExpiringSpace):
         Parameters
         ----------
         ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
+            The id of one observation, or any number of ids. An id that exists is superseded.
         vectors
             float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
             makes it of the text, or there is none, if the space does not require vectors.
@@ -98,17 +99,21 @@ class Space(ExpiringSpace):
             ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
-            one each; 0: only if the id is not alive. With either, each id is named once.
+            one each; 0: only if the id is not alive. With either, each id is named once, and there are at most 10 000
+            observations of 32 MiB.
 
         Returns
         -------
         Ack
-            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+            As a number, the generation of the last observation. Up to 10 000 observations of up to 32 MiB are stored as
+            a whole or not at all. More are stored in parts of that size, in their order.
 
         Raises
         ------
         InvalidInput
             If a column is refused; the error names the field and the position. Nothing was stored.
+        EngramError
+            If a part fails, `stored_count` says how many observations, from the first on, are stored all the same.
         FailedPrecondition
             If vectors are missing and there is no embedder or it fails, or the store is closed; with code
             ``condition_failed``, if a condition does not hold, naming the first id.
@@ -117,10 +122,10 @@ class Space(ExpiringSpace):
         Unavailable
             If the store is closing or cannot write.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
-        # The engine comes last: the space may have come to rest while its texts were embedded.
+        batch = self._taken(arguments, keywords)
         if if_absent is False and expected_generations is None:
-            return self._engine.submit(batch).result().ack
+            return observe_all(self._access.engine, batch)
+        batch = self._engine.prepare(batch)
         expected = expected_of(batch.ids, if_absent, expected_generations)
         return self._engine.submit(batch, expected).result().ack
 
@@ -156,13 +161,13 @@ class Space(ExpiringSpace):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
-        return self._engine.submit_answered(batch)
+        return submit_all(self._access.engine, self._taken(arguments, keywords))
 
-    def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
+    def _taken(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> ObservationBatch:
+        observations = take_observations(arguments, keywords)
         engine = self._engine
         engine.check_process()
-        return engine.prepare(observations.batch(engine.config))
+        return observations.batch(engine.config)
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -176,7 +181,7 @@ class Space(ExpiringSpace):
         cue
             A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
         k
-            Maximum number of hits, 1 to 10 000.
+            Maximum number of hits.
         **options
             See `RecallOptions`.
 
@@ -215,7 +220,7 @@ class Space(ExpiringSpace):
         cue
             As for `recall`.
         k, batch_size
-            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+            Maximum number of hits in all, and per batch, 1 to 100.
         **options
             See `RecallStreamOptions`.
 
