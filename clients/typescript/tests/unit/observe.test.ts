@@ -99,7 +99,7 @@ describe("what is sent", () => {
 });
 
 describe("input that can never be stored is refused before it is sent", () => {
-  const text = "x".repeat(65_537);
+  const text = "x".repeat(24 * 2 ** 20 + 1);
   const deep = JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`);
   const date = new Date(Number.NaN);
   const cyclic: Record<string, unknown> = {};
@@ -111,7 +111,7 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["a vector alone", vector(), "invalid_arguments"],
     ["no id", { vector: vector() }, "invalid_text"],
     ["an empty id", { id: "", vector: vector() }, "id_size"],
-    ["a long id", { id: "é".repeat(257), vector: vector() }, "id_size"],
+    ["a long id", { id: "é".repeat(513), vector: vector() }, "id_size"],
     ["a number as an id", { id: 7, vector: vector() }, "invalid_text"],
     ["half a pair as an id", { id: "\ud800", vector: vector() }, "invalid_text"],
     ["NaN", { id: "a", vector: [Number.NaN, 1, 1, 1, 1, 1, 1, 1] }, "not_finite"],
@@ -141,7 +141,6 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["a misspelt field", { id: "a", vector: vector(), tag: ["x"] }, "unknown_argument"],
     ["no rows", { ids: [], vectors: [] }, "batch_count"],
     ["an empty list", [], "batch_count"],
-    ["too many rows", { ids: Array(10_001).fill("a"), contents: Array(10_001).fill("a") }, "batch_count"],
     ["one id as ids", { ids: "ab", vectors: [vector(), vector()] }, "not_a_list"],
     ["a column too short", { ids: ["a", "b"], vectors: [vector()] }, "column_length"],
     ["numbers that are no vectors", { ids: ["a", "b"], vectors: new Float32Array(17) }, "vectors_size"],
