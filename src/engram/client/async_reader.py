@@ -132,8 +132,10 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         return _hits_of(recalled)
 
     async def _recall_in_batches(self, query: RecallQuery) -> Hits:
+        # What is only of streams changes nothing here.
+        query = replace(query, batch_size=RECALL_BATCH_MAX, follow=False, include_recent=False)
         hits = Hits()
-        async with aclosing(self._batches(replace(query, batch_size=RECALL_BATCH_MAX), also_empty=True)) as batches:
+        async with aclosing(self._batches(query, also_empty=True)) as batches:
             async for batch in batches:
                 hits += batch
                 hits.generation, hits.incomplete = batch.generation, batch.incomplete
