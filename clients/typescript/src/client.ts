@@ -2,12 +2,13 @@ import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
 import type { FollowOptions } from "./cue.js";
-import { Emitter } from "./emitter.js";
-import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
+import { checkListener, Emitter } from "./emitter.js";
+import { asEngramError, closedError, EngramError, unavailable } from "./errors.js";
 import { HitStream } from "./hit-stream.js";
 import { Line } from "./line.js";
 import { Link, type LinkOptions } from "./link.js";
-import type { Observed } from "./observations.js";
+import { isMany, type Observed } from "./observations.js";
+import { observeMany } from "./observed-parts.js";
 import type { Submitted } from "./outbox.js";
 import { checkGeneration, followRequest } from "./query.js";
 import { Reader } from "./reader.js";
@@ -146,8 +147,9 @@ export class Engram extends Reader {
   /**
    * Store observations; resolves once they are durable and recallable. Waits for room if too much is unanswered.
    *
-   * Many observations are stored together or not at all. With a signal that aborts, what was not sent yet is taken back;
-   * what is on its way may be stored.
+   * Up to 10 000 observations of up to 32 MiB are stored together or not at all; more in parts of that size, in their
+   * order. If one fails, `storedCount` of the error says how many, from the first on, are stored. With a signal that
+   * aborts, what was not sent yet is taken back; what is on its way may be stored.
    */
   async observe(
     observed: Observation | Observations | readonly Observation[],
@@ -161,9 +163,13 @@ export class Engram extends Reader {
       const [request, ids] = observeRequest(this.space, observed as Observed, options);
       return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header, ids);
     }
-    const submit = (): Submitted | undefined => this.#session.submit(observed as Observed, true);
-    const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
-    return await orAborted(submitted.ack, signal, () => submitted.withdraw());
+    const store = async (part: Observed): Promise<Ack> => {
+      const submit = (): Submitted | undefined => this.#session.submit(part, true);
+      const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
+      return await orAborted(submitted.ack, signal, () => submitted.withdraw());
+    };
+    const given = observed as Observed;
+    return await (isMany(given) ? observeMany(given, store) : store(given));
   }
 
   /**
@@ -234,22 +240,7 @@ export class Engram extends Reader {
 
   /** Listen to an event; returns the function that ends it. */
   on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
-    if (!EVENTS.includes(name)) {
-      throw invalidInput(`there is no event ${shown(name)}; there are ${EVENTS.join(", ")}`, {
-        code: "unknown_argument",
-        field: "name",
-        limit: EVENTS.join(", "),
-        value: shown(name),
-      });
-    }
-    if (typeof listener !== "function") {
-      throw invalidInput(`the listener is ${shown(listener)}; pass a function`, {
-        code: "invalid_arguments",
-        field: "listener",
-        limit: "a function",
-        value: shown(listener),
-      });
-    }
+    checkListener(EVENTS, name, listener);
     return this.#events.on(name, listener);
   }
 

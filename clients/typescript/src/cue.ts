@@ -26,7 +26,7 @@ export interface Cue {
 
 /** Options of a recall of a snapshot. */
 export interface SnapshotRecallOptions extends Cue, CallOptions {
-  /** Most hits, 1 to 10 000; 10 if left out. */
+  /** Most hits; 10 if left out. */
   k?: number | undefined;
   /** Breadth of the graph search. */
   ef?: number | undefined;
@@ -57,7 +57,7 @@ export interface RecallOptions extends SnapshotRecallOptions {
 
 /** Options of a standing recall. A cue with a vector or a text needs `scoreMin`. */
 export interface FollowOptions extends Cue, CallOptions {
-  /** Most hits of what is there already, 1 to 10 000; 10 if left out. */
+  /** Most hits of what is there already; 10 if left out. */
   k?: number | undefined;
   /** Leave out what is there already. */
   onlyNew?: boolean | undefined;

@@ -1,6 +1,5 @@
 import { checkFields, checkObject } from "./checks.js";
 import { invalidInput } from "./errors.js";
-import { madeId } from "./ids.js";
 import type { Observation, Observations } from "./types.js";
 
 /** The fields of one observation. */
@@ -77,7 +76,8 @@ export function gather(given: readonly Observation[]): Observations {
     });
   }
   return {
-    ids: list.map((each) => each.id ?? madeId()),
+    // An id that is missing is refused.
+    ids: list.map((each) => each.id as string),
     vectors: all((each) => each.vector, missing("vector")),
     embed: list[0]?.embed,
     contents: all(

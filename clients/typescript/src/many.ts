@@ -3,8 +3,8 @@ import type { Message } from "./connection.js";
 import type { Cue, RecallOptions, SnapshotRecallOptions } from "./cue.js";
 import { EngramError, unexpected } from "./errors.js";
 import type { NamedArray } from "./frames.js";
-import { decodeHits, Hits } from "./hits.js";
-import { RECALL_BATCH_MAX } from "./limits.js";
+import { decodeHits, Hits, hasExpired } from "./hits.js";
+import { RECALL_BATCH_MAX, RESULTS_MAX } from "./limits.js";
 import { inParts, isTooLarge } from "./parts.js";
 import { CUE_FIELDS, recallRequest, reinforces } from "./query.js";
 import { inBatches, type RecallHost } from "./recall.js";
@@ -46,6 +46,9 @@ export async function recallMany(
   const { signal } = options;
   // Asked for again, a recall by strength would make its hits stronger twice.
   const isRepeatable = !reinforces(options.strength);
+  if (Number(args["k"] ?? 0) > RESULTS_MAX) {
+    return await oneByOne(host, args, listed, signal, isRepeatable);
+  }
   const ask = async (part: readonly CueLike[], first: number): Promise<Hits[]> => {
     let found: Hits[];
     let generation: unknown;
@@ -76,6 +79,35 @@ export async function recallMany(
     return found;
   };
   return (await inParts(listed, CUES_PER_CALL, ask, isRepeatable)).flat();
+}
+
+/** Return the hits of each cue in batches, one cue after the other: one answer has no room for so many. */
+async function oneByOne(
+  host: RecallHost,
+  args: Record<string, unknown>,
+  cues: readonly CueLike[],
+  signal: AbortSignal | undefined,
+  isRepeatable: boolean,
+): Promise<Hits[]> {
+  const found: Hits[] = [];
+  const isNow = args["max_generation"] === undefined && args["snapshot_time"] === undefined;
+  for (const [row, cue] of cues.entries()) {
+    const request = streamRequestOf(args, cueToWire(host, cue, row));
+    const all = await inBatches(host.calls, request, signal, isRepeatable);
+    const hits = new Hits();
+    for (const hit of all) {
+      // The first recall has hidden what had expired; the others name its generation, which hides nothing.
+      if (!(isNow && row > 0 && hasExpired(hit))) {
+        hits.push(hit);
+      }
+    }
+    hits.generation = all.generation;
+    hits.incomplete = all.incomplete;
+    found.push(hits);
+    args["max_generation"] = all.generation;
+    delete args["snapshot_time"];
+  }
+  return found;
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 import type { FollowOptions, RecallOptions, Strength } from "./cue.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
-import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
+import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, STREAM_RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
 
@@ -106,7 +106,7 @@ function cueRequest(
     args["score_min"] = checkReal("scoreMin", scoreMin, "invalid_cue");
   }
   if (k !== undefined) {
-    args["k"] = checkWhole("k", k, 1, RESULTS_MAX);
+    args["k"] = checkWhole("k", k, 1, STREAM_RESULTS_MAX);
   }
   if (checkFlag("includeVectors", options.includeVectors)) {
     args["include_vectors"] = true;

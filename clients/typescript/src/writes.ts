@@ -2,7 +2,8 @@ import { checkFlag, checkList, checkOptions, checkWhole } from "./checks.js";
 import { checkLength } from "./columns.js";
 import { invalidInput } from "./errors.js";
 import type { NamedArray } from "./frames.js";
-import { changedColumns, checkDistinct, isMany, makeColumns, type Observed, toldIds } from "./observations.js";
+import { namedMany, type ToldIds } from "./named.js";
+import { changedColumns, checkDistinct, isMany, makeColumns, type Observed } from "./observations.js";
 import type { Columns } from "./outgoing.js";
 import type { Request } from "./request.js";
 import type { Ack, CallOptions, Changes } from "./types.js";
@@ -39,10 +40,10 @@ export function observeRequest(
   space: string,
   observed: Observed,
   options: ObserveOptions,
-): [request: Request, ids: readonly string[] | undefined] {
-  const columns = makeColumns(isMany(observed) ? observed : [observed]);
-  const request = requestOf("observe", space, columns, conditionArgs(columns.ids, options));
-  return [request, toldIds(observed, columns.ids)];
+): [request: Request, told: ToldIds] {
+  const [named, told] = namedMany(isMany(observed) ? observed : [observed]);
+  const columns = makeColumns(named);
+  return [requestOf("observe", space, columns, conditionArgs(columns.ids, options)), told];
 }
 
 /** Return the call that changes observations. */

@@ -12,6 +12,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
+from engram.client.batches.sending import Answered, observe_many, submit_many
 from engram.client.calls import Calls
 from engram.client.sending.answer_future import AwaitedAnswer, answered
 from engram.client.sending.loop_turn import LoopTurn
@@ -24,6 +25,7 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
+from engram.model.observations import ObservationBatch
 from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
@@ -203,6 +205,8 @@ class AsyncClient(AsyncReader):
         InvalidInput
             If a vector does not have the dimension of the space, or another value is refused; the error names the
             field, the row, the limit and the value. Nothing was stored.
+        EngramError
+            If a part of very many fails, `stored_count` says how many, from the first on, are stored all the same.
         NotFound
             If the space does not exist.
         FailedPrecondition
@@ -216,6 +220,9 @@ class AsyncClient(AsyncReader):
         observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
             return await self._observe_if(observed, if_absent, expected_generations)
+        if isinstance(observed, ManyObservations):
+            session = self._current() or await self._opened()
+            return await observe_many(session, self._add, observed, self._calls.timeout_s)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         awaited = AwaitedAnswer(future)
         await self._add(awaited, observed)
@@ -243,7 +250,7 @@ class AsyncClient(AsyncReader):
     async def submit(self, *arguments: Any, **keywords: Any) -> asyncio.Future[Ack]:
         """Send one observation or many; wait only while the buffer is full.
 
-        The arguments are those of `observe`. Single observations are sent together in batches.
+        The arguments are those of `observe`. Single observations are sent together in batches, and very many in parts.
 
         Returns
         -------
@@ -256,8 +263,12 @@ class AsyncClient(AsyncReader):
         InvalidInput, NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
+        observed = take_observations(arguments, keywords)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        await self._add(future, take_observations(arguments, keywords))
+        if isinstance(observed, OneObservation):
+            await self._add(future, observed)
+        else:
+            await submit_many(self._current() or await self._opened(), self._add, observed, future)
         return future
 
     async def observe_batch(
@@ -271,9 +282,7 @@ class AsyncClient(AsyncReader):
         warn_renamed("observe_batch", "submit")
         return await self.submit(ids, vectors, contents, **columns)
 
-    async def _add(
-        self, future: asyncio.Future[Ack] | AwaitedAnswer, observations: OneObservation | ManyObservations
-    ) -> None:
+    async def _add(self, future: Answered, observations: OneObservation | ObservationBatch) -> None:
         pending = (self._current() or await self._opened()).add(future, observations)
         if pending is not None:
             await pending.add_when_room(self._calls.timeout_s)
@@ -330,20 +339,10 @@ class AsyncClient(AsyncReader):
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
-                config, settings = (await self.space_status()).config, self._settings
+                config = (await self.space_status()).config
                 self._calls.check()
-                self._observing = ObserveSession(
-                    self._calls.transport,
-                    config,
-                    # These must not reference the client: the session ends when the client is garbage-collected.
-                    functools.partial(self._calls.transport.encode, priority=settings.priority),
-                    reopen=self._reopen,
-                    limits=settings.limits,
-                    options=settings.options,
-                    session_id=settings.session_id,
-                    # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
-                    incarnation=self.incarnation or settings.incarnation,
-                )
+                # This must not reference the client: the session ends when the client is garbage-collected.
+                self._observing = self._settings.session(self._calls.transport, config, self.incarnation, self._reopen)
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)
         return self._observing

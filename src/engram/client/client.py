@@ -14,6 +14,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
+from engram.client.batches.sending import Answered, observe_many_waiting, submit_many_waiting
 from engram.client.callback_thread import AnswerFuture
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.naming.naming import BlockingNaming
@@ -31,6 +32,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
+from engram.model.observations import ObservationBatch
 from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
@@ -172,6 +174,8 @@ class Client(BlockingNaming):
         observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
             return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
+        if isinstance(observed, ManyObservations):
+            return observe_many_waiting(self._opened(), self._add, self._future, observed, self._timeout_s)
         future = self._future()
         awaited = AwaitedAnswer(future)
         self._add(awaited, observed)
@@ -198,8 +202,12 @@ class Client(BlockingNaming):
     @one_or_many
     def submit(self, *arguments: Any, **keywords: Any) -> concurrent.futures.Future[Ack]:
         """Send one observation or many; wait only while the buffer is full. See `AsyncClient.submit`."""
+        observed = take_observations(arguments, keywords)
         future = self._future()
-        self._add(future, take_observations(arguments, keywords))
+        if isinstance(observed, OneObservation):
+            self._add(future, observed)
+        else:
+            submit_many_waiting(self._opened(), self._add, observed, future)
         return future
 
     def observe_batch(
@@ -327,7 +335,7 @@ class Client(BlockingNaming):
         self._thread.callbacks.wait_for_room(self._timeout_s)
         return AnswerFuture(self._thread.callbacks)
 
-    def _add(self, future: AnswerFuture | AwaitedAnswer, observations: OneObservation | ManyObservations) -> None:
+    def _add(self, future: Answered, observations: OneObservation | ObservationBatch) -> None:
         pending = self._opened().add(future, observations)
         if pending is not None:
             _add_when_room(pending, self._timeout_s)

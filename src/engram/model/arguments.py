@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
+from engram.model.batches.checks import check_columns
 from engram.model.columns import (
     COLUMNS,
     EMBED,
@@ -21,13 +22,13 @@ from engram.model.columns import (
     check_keywords,
 )
 from engram.model.observation_row import ObservationRow, batch_of, convert_row
-from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
+from engram.model.observations import ObservationBatch, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
 from engram.model.values.expiry import arguments_of_expiries
-from engram.model.values.ids import check_id_count, made_id, made_ids
+from engram.model.values.ids import made_id, made_ids
 from engram.model.values.keywords import warn_deprecated
 from engram.model.values.scalars import is_real
-from engram.model.values.sequences import as_list
+from engram.model.values.sequences import as_whole_list
 from engram.model.values.vector_rows import VectorsLike
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,7 +121,7 @@ class ManyObservations(NamedTuple):
             batch = make_batch(ids, vectors, contents, **columns)
             check_columns(batch, config.dim)
             return batch
-        ids = as_list(IDS.plural, ids, '["note-1"]')
+        ids = as_whole_list(IDS.plural, ids, '["note-1"]')
         return make_batch(ids, np.empty((len(ids), 0), np.float32), contents, **columns)
 
 
@@ -249,11 +250,10 @@ def _count_of(given: dict[str, Any]) -> int:
     """Return how many observations there are; the texts, which perhaps can be counted only once, become a list."""
     rows = given.get("vectors")
     if given.get("contents") is not None:
-        rows = given["contents"] = as_list("contents", given["contents"], '["a text"]')
+        rows = given["contents"] = as_whole_list("contents", given["contents"], '["a text"]')
     if rows is None:
         raise _refused("without ids, vectors or contents tell how many observations there are", MANY_KEYWORDS, None)
     try:
-        check_id_count(rows)
         return len(rows)
     except TypeError:
         # What has no length is no list of vectors, and is refused as such when it is converted.

@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.cue import Cue
 from engram.model.hit import Hit
-from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
+from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, STREAM_RESULTS_MAX
 from engram.model.strength import Strength
 from engram.model.times import TIME_MAX_US, TIME_MIN_US
 from engram.model.values.scalars import as_flag, as_whole, shown
@@ -31,7 +31,7 @@ class RecallQuery:
     cue
         The cue to search for.
     k
-        Maximum number of hits, 1 to 10 000.
+        Maximum number of hits, 1 to 2 147 483 647. One answer of a server has at most 10 000, and a stream any number.
     batch_size
         Streamed recalls only: hits per batch, 1 to 100.
     max_generation
@@ -83,7 +83,7 @@ class RecallQuery:
     def __post_init__(self) -> None:
         if not isinstance(self.cue, Cue):
             raise _refused(f"the cue is {shown(self.cue)}; pass a Cue", "cue", "a Cue", type(self.cue).__name__)
-        self._keep("k", check_range("k", self.k, 1, RESULTS_MAX))
+        self._keep("k", check_range("k", self.k, 1, STREAM_RESULTS_MAX))
         self._keep("batch_size", check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX))
         if self.ef is not None:
             self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from engram.model.cue import CueLike, as_cue
-from engram.model.limits import RESULTS_MAX
+from engram.model.limits import STREAM_RESULTS_MAX
 from engram.model.query import BATCH_DEFAULT, RecallQuery, check_range
 from engram.model.strength import Strength
 from engram.model.times import Moment, as_time_us
@@ -101,7 +101,7 @@ def stream_query(cue: CueLike, k: int, batch_size: int, **options: Unpack[Recall
     moment = options.get("snapshot_time")
     return RecallQuery(
         as_cue(cue),
-        k=check_range("k", k, 1, RESULTS_MAX),
+        k=check_range("k", k, 1, STREAM_RESULTS_MAX),
         batch_size=batch_size,
         max_generation=options.get("max_generation"),
         snapshot_us=None if moment is None else as_time_us(moment, "snapshot_time"),

@@ -30,6 +30,7 @@ from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.vector_rows import VectorsLike
+from engram.store.commit.large_batches import observe_all, submit_all
 from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
@@ -92,8 +93,8 @@ class Space(ExpiringSpace):
         Parameters
         ----------
         ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded. Left out: new ids in rising
-            order (UUIDs of version 7), which the answer has.
+            The id of one observation, or any number of ids. An id that exists is superseded. Left out: new ids in
+            rising order (UUIDs of version 7), which the answer has.
         vectors
             float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
             makes it of the text, or there is none, if the space does not require vectors.
@@ -103,17 +104,21 @@ class Space(ExpiringSpace):
             ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
-            one each; 0: only if the id is not alive. With either, each id is named once.
+            one each; 0: only if the id is not alive. With either, each id is named once, and there are at most 10 000
+            observations of 32 MiB.
 
         Returns
         -------
         Ack
-            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+            As a number, the generation of the last observation. Up to 10 000 observations of up to 32 MiB are stored as
+            a whole or not at all. More are stored in parts of that size, in their order.
 
         Raises
         ------
         InvalidInput
             If a column is refused; the error names the field and the position. Nothing was stored.
+        EngramError
+            If a part fails, `stored_count` says how many observations, from the first on, are stored all the same.
         FailedPrecondition
             If vectors are missing and there is no embedder or it fails, or the store is closed; with code
             ``condition_failed``, if a condition does not hold, naming the first id.
@@ -123,11 +128,12 @@ class Space(ExpiringSpace):
             If the store is closing or cannot write.
         """
         observed = take_observations(arguments, keywords)
-        batch = self._prepared(observed)
-        # The engine comes last: the space may have come to rest while its texts were embedded.
+        batch = self._taken(observed)
         if if_absent is False and expected_generations is None:
-            return self._engine.submit(batch).result().ack.with_ids(observed.made_ids)
+            return observe_all(self._access.engine, batch).with_ids(observed.made_ids)
+        batch = self._engine.prepare(batch)
         expected = expected_of(batch.ids, if_absent, expected_generations)
+        # The engine comes last: the space may have come to rest while its texts were embedded.
         return self._engine.submit(batch, expected).result().ack.with_ids(observed.made_ids)
 
     @overload
@@ -167,12 +173,12 @@ class Space(ExpiringSpace):
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
         observed = take_observations(arguments, keywords)
-        return self._engine.submit_answered(self._prepared(observed), observed.made_ids)
+        return submit_all(self._access.engine, self._taken(observed), observed.made_ids)
 
-    def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
+    def _taken(self, observed: OneObservation | ManyObservations) -> ObservationBatch:
         engine = self._engine
         engine.check_process()
-        return engine.prepare(observations.batch(engine.config))
+        return observed.batch(engine.config)
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -186,7 +192,7 @@ class Space(ExpiringSpace):
         cue
             A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
         k
-            Maximum number of hits, 1 to 10 000.
+            Maximum number of hits.
         **options
             See `RecallOptions`.
 
@@ -225,7 +231,7 @@ class Space(ExpiringSpace):
         cue
             As for `recall`.
         k, batch_size
-            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+            Maximum number of hits in all, and per batch, 1 to 100.
         **options
             See `RecallStreamOptions`.
 

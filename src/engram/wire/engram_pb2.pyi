@@ -474,9 +474,9 @@ class Episode(_message.Message):
     EXPIRES_US_FIELD_NUMBER: _builtins.int
     TTL_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """1 to 512 bytes (id_size). An id that exists already is superseded."""
+    """1 to 1024 bytes (id_size). An id that exists already is superseded."""
     what: _builtins.str
-    """The text that is recalled with the observation. At most 65 536 bytes (content_size)."""
+    """The text that is recalled with the observation. At most 16 MiB, or what is set (content_size)."""
     encoding_confidence: _builtins.float
     """In [0, 1]. 0 counts as not given, which means 1."""
     where_location: _builtins.str
@@ -514,11 +514,11 @@ class Episode(_message.Message):
     def who(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further metadata. As JSON, the metadata have at most 65 536 bytes and 1024 keys (invalid_metadata)."""
+        """Further metadata. As JSON, they have at most 1 MiB, or what is set (metadata_size), and 1024 keys (invalid_metadata)."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 64 tags (tags_count) of 1 to 128 bytes (tag_size)."""
+        """At most 64 tags (tags_count) of 1 to 16 384 bytes (tag_size)."""
 
     def __init__(
         self,
@@ -1026,7 +1026,7 @@ class StreamingRecallRequest(_message.Message):
     session_id: _builtins.str
     """Of the original protocol, and ignored: recalls do not depend on a session."""
     max_results: _builtins.int
-    """Maximum number of results, at most 10 000 (invalid_max_results). 0: that of the cue, or else 10."""
+    """Maximum number of results, at most 2 147 483 647 (invalid_max_results). 0: that of the cue, or else 10."""
     snapshot_isolation: _builtins.bool
     """Of the original protocol, and ignored: a recall always has a snapshot."""
     max_generation: _builtins.int
@@ -1239,7 +1239,7 @@ Global___TemporalCue: _TypeAlias = TemporalCue  # noqa: Y015
 
 @_typing.final
 class CueFilter(_message.Message):
-    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 256 bytes (invalid_cue);
+    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 4 MiB (invalid_cue);
     `where` has limits of its own (filter_size).
     """
 
@@ -1301,7 +1301,7 @@ Global___CueFilter: _TypeAlias = CueFilter  # noqa: Y015
 
 @_typing.final
 class FilterNode(_message.Message):
-    """Conditions in any shape: a tree of at most 1024 nodes, 32 levels, 10 000 values and 1 MiB of keys and texts
+    """Conditions in any shape: a tree of at most 1024 nodes, 32 levels, 10 000 values and 4 MiB of keys and texts
     (filter_size). docs/filters.md has their meaning.
     """
 
@@ -2007,7 +2007,7 @@ Global___UpdateRequest: _TypeAlias = UpdateRequest  # noqa: Y015
 
 @_typing.final
 class RecallRequest(_message.Message):
-    """The fields mean what those of StreamingRecallRequest mean."""
+    """The fields mean what those of StreamingRecallRequest mean; `max_results` is at most 10 000 (invalid_max_results)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2113,7 +2113,7 @@ class RecallManyRequest(_message.Message):
     vector_count: _builtins.int
     """How many vectors `vectors_f32` has."""
     max_results: _builtins.int
-    """Maximum number of results of each cue."""
+    """Maximum number of results of each cue, at most 10 000 (invalid_k)."""
     max_generation: _builtins.int
     ef: _builtins.int
     include_embeddings: _builtins.bool

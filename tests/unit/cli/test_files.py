@@ -142,7 +142,8 @@ def test_chunks_are_bounded_and_end_where_the_dimension_changes(tmp_path: Path) 
     assert chunks[-1].position == source.total
 
 
-def test_an_endless_line_is_not_read_into_memory(tmp_path: Path) -> None:
+def test_an_endless_line_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.cli.files.jsonl._LINE_BYTES_MAX", 1_000_000)
     assert "longer than" in reason(jsonl(tmp_path, b" " + b"x" * 3_000_000))
 
 

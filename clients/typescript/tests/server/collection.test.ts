@@ -133,6 +133,17 @@ describe("the observations of a space", () => {
     expect(found.generation).toBe((await engram.snapshot()).generation);
   });
 
+  it("are stored, recalled and deleted in any number", async () => {
+    const ids = Array.from({ length: 10_001 }, (_, row) => `many${row}`);
+    const tags = ["t".repeat(500)];
+    const stored = await engram.observe(ids.map((id, row) => ({ id, vector: vector(row + 1), tags })));
+    expect(stored).toMatchObject({ count: ids.length, exact: true });
+    const hits = await engram.recall({ filter: { tags }, k: 20_000 }).all();
+    expect(hits).toHaveLength(ids.length);
+    expect(hits.generation).toBe(stored.generation);
+    expect((await engram.delete(ids)).deleted).toBe(ids.length);
+  });
+
   it("are recalled while others arrive", async () => {
     const hits = engram.recall({ vector: vector(2), k: 1, includeRecent: true });
     expect(await idsOf(hits)).toContain("u");

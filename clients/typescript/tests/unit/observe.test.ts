@@ -145,7 +145,7 @@ describe("ids that are left out", () => {
 });
 
 describe("input that can never be stored is refused before it is sent", () => {
-  const text = "x".repeat(65_537);
+  const text = "x".repeat(24 * 2 ** 20 + 1);
   const deep = JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`);
   const date = new Date(Number.NaN);
   const cyclic: Record<string, unknown> = {};
@@ -156,7 +156,7 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["a text", "n1", "invalid_arguments"],
     ["a vector alone", vector(), "invalid_arguments"],
     ["an empty id", { id: "", vector: vector() }, "id_size"],
-    ["a long id", { id: "é".repeat(257), vector: vector() }, "id_size"],
+    ["a long id", { id: "é".repeat(513), vector: vector() }, "id_size"],
     ["a number as an id", { id: 7, vector: vector() }, "invalid_text"],
     ["half a pair as an id", { id: "\ud800", vector: vector() }, "invalid_text"],
     ["NaN", { id: "a", vector: [Number.NaN, 1, 1, 1, 1, 1, 1, 1] }, "not_finite"],
@@ -189,7 +189,6 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["one array without ids and dim", { vectors: new Float32Array(16) }, "invalid_dimension"],
     ["nothing that tells how many", { confidences: [1] }, "not_a_list"],
     ["an empty list", [], "batch_count"],
-    ["too many rows", { ids: Array(10_001).fill("a"), contents: Array(10_001).fill("a") }, "batch_count"],
     ["one id as ids", { ids: "ab", vectors: [vector(), vector()] }, "not_a_list"],
     ["a column too short", { ids: ["a", "b"], vectors: [vector()] }, "column_length"],
     ["numbers that are no vectors", { ids: ["a", "b"], vectors: new Float32Array(17) }, "vectors_size"],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Unpack
 
-from engram.client.collection.async_collection import AsyncCollection
+from engram.client.collection.async_collection import AsyncCollection, had_expired
 from engram.errors import InvalidInput
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
-from engram.model.many.cue_list import CuesLike, counted_from
+from engram.model.limits import RESULTS_MAX
+from engram.model.many.cue_list import CuesLike, counted_from, of_cue
 from engram.model.many.many_query import ManyQuery, many_query
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.requests import RecallMany
@@ -36,15 +37,16 @@ class AsyncManyReader(AsyncCollection):
     ) -> list[Hits]:
         """Return what `recall` returns for each of many cues, all as of one moment, at the cost of few calls.
 
-        A thousand cues are asked for in each call, or fewer if their hits are too large for one message. Every call has
-        the timeout of the client.
+        A thousand cues are asked for in each call, or fewer if their hits are too large for one message. Of more than
+        10 000 hits of each, those of one cue after the other are fetched, in batches. Every call has the timeout of the
+        client.
 
         Parameters
         ----------
         cues
             A matrix of shape ``(n, dim)``, or a list of what `recall` takes: vectors, texts and `Cue` objects.
         k
-            Maximum number of hits of each cue, 1 to 10 000.
+            Maximum number of hits of each cue.
         filter
             Conditions that every hit meets, beside those of its cue; None: no further ones.
         **options
@@ -69,12 +71,30 @@ class AsyncManyReader(AsyncCollection):
         raise NotImplementedError
 
     async def _answer_many(self, query: ManyQuery) -> list[Hits]:
+        if query.common.k > RESULTS_MAX:
+            return await self._answer_each(query)
         found: list[Hits] = []
         for start in range(0, len(query.cues) or 1, _CUES_PER_CALL):
             recalled = await self._recalled_many(query.part(start, start + _CUES_PER_CALL), start)
             found += recalled.results
             # The others are answered as of the same generation, without what the first part hid.
             query = query.at(recalled.generation, recalled.due_us)
+        return found
+
+    async def _answer_each(self, query: ManyQuery) -> list[Hits]:
+        """Return what the cues find, one after the other: one answer has no room for so many hits."""
+        found: list[Hits] = []
+        is_now = query.common.max_generation is None and query.common.snapshot_us is None
+        for row in range(len(query.cues)):
+            try:
+                hits = await self.answer(query.one(row))
+            except InvalidInput as error:
+                raise of_cue(error, row) from None
+            if found and is_now:
+                # The first recall has hidden what had expired; the others name its generation, which hides nothing.
+                hits = Hits([hit for hit in hits if not had_expired(hit)], hits.generation, hits.incomplete)
+            found.append(hits)
+            query = query.at(hits.generation)
         return found
 
     async def _recalled_many(self, query: ManyQuery, first: int) -> ManyRecalled:

@@ -120,7 +120,8 @@ class SendBuffer:
             if not self._reserve(1, nbytes):
                 return False
             batch = self._open
-            opened = batch is None or not batch.takes(row)
+            # A large row goes by itself: with those before it, it might be more than a request may be.
+            opened = batch is None or not batch.takes(row) or nbytes >= self._batch_bytes
             if batch is None or opened:
                 self._cut()
                 batch = self._open = OpenBatch(self._new_index(), self._clock(), origin=origin_here())
@@ -214,6 +215,14 @@ class SendBuffer:
         with self._lock:
             self._told_count += count
             self._told_ids.update(first_ids)
+
+    def lost(self, count: int, first_ids: Sequence[str], error: EngramError) -> None:
+        """Count `count` observations as losses that were to be added, and of which nobody else tells.
+
+        `first_ids` are the first of their ids, at most `NAMED_MAX`.
+        """
+        with self._lock:
+            self._losses.add(count, first_ids, error)
 
     def settled(
         self, index: int | None, count: int, nbytes: int, answer: Answer, first_ids: Sequence[str] = ()

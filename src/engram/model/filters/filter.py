@@ -11,7 +11,7 @@ from typing import Final, cast
 import numpy as np
 
 from engram.errors import InvalidInput
-from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from engram.model.limits import FILTER_BYTES_MAX, FILTER_TERMS_MAX
 from engram.model.times import Moment, as_time_us
 from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
 from engram.model.values.plain_values import comparable_value, plain_value
@@ -157,8 +157,8 @@ NO_FILTER: Final = Filter()
 
 def _check_text(name: str, text: object) -> None:
     size = len(as_text(name, text, code="invalid_cue").encode())
-    if size > FILTER_TEXT_BYTES_MAX:
-        raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_TEXT_BYTES_MAX, size)
+    if size > FILTER_BYTES_MAX:
+        raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_BYTES_MAX, size)
 
 
 def _as_scalar(field: str, wanted: object) -> Scalar | Between:

@@ -6,7 +6,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import numpy as np
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.scalars import as_text, shown
-from engram.model.values.sequences import as_list
+from engram.model.values.sequences import as_whole_list
 
 # An id that is made up is a UUID of version 7 (RFC 9562): the milliseconds since 1970, a count, and a random number.
 _COUNT_BITS: Final = 42
@@ -29,20 +29,19 @@ _DIGIT_PLACES: Final = [place for place in range(_TEXT_LENGTH) if place not in (
 
 
 def as_ids(ids: Iterable[str]) -> list[str]:
-    """Return `ids`, as a caller passes them, as a list of texts, which may be empty.
+    """Return `ids`, as a caller passes them, as a list of any number of texts.
 
     Raises
     ------
     InvalidInput
-        If `ids` is a single text, if an id is not a text, or if there are too many.
+        As `as_whole_list`, also if `ids` is a single text; if an id is not a text.
     """
-    names = as_list("ids", ids, '["note-1"]', ordered=False)
-    check_id_count(names)
+    names = as_whole_list("ids", ids, '["note-1"]', ordered=False)
     return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]
 
 
-def check_id_count(ids: Sized) -> None:
-    """Raise `InvalidInput` (code ``batch_count``) if there are more than `BATCH_COUNT_MAX` ids or rows."""
+def check_id_count(ids: Sequence[str]) -> None:
+    """Raise `InvalidInput` (code ``batch_count``) if there are more ids than one request has: `BATCH_COUNT_MAX`."""
     if len(ids) > BATCH_COUNT_MAX:
         raise InvalidInput(
             f"{len(ids)} ids at once are refused",

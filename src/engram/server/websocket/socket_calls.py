@@ -28,7 +28,7 @@ from engram.server.websocket.writer import SocketWriter
 from engram.streaming.sessions.connection import Connection
 from engram.wire.forms.failures import error_object
 from engram.wire.forms.requests import RequestReader
-from engram.wire.forms.results import encode_json, encode_result, encode_results
+from engram.wire.forms.results import encode_json, encode_result, encode_streamed
 
 
 def _reader(operation: Operation[Any]) -> RequestReader:
@@ -199,7 +199,7 @@ class SocketCalls:
             return [encode_result(result, {**beside, "more": False}, vectors=vectors, binary=binary)]
 
         def encode_batch(result: Any) -> list[bytes]:
-            return encode_results(result, beside, vectors=vectors, binary=binary)
+            return [encode_streamed(result, beside, vectors=vectors, binary=binary)]
 
         incoming: Incoming[Any] = Incoming(space, decode, traceparent=options.traceparent or "")
         try:

@@ -15,7 +15,7 @@ from engram.model.observations import ObservationBatch
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.times import now_us
-from engram.model.values.ids import as_ids
+from engram.model.values.ids import as_ids, check_id_count
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.queue import CommitRequest, CommitResult
@@ -121,8 +121,10 @@ class WritableSpace(RestableSpace):
         FailedPrecondition, OverCapacity, Unavailable
             As for `submit`.
         """
+        ids = as_ids(ids)
+        check_id_count(ids)
         answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=ids, delete_versions=versions)
         return answer.result()
 
     def set_ttl(self, ttl_s: float | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -64,6 +64,24 @@ def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
             taken = min(ends[run] - start, record.count - row)
         yield Span(record, row, taken)
         start += taken
+
+
+def within(spans: Iterable[Span], bytes_max: int) -> list[Span]:
+    """Return the first of `spans`, as many rows as have about `bytes_max` bytes beside their vectors; at least one.
+
+    The rows of a record are taken to be equally large.
+    """
+    kept: list[Span] = []
+    left = bytes_max
+    for span in spans:
+        row_bytes = sum(map(len, span.record.beside_vectors())) // span.record.count + 1
+        fitting = min(span.rows, max(left // row_bytes, 0 if kept else 1))
+        if fitting:
+            kept.append(Span(span.record, span.row, fitting))
+        if fitting < span.rows:
+            break
+        left -= fitting * row_bytes
+    return kept
 
 
 def _following(stored: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from engram.errors import EngramError, NotFound, OverCapacity
+from engram.model.batches.checks import check_bytes
 from engram.model.columns import COLUMNS
-from engram.model.observations import ObservationBatch, check_bytes, fill_batch
+from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.values.merged_metadata import merge_metadata_column
 from engram.model.values.scalars import shown

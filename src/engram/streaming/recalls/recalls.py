@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from contextlib import aclosing, contextmanager
 from itertools import chain
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.metrics import table
@@ -157,7 +157,7 @@ class Recalls:
                     batches, made = await self._in_thread(lambda: begin(space, query, encode))
             self._counters.add(table.RECALLS)
             self._first_result.add(perf_counter() - begin_s)
-            making: Future[list[T]] | None = None
+            making: Future[Any] | None = None
             try:
                 while batches.more:
                     making = self._threads.submit(batches.make, _AHEAD_HITS)
@@ -170,7 +170,10 @@ class Recalls:
                     async with aclosing(self._follow(batches.subscription)) as follow:
                         async for _ in follow:
                             making = self._threads.submit(batches.poll)
-                            yield (await asyncio.wrap_future(making))[0]
+                            yield await asyncio.wrap_future(making)
+                            while batches.more:
+                                making = self._threads.submit(batches.poll)
+                                yield await asyncio.wrap_future(making)
                     # It may have ended because the space has.
                     space.life.check()
             finally:

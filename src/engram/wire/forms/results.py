@@ -17,7 +17,6 @@ from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.results import (
-    RESULTS_BYTES,
     Counted,
     SnapshotTaken,
     SpaceList,
@@ -32,6 +31,8 @@ from engram.model.spaces import VECTORS_DEFAULT
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
 
+# What several hits of a stream have together. Others are held ahead of them while they are sent.
+_SEVERAL_BYTES_MAX: Final = 4 * 1024 * 1024
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
 """Return an object as the bytes of its JSON."""
@@ -93,13 +94,10 @@ def encode_result(
     return made
 
 
-def encode_results(
-    batch: Recalled, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
-) -> list[bytes]:
-    """Return one batch of a streamed recall as messages, each as `encode_result` makes it, with a field ``more``.
-
-    There is one message, or more if a single one would be larger than a message may be. All but the last say that more
-    follow.
+def encode_streamed(
+    batch: Recalled, beside: Mapping[str, object] | None = None, *, vectors: bool = False, binary: bool = False
+) -> bytes:
+    """Return one batch of a streamed recall as a message, as `encode_result` makes it, with a field ``more``.
 
     Parameters
     ----------
@@ -113,19 +111,13 @@ def encode_results(
     Raises
     ------
     InvalidInput
-        With code ``results_bytes``, if a single hit is larger than a message may be.
+        With code ``results_bytes``, if it has several hits and takes long to send, or one hit and is larger than a
+        message may be. A batch of fewer hits may not be.
     """
-    try:
-        return [encode_result(batch, {**beside, "more": batch.more}, vectors=vectors, binary=binary)]
-    except InvalidInput as error:
-        if error.code != RESULTS_BYTES or len(batch.hits) < 2:
-            raise
-    middle = len(batch.hits) // 2
-    halves = (
-        dataclasses.replace(batch, hits=batch.hits[:middle], more=True),
-        dataclasses.replace(batch, hits=batch.hits[middle:]),
-    )
-    return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+    made = encode_result(batch, {**(beside or {}), "more": batch.more}, vectors=vectors, binary=binary)
+    if len(made) > _SEVERAL_BYTES_MAX and len(batch.hits) > 1:
+        raise _too_large(batch, len(made))
+    return made
 
 
 def _many_frame(beside: Mapping[str, object], recalled: ManyRecalled, *, vectors: bool) -> bytes:

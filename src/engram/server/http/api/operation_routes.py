@@ -28,7 +28,7 @@ from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE, media_t
 from engram.server.http.caller import caller_of
 from engram.server.http.routes import HttpRoute
 from engram.wire.forms.observations import has_field
-from engram.wire.forms.results import encode_json, encode_result, result_object
+from engram.wire.forms.results import encode_json, encode_result, encode_streamed, result_object
 
 _FOLLOW: Final = "/follow"
 
@@ -115,7 +115,7 @@ class OperationRoutes:
         incoming = replace(incoming, decode=_through(partial(follower.adapt, follows=follows), incoming.decode))
 
         def encode(result: Recalled) -> bytes:
-            made = encode_result(result, {"more": result.more}, vectors=has_vectors(wanted()))
+            made = encode_streamed(result, vectors=has_vectors(wanted()))
             return follower.piece(result, made)
 
         async def source(write: Write) -> None:
