@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engram.errors import InvalidInput
@@ -149,6 +149,11 @@ class Recalled:
     elapsed_ms: float
     incomplete: bool = False
     more: bool = False
+
+    def halves(self) -> tuple[Recalled, Recalled]:
+        """Return the first half of the hits, of which there are several, and the others; more follow the first."""
+        middle = len(self.hits) // 2
+        return replace(self, hits=self.hits[:middle], more=True), replace(self, hits=self.hits[middle:])
 
 
 def check_range(field: str, value: object, low: int, high: int) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
@@ -31,8 +30,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp
 
-# gRPC clients refuse messages of more than 4 MiB by default.
-_BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
+STREAMED_BYTES_MAX: Final = 3 * 1024 * 1024
+"""Bytes of one answer of a stream at most, as far as it can be split: clients refuse more than 4 MiB by default."""
 # The largest size of one hit: its text, metadata (which is sent both as a whole and by key), tags and vector.
 _HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
 _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
@@ -86,11 +85,9 @@ def encode_batch(
         metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=batch.more
     )
     add_hits(answer.results, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
-    if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
+    if answer.ByteSize() <= STREAMED_BYTES_MAX or len(batch.hits) == 1:
         return [answer]
-    middle = len(batch.hits) // 2
-    first = replace(batch, hits=batch.hits[:middle], more=True)
-    rest = replace(batch, hits=batch.hits[middle:])
+    first, rest = batch.halves()
     return [
         *encode_batch(first, embeddings=embeddings, metadata_map=metadata_map),
         *encode_batch(rest, embeddings=embeddings, metadata_map=metadata_map),

@@ -76,7 +76,7 @@ def test_no_more_is_read_than_an_answer_may_have(encode: Callable[[list[Hit]], A
 
 def test_a_batch_of_a_stream_is_divided_instead() -> None:
     rows = Rows()
-    messages = encode_results(recalled(rows.hits(COUNT)), {"id": 1})
+    messages = [made for _, made in encode_results(recalled(rows.hits(COUNT)), {"id": 1})]
     assert all(len(message) <= MESSAGE_BYTES_MAX for message in messages)
     assert sum(message.count(b'"content"') for message in messages) == COUNT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
+from engram.model.following.change import Changes
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.many.many_recalled import ManyRecalled
@@ -29,8 +30,11 @@ from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import VECTORS_DEFAULT
+from engram.wire.forms.following.changes import beside_hits_of_changes, changes_object
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
+
+Batch = TypeVar("Batch", Recalled, Changes)
 
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
@@ -49,6 +53,8 @@ def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
     """
     if isinstance(result, ManyRecalled):
         return many_object(result, vectors=vectors)
+    if isinstance(result, Changes):
+        return changes_object(result, vectors=vectors)
     hits = _hits_of(result)
     if hits is not None:
         return {"hits": hit_objects(hits, vectors=vectors), **_beside_hits(result)}
@@ -94,12 +100,12 @@ def encode_result(
 
 
 def encode_results(
-    batch: Recalled, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
-) -> list[bytes]:
-    """Return one batch of a streamed recall as messages, each as `encode_result` makes it, with a field ``more``.
+    batch: Batch, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
+) -> list[tuple[Batch, bytes]]:
+    """Return one batch of a stream as messages, each as `encode_result` makes it, with what it has of the batch.
 
-    There is one message, or more if a single one would be larger than a message may be. All but the last say that more
-    follow.
+    There is one message, or more if a single one would be larger than a message may be. That of a recall has a field
+    ``more``, by which all but the last say that more follow.
 
     Parameters
     ----------
@@ -115,17 +121,13 @@ def encode_results(
     InvalidInput
         With code ``results_bytes``, if a single hit is larger than a message may be.
     """
+    fields = {**beside, "more": batch.more} if isinstance(batch, Recalled) else beside
     try:
-        return [encode_result(batch, {**beside, "more": batch.more}, vectors=vectors, binary=binary)]
+        return [(batch, encode_result(batch, fields, vectors=vectors, binary=binary))]
     except InvalidInput as error:
         if error.code != RESULTS_BYTES or len(batch.hits) < 2:
             raise
-    middle = len(batch.hits) // 2
-    halves = (
-        dataclasses.replace(batch, hits=batch.hits[:middle], more=True),
-        dataclasses.replace(batch, hits=batch.hits[middle:]),
-    )
-    return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+    return [each for half in batch.halves() for each in encode_results(half, beside, vectors=vectors, binary=binary)]
 
 
 def _many_frame(beside: Mapping[str, object], recalled: ManyRecalled, *, vectors: bool) -> bytes:
@@ -142,7 +144,9 @@ def _too_large(result: object, nbytes: int) -> InvalidInput:
 
 
 def _hits_of(result: object) -> Sequence[Hit] | None:
-    return result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+    if isinstance(result, Recalled | Changes):
+        return result.hits
+    return result if isinstance(result, Hits) else None
 
 
 def _beside_hits(result: Any) -> dict[str, Any]:
@@ -151,6 +155,8 @@ def _beside_hits(result: Any) -> dict[str, Any]:
         return {"generation": result.generation, "incomplete": result.incomplete, "cursor": result.cursor}
     if isinstance(result, Hits):
         return {"generation": result.generation}
+    if isinstance(result, Changes):
+        return beside_hits_of_changes(result)
     partial = getattr(result, "partial", False)
     return {"generation": result.generation, "incomplete": result.incomplete, "partial": partial}
 
