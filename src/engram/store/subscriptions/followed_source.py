@@ -43,16 +43,20 @@ class FollowedSource(ABC, Generic[T]):
             self._until_s = time.monotonic() + self._timeout_s
         told = None if self._is_late else self._next(self._until_s)
         if told is None:
-            self._is_over = True
-            if self._is_late:
+            if self._is_late and not self._is_over:
                 # How far it got is told also where nothing was found.
                 told = self._rest()
             self.close()
         return told
 
-    @abstractmethod
     def close(self) -> None:
         """End it. Whoever waits in `take` gets None."""
+        self._is_over = True
+        self._end()
+
+    @abstractmethod
+    def _end(self) -> None:
+        """End what it is told by. Any thread may call this, several times."""
 
     @abstractmethod
     def _next(self, until_s: float | None) -> Told[T] | None:
@@ -85,21 +89,28 @@ class FollowedHits(FollowedSource[Hit]):
         self._stream = stream
         self._only_new = only_new
 
-    def close(self) -> None:
-        """End it. Whoever waits in `take` gets None."""
+    def _end(self) -> None:
         if self._stream.subscription is not None:
             self._stream.subscription.close()
 
     def _next(self, until_s: float | None) -> Told[Hit] | None:
         if self._stream.more_results:
-            found = self._stream.next_batch()
-            generation = 0 if self._stream.more_results else found.generation
-            return Told(() if self._only_new else found, generation, in_order=False, incomplete=found.incomplete)
+            return self._found()
         matches = self._stream.take(until_s)
         return None if matches is None else _told_hits(matches)
 
     def _rest(self) -> Told[Hit] | None:
-        return None if self._stream.more_results else _told_hits(self._stream.poll())
+        while self._stream.more_results:
+            found = self._found()
+            if not self._only_new:
+                return found
+        return _told_hits(self._stream.poll())
+
+    def _found(self) -> Told[Hit]:
+        """Return a batch of what is there already."""
+        found = self._stream.next_batch()
+        generation = 0 if self._stream.more_results else found.generation
+        return Told(() if self._only_new else found, generation, in_order=False, incomplete=found.incomplete)
 
 
 class FollowedChanges(FollowedSource[Change]):
@@ -117,8 +128,7 @@ class FollowedChanges(FollowedSource[Change]):
         super().__init__(timeout_s)
         self._stream = stream
 
-    def close(self) -> None:
-        """End it. Whoever waits in `take` gets None."""
+    def _end(self) -> None:
         self._stream.close()
 
     def _next(self, until_s: float | None) -> Told[Change] | None:
