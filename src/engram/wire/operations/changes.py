@@ -67,7 +67,12 @@ def _encode_changes(message: pb.ChangesRequest, changes: Changes) -> list[pb.Cha
 
 
 def _decode_changes(message: pb.ChangesResponse) -> Changes:
-    told = ((_KINDS[each.kind], each.id, each.generation, each.replaces or None) for each in message.changes)
+    told = (
+        (kind, each.id, each.generation, each.replaces or None)
+        for each in message.changes
+        # What is of a kind that a later server has is passed over.
+        if (kind := _KINDS.get(each.kind)) is not None
+    )
     return Changes(with_hits(told, decode_hits(message.results)), message.generation, message.incomplete)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from engram.model.following.change import Change, ChangeKind, Changes, with_hits
+from engram.model.following.change import KINDS, Change, ChangeKind, Changes, with_hits
 from engram.wire.forms.hits import hit_objects
 from engram.wire.forms.received_hits import read_hits
 
@@ -17,7 +17,7 @@ from engram.wire.forms.received_hits import read_hits
 class _ChangeForm(Struct):
     """One change in the header of a frame."""
 
-    kind: ChangeKind
+    kind: str
     id: str
     generation: int
     replaces: int | None = None
@@ -32,6 +32,7 @@ class _ChangesForm(Struct):
 
 
 _read_form: Final = msgspec.json.Decoder(_ChangesForm).decode
+_KINDS: Final[dict[str, ChangeKind]] = {kind: kind for kind in KINDS}
 
 
 def changes_object(changes: Changes, *, vectors: bool) -> dict[str, Any]:
@@ -75,7 +76,12 @@ def read_changes(text: bytes | memoryview, arrays: Mapping[str, NDArray[Any]]) -
     """
     form = _read_form(text)
     _, hits = read_hits(text, arrays)
-    told = ((each.kind, each.id, each.generation, each.replaces) for each in form.changes)
+    told = (
+        (kind, each.id, each.generation, each.replaces)
+        for each in form.changes
+        # What is of a kind that a later server has is passed over.
+        if (kind := _KINDS.get(each.kind)) is not None
+    )
     return Changes(with_hits(told, hits), form.generation, form.incomplete)
 
 
