@@ -17,7 +17,7 @@ export interface Change {
   readonly id: string;
   /** Generation of the change. Going on after it, nothing is missed and nothing is told twice. */
   readonly generation: number;
-  /** Generation of the version that ended, if there was one and it has not been erased. */
+  /** Generation of the version that ended, if there was one and something is left of it. */
   readonly replaces?: number;
   /** The new version of what was observed or updated. */
   readonly hit?: Hit;

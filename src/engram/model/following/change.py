@@ -29,7 +29,7 @@ class Change:
     generation
         Generation of the change. Going on after it, nothing is missed and nothing is told twice.
     replaces
-        Generation of the version that ended; None if there was none, or if it has been erased.
+        Generation of the version that ended; None if there was none, or nothing is left of it.
     hit
         The new version of what was observed or updated; None for the other kinds.
     """

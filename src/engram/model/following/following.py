@@ -124,6 +124,7 @@ class Following(Iterator[T_co]):
     def close(self) -> None:
         """End the iteration."""
         self._items = iter(())
+        self._place.leave()
         self.source.close()
 
     def __enter__(self) -> Self:
@@ -200,6 +201,7 @@ class AsyncFollowing(AsyncIterator[T_co]):
     async def aclose(self) -> None:
         """End the iteration."""
         self._items = iter(())
+        self._place.leave()
         await self.batches.aclose()
 
     async def __aenter__(self) -> Self:
@@ -245,3 +247,7 @@ class _Place:
     def pass_all(self) -> None:
         """Note that all of it has been returned."""
         self.generation = max(self.generation, self._behind)
+
+    def leave(self) -> None:
+        """Note that what is left of it is not returned any more."""
+        self._behind = self.generation

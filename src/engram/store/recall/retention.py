@@ -286,8 +286,8 @@ class Retention:
             raise _expired(generation, oldest, field)
         return generation
 
-    def whole(self, answer: T, generation: int) -> T:
-        """Return `answer`, which was made as of `generation`, if nothing that it needs was dropped meanwhile.
+    def whole(self, answer: T, generation: int, field: str = "max_generation") -> T:
+        """Return `answer`, which was made as of `generation`, the argument `field`, if nothing it needs was dropped.
 
         Raises
         ------
@@ -296,7 +296,7 @@ class Retention:
         """
         dropped = self._state.dropped_generation
         if generation < dropped:
-            raise _expired(generation, dropped)
+            raise _expired(generation, dropped, field)
         return answer
 
 

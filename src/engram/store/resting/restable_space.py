@@ -187,7 +187,7 @@ class RestableSpace(SpaceRecalls):
         generation = newest if after is None else retention.check(after, "after_generation")
         feed = self.subscriptions.follow_changes(ChangeStream(self._state, request, generation))
         # From here on the feed keeps what it needs; what was dropped just before is gone.
-        return retention.whole(feed, generation)
+        return retention.whole(feed, generation, "after_generation")
 
     def _follow(self, query: RecallQuery) -> RecallStream:
         with self.kept_open() as space:

@@ -60,7 +60,7 @@ class ChangeReader:
         spans = self._spans(first, last)
         unclear: list[Unreadable] = []
         passing = select(self._state.attributes, self._filter, first, last, unclear=unclear)
-        ended = self._ended(first, last, unclear)
+        ended = self._ended(first, last, set(passing.tolist()), unclear)
         if unclear and not self._skip:
             raise copy.copy(min(unclear, key=lambda one: one[0])[1])
         self.incomplete |= bool(unclear)
@@ -92,8 +92,17 @@ class ChangeReader:
             int(missing[-1]),
         )
 
-    def _ended(self, first: int, last: int, unclear: list[Unreadable]) -> _Ended:
-        """Return which versions ended from `first` to `last`, and which of them passed the filter."""
+    def _ended(self, first: int, last: int, told: set[int], unclear: list[Unreadable]) -> _Ended:
+        """Return which versions ended from `first` to `last`, and which of them passed the filter.
+
+        Parameters
+        ----------
+        told
+            The generations that are told whatever ended, because their own version passes.
+        unclear
+            Has those of which damage decides whether they pass, and receives the others of which it decides whether
+            they are told.
+        """
         attributes = self._state.attributes
         versions, at = attributes.columns.ended_within(first, last)
         passed = set(at.tolist())
@@ -103,7 +112,7 @@ class ChangeReader:
             passes = which_pass(attributes, self._filter, versions[order], unknown)
             passed = set(at[order][passes].tolist())
             ends = dict(zip(versions.tolist(), at.tolist(), strict=True))
-            unclear += [(ends[version], error) for version, error in unknown]
+            unclear += [(ends[version], error) for version, error in unknown if ends[version] not in told]
         doubtful = frozenset(generation for generation, _ in unclear)
         return _Ended(dict(zip(at.tolist(), versions.tolist(), strict=True)), passed, doubtful)
 
@@ -113,7 +122,7 @@ class ChangeReader:
             return
         for row, generation in enumerate(_generations(span).tolist(), span.row):
             version = ended.version_at.get(generation)
-            # What ended a version that was erased since is told: who does not know the id has nothing to forget.
+            # What ended a version that is lost is told: who does not know the id has nothing to forget.
             if generation in ended.doubtful or not (version is None or generation in ended.passed):
                 continue
             id = self._id(span.record, row)

@@ -52,7 +52,12 @@ class WordMatches:
             Has, by generation, the observations of which damage decides whether they pass the filter. Afterwards it has
             those of which damage decides whether they match.
         """
-        having = self._having(text)
+        # A word of underscores has no part that the index knows, and so none that could be missing.
+        words = [word for word in words_of(text) if word.strip("_")]
+        if not words:
+            unclear.clear()
+            return passing[:0]
+        having = self._having(words)
         passed = set(passing.tolist())
         possible = {*having.tolist(), *(generation for generation, _ in self._unreadable)}
         left = [(generation, error) for generation, error in unclear if generation in possible]
@@ -65,11 +70,7 @@ class WordMatches:
         if self._database is not None:
             self._database.close()
 
-    def _having(self, text: str) -> NDArray[np.int64]:
-        # A word of underscores has no part that the index knows, and so none that could be missing.
-        words = [word for word in words_of(text) if word.strip("_")]
-        if not words:
-            return np.empty(0, dtype=np.int64)
+    def _having(self, words: list[str]) -> NDArray[np.int64]:
         query = " AND ".join(f'"{word}"' for word in words)
         rows = self._texts().execute(_SELECT, (query,)).fetchall()
         return np.array([generation for (generation,) in rows], dtype=np.int64)
