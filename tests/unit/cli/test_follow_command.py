@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 
@@ -41,7 +41,7 @@ class Source:
 class ScriptedClient:
     """A `Client` whose followers tell what is prepared."""
 
-    asked: list[Any]
+    asked: ClassVar[list[Any]]
     incomplete = False
     error: FailedPrecondition | None = None
 
@@ -66,7 +66,7 @@ class ScriptedClient:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedClient]:
     class Fresh(ScriptedClient):
-        asked: list[Any] = []
+        asked: ClassVar[list[Any]] = []
 
     monkeypatch.setattr("engram.cli.queries.follow.Client", Fresh)
     return Fresh
