@@ -187,7 +187,8 @@ class SocketCalls:
             return request
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
-        beside = {"type": name, "id": id}
+        # Batches that others follow say so themselves.
+        beside = {"type": name, "id": id, "more": False}
         has_hits = operation.result in (Recalled, ManyRecalled, Hits, ScanPage, Changes)
         is_frame = binary and has_hits
 
@@ -197,7 +198,7 @@ class SocketCalls:
                 await self._writer.write(answer, is_frame=is_frame)
 
         def encode(result: Any) -> list[bytes]:
-            return [encode_result(result, {**beside, "more": False}, vectors=vectors, binary=binary)]
+            return [encode_result(result, beside, vectors=vectors, binary=binary)]
 
         def encode_batch(result: Any) -> list[bytes]:
             return [made for _, made in encode_results(result, beside, vectors=vectors, binary=binary)]
