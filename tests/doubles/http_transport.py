@@ -1,8 +1,7 @@
 """A transport over the HTTP API, so that what is told of clients is also told of HTTP.
 
 Each call is a request on a connection of its own. A result comes as a frame where there is one, and a stream of results
-as lines of JSON. HTTP has no sessions: a batch is a request, which its key keeps from being stored
-twice.
+as lines of JSON. HTTP has no sessions: a batch is a request, which its key keeps from being stored twice.
 """
 
 from __future__ import annotations
@@ -332,8 +331,7 @@ def _streamed(line: bytes) -> Any:
 
 def _change(shown: dict[str, Any]) -> Change:
     hit = shown.get("hit")
-    replaces = shown.get("replaces")
-    return Change(shown["kind"], shown["id"], shown["generation"], replaces, None if hit is None else _hit(hit))
+    return Change(shown["kind"], shown["id"], shown["generation"], shown.get("replaces"), hit and _hit(hit))
 
 
 def _hit(shown: dict[str, Any]) -> Hit:
