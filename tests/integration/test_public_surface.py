@@ -61,6 +61,8 @@ TAKEN: Final[dict[str, set[str]]] = {
     "skip_damaged": FLAG,
     "include_recent": FLAG,
     "follow": set(),
+    "after_generation": OR_NONE,
+    "only_new": FLAG,
     "timeout_ms": OR_NONE,
     "query": set(),
     "name": set(),
@@ -115,6 +117,8 @@ EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "recall": {"cue": ONE},
     "recall_stream": {"cue": ONE},
     "recall_many": {"cues": [ONE]},
+    "follow": {"cue": Cue(ONE, score_min=0.5), "timeout_s": 0.05},
+    "changes": {"after_generation": 0, "timeout_s": 0.05},
     "answer": {"query": QUERY},
     "open": {"query": QUERY},
     "get": {"id": "unknown"},
@@ -171,6 +175,7 @@ RENEWED: Final[dict[str, Callable[[Any], object]]] = {
 # What ends the use of the object, or empties it, is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
 WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
+FOLLOWS: Final = {"follow", "changes"}
 
 
 def kind_of(thing: Any) -> type:
@@ -245,6 +250,6 @@ def test_a_closed_store(name: str) -> None:
         if hasattr(given, "result"):
             given.result(30)
     except EngramError as error:
-        assert (name in WRITES, error.code) == (True, "closed")  # noqa: PT017
+        assert (name in WRITES | FOLLOWS, error.code) == (True, "closed")  # noqa: PT017
     else:
-        assert name not in WRITES
+        assert name not in WRITES | FOLLOWS

@@ -199,6 +199,8 @@ async def test_the_server_and_its_spaces_are_described(client: SocketClient, spa
         ({"type": "recall", "text": "x", "follow": True}, "unknown_field", "follow"),
         ({"type": "recall_stream", "text": "x", "follow": True}, "invalid_recall", "score_min"),
         ({"type": "recall_stream", "text": "x", "follow": "yes"}, "wrong_type", "follow"),
+        ({"type": "changes", "after_generation": 99}, "invalid_after_generation", "after_generation"),
+        ({"type": "changes", "k": 3}, "unknown_field", "k"),
         ({"type": "recall", "text": "x", "max_generation": 99}, "invalid_max_generation", "max_generation"),
         ({"type": "get"}, "missing_field", "ids"),
         ({"type": "get", "ids": ["a"] * 10_001}, "batch_count", "ids"),

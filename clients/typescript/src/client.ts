@@ -1,17 +1,14 @@
 import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
-import type { FollowOptions } from "./cue.js";
 import { checkListener, Emitter } from "./emitter.js";
 import { asEngramError, closedError, EngramError, unavailable } from "./errors.js";
-import { HitStream } from "./hit-stream.js";
+import { Follower } from "./follower.js";
 import { Line } from "./line.js";
 import { Link, type LinkOptions } from "./link.js";
 import { isMany, type Observed } from "./observations.js";
 import { observeMany } from "./observed-parts.js";
 import type { Submitted } from "./outbox.js";
-import { checkGeneration, followRequest } from "./query.js";
-import { Reader } from "./reader.js";
 import type { BufferLimits } from "./send-buffer.js";
 import { Session, type SessionHost } from "./session.js";
 import type {
@@ -19,7 +16,6 @@ import type {
   CallOptions,
   ConnectionState,
   EngramEvents,
-  Hit,
   Observation,
   Observations,
   Priority,
@@ -43,9 +39,9 @@ export interface ClientSettings {
  * A client of one space of an Engram server, over one WebSocket. `connect` returns it.
  *
  * It reconnects by itself. What was observed and not acknowledged is sent again under the same numbers, so that it is
- * stored once; recalls are made again; `follow` goes on after the last hit.
+ * stored once; recalls are made again; `follow` and `changes` go on after what came last.
  */
-export class Engram extends Reader {
+export class Engram extends Follower {
   readonly #settings: ClientSettings;
   readonly #events = new Emitter<EngramEvents>();
   readonly #link: Link;
@@ -76,6 +72,8 @@ export class Engram extends Reader {
     super({
       calls,
       space,
+      random,
+      checkOpen: () => this.#checkOpen(),
       get dimension() {
         return session.dimension;
       },
@@ -225,19 +223,6 @@ export class Engram extends Reader {
     await this.#session.flush(options.signal);
   }
 
-  /**
-   * Recall what matches a cue, and go on with what is observed later, until the iteration is left, the signal aborts, or
-   * the client is closed. Each match comes once, also when connections are lost.
-   */
-  follow(options: FollowOptions): AsyncIterableIterator<Hit, undefined> & AsyncDisposable {
-    const request = followRequest(this.space, this.#session.dimension, options);
-    const { onlyNew, afterGeneration, signal } = options;
-    const after = afterGeneration === undefined ? undefined : checkGeneration("afterGeneration", afterGeneration);
-    this.#checkOpen();
-    const plan = { request, follows: true, onlyNew: onlyNew === true, isRepeatable: true, signal };
-    return new HitStream(this.#calls, { ...plan, afterGeneration: after }, this.#settings.random);
-  }
-
   /** Listen to an event; returns the function that ends it. */
   on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
     checkListener(EVENTS, name, listener);
@@ -250,7 +235,8 @@ export class Engram extends Reader {
   }
 
   /**
-   * Wait for what is in flight, and close. `follow` ends. Throws the first refusal that nobody waited for, as `flush`.
+   * Wait for what is in flight, and close. `follow` and `changes` end. Throws the first refusal that nobody waited for,
+   * as `flush`.
    *
    * With a signal that aborts, also in a later call, what is unanswered is given up and rejects with code
    * `client_closed`.

@@ -10,9 +10,9 @@ from typing import Unpack
 
 from engram.client.calls import Calls
 from engram.client.collection.async_many import AsyncManyReader
+from engram.client.following.async_following import AsyncFollowCalls
 from engram.client.naming.async_naming import AsyncNaming
 from engram.client.snapshot import AsyncClientSnapshot
-from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
@@ -55,7 +55,7 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.waiting.index_wait import INDEX_WAIT_S, IndexWait
 
 
-class AsyncReader(AsyncManyReader, AsyncNaming):
+class AsyncReader(AsyncFollowCalls, AsyncManyReader, AsyncNaming):
     """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters
@@ -207,30 +207,15 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
 
     async def _batches(self, query: RecallQuery, *, also_empty: bool = False) -> AsyncGenerator[Hits, None]:
         self._calls.check()
-        recall = self._calls.transport.recall(StreamRecall(self.space, query))
+        recall = self._calls.transport.stream(StreamRecall(self.space, query))
         was_incomplete = False
         try:
-            while (batch := await self._next(recall, query.follow)) is not None:
+            while (batch := await self._next(recall, follows=query.follow)) is not None:
                 if batch.hits or batch.incomplete > was_incomplete or also_empty:
                     was_incomplete = batch.incomplete
                     yield _hits_of(batch)
         finally:
             recall.cancel()
-
-    async def _next(self, recall: RecallConnection, follow: bool) -> Recalled | None:
-        if not follow:
-            with self._calls.under_way():
-                async with self._calls.within("waiting for the next batch"):
-                    return await recall.read()
-        reading = asyncio.ensure_future(recall.read())
-        try:
-            with self._calls.under_way():
-                while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
-                    # Nothing may match for hours.
-                    await self._calls.check_server(self.space)
-                return await reading
-        finally:
-            reading.cancel()
 
     async def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
-import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +22,6 @@ from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -271,28 +268,7 @@ class Client(BlockingNaming):
         return None
 
     def _batches(self, query: RecallQuery) -> Iterator[Hits]:
-        batches = self._client.open(query)
-        reading: asyncio.Task[Any] | None = None
-
-        async def following() -> Hits | None:
-            nonlocal reading
-            reading = asyncio.current_task()
-            return await anext(batches, None)
-
-        async def leaving() -> None:
-            # The generator cannot be closed while it runs, as it does when Ctrl-C has ended the wait for it.
-            if reading is not None and not reading.done():
-                reading.cancel()
-                await asyncio.wait([reading])
-            await batches.aclose()
-
-        try:
-            while (hits := self._thread.run(following())) is not None:
-                yield hits
-        finally:
-            # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
-            with contextlib.suppress(FailedPrecondition):
-                self._thread.run(leaving())
+        return self._thread.iterated(self._client.open(query))
 
     def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
         """Return how many observations pass a filter. See `AsyncClient.count`."""

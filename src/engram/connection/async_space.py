@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from typing import Any, Final, Unpack, overload
+from typing import Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
+from engram.connection.async_following import AsyncFollowedSpace
 from engram.connection.threads import awaited, batches_of
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
@@ -39,7 +40,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.index_wait import INDEX_WAIT_S
-from engram.store import Snapshot, Space
+from engram.store import Snapshot
 
 
 class AsyncSnapshot:
@@ -130,7 +131,7 @@ class AsyncSnapshot:
         return batches_of(functools.partial(self.blocking._open, query), follow=False)
 
 
-class AsyncSpace:
+class AsyncSpace(AsyncFollowedSpace):
     """A `Space` of an embedded store for coroutines, with the methods of an `AsyncClient`. Made by `AsyncMemoryStore`.
 
     Parameters
@@ -138,9 +139,6 @@ class AsyncSpace:
     space
         The space. Its methods run on threads, and behave the same.
     """
-
-    def __init__(self, space: Space) -> None:
-        self.blocking: Final = space
 
     def __repr__(self) -> str:
         return f"Async{self.blocking!r}"

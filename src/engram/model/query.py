@@ -46,7 +46,7 @@ class RecallQuery:
         recall runs.
     follow
         Streamed recalls only: whether the stream stays open after the last batch and returns new observations that
-        match (a standing recall).
+        match (a standing recall). By words, those match that have all words of the cue.
     strength
         Ranking by memory strength; None to rank by the score of the cue.
     skip_damaged
@@ -103,14 +103,22 @@ class RecallQuery:
                 type(self.strength).__name__,
             )
         check_one_snapshot(self.max_generation, self.snapshot_us)
-        if (self.follow or self.include_recent) and (self.cue.by != "similarity" or self.strength is not None):
+        self._check_standing()
+
+    def _check_standing(self) -> None:
+        """Check that what is observed meanwhile can be matched, if that is asked for."""
+        if not (self.follow or self.include_recent):
+            return
+        # Only what follows by words needs no rank among what was found before.
+        matched = ("similarity",) if self.include_recent else ("similarity", "words")
+        if self.cue.by not in matched or self.strength is not None:
             raise _refused(
-                "what is observed meanwhile is matched by similarity and filter only",
-                "follow" if self.follow else "include_recent",
-                "a cue by similarity, without strength",
+                f"what is observed meanwhile is matched by filter and by {' or '.join(matched)} only",
+                "include_recent" if self.include_recent else "follow",
+                f"a cue by {' or '.join(matched)}, without strength",
                 self.cue.by,
             )
-        if self.follow and self.cue.ranks and self.cue.score_min is None:
+        if self.follow and self.cue.by == "similarity" and self.cue.ranks and self.cue.score_min is None:
             raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
 
     def _keep(self, name: str, value: int) -> None:

@@ -62,7 +62,8 @@ class RecallStreamOptions(RecallOptions, total=False):
         are marked as ``recent``.
     follow
         Whether to wait for new observations that match, after the last batch. Each of them is returned once, in the
-        order of generations, until the stream is closed. A cue with a vector or a text then needs a `score_min`.
+        order of generations, until the stream is closed. A cue by similarity then needs a `score_min`, if it has a
+        vector or a text; by words, what has all words of the text matches.
     timeout_ms
         Milliseconds after which the recall fails; the time spent following does not count. None: no limit.
     """

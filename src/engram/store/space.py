@@ -31,13 +31,13 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.vector_rows import VectorsLike
 from engram.store.commit.large_batches import observe_all, submit_all
-from engram.store.expiry.expiring_space import ExpiringSpace
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.resting.space_access import SpaceAccess
+from engram.store.subscriptions.followed_space import FollowedSpace
 
 
-class Space(ExpiringSpace):
+class Space(FollowedSpace):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no

@@ -334,7 +334,7 @@ class SpaceEngine(WritableSpace):
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
-        yield table.STANDING_CUES.sample(len(self.subscriptions), name)
+        yield table.STANDING_CUES.sample(self.subscriptions.cue_count, name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
         yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -28,8 +28,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp
 
-# gRPC clients refuse messages of more than 4 MiB by default.
-_BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
+# Several hits of a stream have no more together: gRPC clients refuse messages of more than 4 MiB by default.
+_SEVERAL_BYTES_MAX: Final = 3 * 1024 * 1024
 # What a character of a text, of metadata, which are sent both as a whole and by key with escapes, or of tags takes at
 # most, and what a hit takes beside these.
 _CHARACTER_BYTES_MAX: Final = 16
@@ -78,18 +78,33 @@ def encode_batch(batch: Recalled, *, embeddings: bool = False, metadata_map: boo
     Raises
     ------
     InvalidInput
-        If it has several hits and is larger than what clients accept by default, or one hit and is larger than a
-        message may be. A batch of fewer hits may not be.
+        As `add_streamed`.
     """
     answer = pb.StreamingRecallResponse(
         metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=batch.more
     )
-    bytes_max = _BATCH_BYTES_MAX if len(batch.hits) > 1 else MESSAGE_BYTES_MAX
-    characters = add_hits(
-        answer.results, batch.hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=bytes_max
-    )
-    _check_size(answer, characters, len(batch.hits), "ask for batches of at most {} of these", bytes_max)
+    add_streamed(answer, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
     return answer
+
+
+def add_streamed(
+    answer: pb.StreamingRecallResponse | pb.ChangesResponse,
+    hits: Sequence[Hit],
+    *,
+    embeddings: bool,
+    metadata_map: bool,
+) -> None:
+    """Add hits to one answer of a stream; for `metadata_map` see `add_hits`.
+
+    Raises
+    ------
+    InvalidInput
+        If there are several hits and the answer is larger than what clients accept by default, or one hit and it is
+        larger than a message may be. An answer with fewer hits may not be.
+    """
+    bytes_max = _SEVERAL_BYTES_MAX if len(hits) > 1 else MESSAGE_BYTES_MAX
+    characters = add_hits(answer.results, hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=bytes_max)
+    _check_size(answer, characters, len(hits), "ask for batches of at most {} of these", bytes_max)
 
 
 def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_map: bool = True) -> pb.RecallResponse:
@@ -157,7 +172,7 @@ def encode_page(page: ScanPage, *, embeddings: bool = False) -> pb.ScanResponse:
 
 
 def _check_size(
-    answer: pb.RecallResponse | pb.GetResponse | pb.ScanResponse | pb.StreamingRecallResponse,
+    answer: pb.RecallResponse | pb.GetResponse | pb.ScanResponse | pb.StreamingRecallResponse | pb.ChangesResponse,
     characters: int,
     count: int,
     advice: str,

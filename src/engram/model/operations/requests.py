@@ -249,6 +249,11 @@ class StreamRecall(Request[Recalled]):
     space: str
     query: RecallQuery
 
+    @property
+    def follows(self) -> bool:
+        """Whether answers come for as long as somebody listens."""
+        return self.query.follow
+
 
 @dataclass(frozen=True, slots=True)
 class Count(Request[Counted]):

@@ -13,6 +13,7 @@ from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
+from engram.model.following.change import Changes
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.many.many_recalled import ManyRecalled
@@ -28,6 +29,7 @@ from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import VECTORS_DEFAULT
+from engram.wire.forms.following.changes import beside_hits_of_changes, changes_object
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
 
@@ -50,6 +52,8 @@ def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
     """
     if isinstance(result, ManyRecalled):
         return many_object(result, vectors=vectors)
+    if isinstance(result, Changes):
+        return changes_object(result, vectors=vectors)
     hits = _hits_of(result)
     if hits is not None:
         return {"hits": hit_objects(hits, vectors=vectors), **_beside_hits(result)}
@@ -95,9 +99,13 @@ def encode_result(
 
 
 def encode_streamed(
-    batch: Recalled, beside: Mapping[str, object] | None = None, *, vectors: bool = False, binary: bool = False
+    batch: Recalled | Changes,
+    beside: Mapping[str, object] | None = None,
+    *,
+    vectors: bool = False,
+    binary: bool = False,
 ) -> bytes:
-    """Return one batch of a streamed recall as a message, as `encode_result` makes it, with a field ``more``.
+    """Return one batch of a stream as a message, as `encode_result` makes it; that of a recall has a field ``more``.
 
     Parameters
     ----------
@@ -114,7 +122,8 @@ def encode_streamed(
         With code ``results_bytes``, if it has several hits and takes long to send, or one hit and is larger than a
         message may be. A batch of fewer hits may not be.
     """
-    made = encode_result(batch, {**(beside or {}), "more": batch.more}, vectors=vectors, binary=binary)
+    fields = {**(beside or {}), "more": batch.more} if isinstance(batch, Recalled) else beside
+    made = encode_result(batch, fields, vectors=vectors, binary=binary)
     if len(made) > _SEVERAL_BYTES_MAX and len(batch.hits) > 1:
         raise _too_large(batch, len(made))
     return made
@@ -134,7 +143,9 @@ def _too_large(result: object, nbytes: int) -> InvalidInput:
 
 
 def _hits_of(result: object) -> Sequence[Hit] | None:
-    return result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+    if isinstance(result, Recalled | Changes):
+        return result.hits
+    return result if isinstance(result, Hits) else None
 
 
 def _beside_hits(result: Any) -> dict[str, Any]:
@@ -143,6 +154,8 @@ def _beside_hits(result: Any) -> dict[str, Any]:
         return {"generation": result.generation, "incomplete": result.incomplete, "cursor": result.cursor}
     if isinstance(result, Hits):
         return {"generation": result.generation}
+    if isinstance(result, Changes):
+        return beside_hits_of_changes(result)
     partial = getattr(result, "partial", False)
     return {"generation": result.generation, "incomplete": result.incomplete, "partial": partial}
 
