@@ -28,7 +28,6 @@ from engram.model.recall_options import (
 )
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
-from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.vector_rows import VectorsLike
 from engram.store.commit.large_batches import observe_all, submit_all
 from engram.store.recall.snapshot import Snapshot
@@ -298,32 +297,6 @@ class Space(FollowedSpace):
         with self._access.held() as engine:
             # From here on, the snapshot keeps the space open.
             return engine.snapshot(max_generation, snapshot_us)
-
-    # ---- retention ----------------------------------------------------------------------------------------------
-
-    @property
-    def retention(self) -> RetentionPolicy:
-        """How much of its history the space retains."""
-        return self._engine.retention.policy
-
-    def set_retention(self, policy: RetentionPolicy) -> None:
-        """Set how much of its history the space retains; it is recorded with the space.
-
-        A space that is made by this version retains a day. One from before retains everything until this is called. A
-        client cannot call it: for a space that is served, stop the server first.
-
-        Raises
-        ------
-        InvalidInput
-            If `policy` is no `RetentionPolicy`.
-        FailedPrecondition
-            If the store is closed.
-        Unavailable
-            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
-        """
-        policy = checked_policy(policy)
-        with self._access.held() as engine:
-            engine.set_retention(policy)
 
     # ---- state --------------------------------------------------------------------------------------------------
 

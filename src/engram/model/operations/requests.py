@@ -205,7 +205,7 @@ class Recall(Request[Recalled]):
     query: RecallQuery
 
     def __post_init__(self) -> None:
-        _check_k(self.query)
+        check_range("k", self.query.k, 1, RESULTS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class RecallMany(Request[ManyRecalled]):
     def __post_init__(self) -> None:
         if len(self.query.cues) > CUES_MAX:
             raise too_many_cues(len(self.query.cues))
-        _check_k(self.query.common)
+        check_range("k", self.query.common.k, 1, RESULTS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +344,3 @@ class ListSpaces(Request[SpaceList]):
 @dataclass(frozen=True, slots=True)
 class DescribeServer(Request[ServerStatus]):
     """Describe the server: its version, counters, lanes, workers, spaces, damage and metrics."""
-
-
-def _check_k(query: RecallQuery) -> None:
-    """Check that one answer can have as many hits as are asked for."""
-    check_range("k", query.k, 1, RESULTS_MAX)
