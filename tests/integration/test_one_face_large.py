@@ -54,6 +54,15 @@ def test_any_number_of_observations_is_submitted_at_once(texts_home: Any) -> Non
     assert texts_home.count() == COUNT
 
 
+def test_any_number_of_ids_is_made_up(texts_home: Any) -> None:
+    observed = texts_home.observe(contents=TEXTS)
+    submitted = texts_home.submit(contents=TEXTS).result()
+    made = [*observed.ids, *submitted.ids]
+    assert (observed.count, submitted.count, len(made)) == (COUNT, COUNT, 2 * COUNT)
+    assert made == sorted(set(made))
+    assert [hit.content for hit in texts_home.get(made)] == [*TEXTS, *TEXTS]
+
+
 def test_any_number_of_ids_is_erased_with_one_receipt(texts_home: Any) -> None:
     texts_home.observe(["a", "b"], contents=["a secret", "another"])
     receipt = texts_home.erase([*NAMES, "a"])

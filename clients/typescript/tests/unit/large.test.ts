@@ -57,6 +57,24 @@ describe("more observations than one request has", () => {
     expect(last?.arrays.get("confidences")?.data).toEqual(Float32Array.of(0.5));
   });
 
+  it("get ids in rising order where none are named", async () => {
+    const columns = new ModelServer();
+    const stored = (await connected(columns)).observe({ contents: CONTENTS });
+    await storeAll(columns);
+    const { ids = [], count } = await stored;
+    expect(count).toBe(COUNT);
+    expect(columns.stored.map(({ id }) => id)).toEqual(ids);
+    expect(ids).toEqual([...new Set(ids)].sort());
+    const list = new ModelServer();
+    const content = "text";
+    const others = CONTENTS.slice(1).map(() => ({ content }));
+    const also = (await connected(list)).observe([{ id: "n0", content }, ...others]);
+    await storeAll(list);
+    const { ids: told = [] } = await also;
+    expect([told[0], told.length]).toEqual(["n0", COUNT]);
+    expect(list.stored.map(({ id }) => id)).toEqual(told);
+  });
+
   it("are not exact if others wrote between two parts", async () => {
     const server = new ModelServer();
     const engram = await connected(server);

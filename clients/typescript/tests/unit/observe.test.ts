@@ -185,7 +185,6 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["a misspelt field", { id: "a", vector: vector(), tag: ["x"] }, "unknown_argument"],
     ["no rows", { ids: [], vectors: [] }, "batch_count"],
     ["no rows without ids", { contents: [] }, "batch_count"],
-    ["too many rows without ids", { contents: Array(10_001).fill("a") }, "batch_count"],
     ["one array without ids and dim", { vectors: new Float32Array(16) }, "invalid_dimension"],
     ["nothing that tells how many", { confidences: [1] }, "not_a_list"],
     ["an empty list", [], "batch_count"],

@@ -15,7 +15,7 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport import Refused
 from engram.errors import InvalidInput, OverCapacity
 from engram.model.ack import Ack
-from engram.model.arguments import ManyObservations
+from engram.model.arguments import ManyObservations, take_observations
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
@@ -79,6 +79,19 @@ async def test_a_future_is_done_when_all_of_them_are_stored() -> None:
     ack = await asyncio.wait_for(future, WAIT_S)
     assert (ack.count, ack.first_sequence, ack.last_sequence) == (COUNT, 1, COUNT)
     await sending.session.flush(WAIT_S, WAIT_S)
+    await sending.session.drain(WAIT_S)
+
+
+@pytest.mark.parametrize("call", ["observe", "submit"])
+@pytest.mark.parametrize("count", [3, COUNT])
+async def test_the_answer_has_all_ids_that_were_made_up(call: str, count: int) -> None:
+    server = FakeServer()
+    sending = Sending(server)
+    observations = take_observations((), {"vectors": np.ones((count, 1), np.float32)})
+    assert isinstance(observations, ManyObservations)
+    answer = await getattr(sending, call)(observations)
+    ack = answer if call == "observe" else await asyncio.wait_for(answer, WAIT_S)
+    assert (ack.count, ack.ids, server.stored) == (count, observations.made_ids, list(observations.made_ids))
     await sending.session.drain(WAIT_S)
 
 

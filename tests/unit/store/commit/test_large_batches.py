@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -60,13 +60,13 @@ class FakeEngine:
             answer.set_result(CommitResult(outcome.first_generation, outcome.last_generation, len(batch)))
         return answer
 
-    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
+    def submit_answered(self, batch: ObservationBatch, made_ids: Sequence[str] = ()) -> Future[Ack]:
         answer: Future[Ack] = Future()
         outcome = self._store(batch)
         if isinstance(outcome, EngramError):
             answer.set_exception(outcome)
         else:
-            answer.set_result(outcome)
+            answer.set_result(outcome.with_ids(made_ids))
         self.answers.append(answer)
         return answer
 
@@ -110,6 +110,13 @@ def test_a_batch_that_fits_is_one_commit(call: str) -> None:
     engine = FakeEngine()
     assert stored(engine, batch_of(7), call) == Ack(0, 0, 1, 7)
     assert engine.stored == [7]
+
+
+@pytest.mark.parametrize("count", [1, 7, COUNT])
+def test_the_answer_has_all_ids_that_were_made_up(count: int) -> None:
+    batch = batch_of(count)
+    ack = submit_all(engine_of(FakeEngine()), batch, batch.ids).result(TIMEOUT_S)
+    assert (ack.count, list(ack.ids)) == (count, list(batch.ids))
 
 
 @CALLS
