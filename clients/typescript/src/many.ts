@@ -3,7 +3,7 @@ import type { Message } from "./connection.js";
 import type { Cue, RecallOptions, SnapshotRecallOptions } from "./cue.js";
 import { EngramError, unexpected } from "./errors.js";
 import type { NamedArray } from "./frames.js";
-import { decodeHits, Hits, hasExpired } from "./hits.js";
+import { decodeHits, Hits } from "./hits.js";
 import { RECALL_BATCH_MAX, RESULTS_MAX } from "./limits.js";
 import { inParts, isTooLarge } from "./parts.js";
 import { CUE_FIELDS, recallRequest, reinforces } from "./query.js";
@@ -65,10 +65,7 @@ export async function recallMany(
       if (!isRepeatable || cue === undefined || part.length > 1 || !isTooLarge(error)) {
         throw error;
       }
-      if (args["max_generation"] === undefined && args["snapshot_time"] === undefined) {
-        // The other parts leave out what expired by the same time. A recall of no cues tells it, a stream does not.
-        await ask([], first);
-      }
+      await nameMoment(host, args, signal);
       const hits = await inBatches(host.calls, streamRequestOf(args, cueToWire(host, cue, first)), signal);
       found = [hits];
       generation = hits.generation;
@@ -89,25 +86,37 @@ async function oneByOne(
   signal: AbortSignal | undefined,
   isRepeatable: boolean,
 ): Promise<Hits[]> {
+  await nameMoment(host, args, signal);
   const found: Hits[] = [];
-  const isNow = args["max_generation"] === undefined && args["snapshot_time"] === undefined;
   for (const [row, cue] of cues.entries()) {
     const request = streamRequestOf(args, cueToWire(host, cue, row));
-    const all = await inBatches(host.calls, request, signal, isRepeatable);
-    const hits = new Hits();
-    for (const hit of all) {
-      // The first recall has hidden what had expired; the others name its generation, which hides nothing.
-      if (!(isNow && row > 0 && hasExpired(hit))) {
-        hits.push(hit);
-      }
-    }
-    hits.generation = all.generation;
-    hits.incomplete = all.incomplete;
+    const hits = await inBatches(host.calls, request, signal, isRepeatable);
     found.push(hits);
-    args["max_generation"] = all.generation;
+    // The others are answered as of the same generation.
+    args["max_generation"] = hits.generation;
     delete args["snapshot_time"];
   }
   return found;
+}
+
+/**
+ * Have a recall of now name its generation and the time by which what expired is left out: all its parts agree on both.
+ *
+ * A recall of no cues tells both, and a stream does not tell the time.
+ */
+async function nameMoment(
+  host: RecallHost,
+  args: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (args["max_generation"] !== undefined || args["snapshot_time"] !== undefined) {
+    return;
+  }
+  const { header } = await host.calls.ask(partRequest(host, { ...args, k: 1 }, [], 0), { signal, isRepeatable: true });
+  args["max_generation"] = header["generation"];
+  if (header["due_time"] !== undefined) {
+    args["due_time"] = header["due_time"];
+  }
 }
 
 /**

@@ -184,7 +184,7 @@ async def test_a_full_server_is_asked_again() -> None:
 class Streaming(Answering):
     """A transport that answers streamed recalls: with the hit of the cue, and one that has expired."""
 
-    def recall(self, request: StreamRecall) -> Stream:
+    def stream(self, request: StreamRecall) -> Stream:
         self.asked.append(request)
         generation = request.query.max_generation or self.generation
         gone = make_hit("gone", expires_us=3_000_000)
@@ -207,15 +207,25 @@ class Stream:
 
 async def test_more_hits_than_one_answer_has_are_fetched_for_one_cue_after_the_other() -> None:
     transport = Streaming()
+    transport.due_us = 5_000_000
     found = await client_of(transport).recall_many(MATRIX[:3], RESULTS_MAX + 1, filter=Filter(tags={"x"}))
-    # What had expired was hidden from the first recall by the server, and is left out of the others here.
-    assert [[hit.id for hit in hits] for hits in found] == [["1", "gone"], ["2"], ["3"]]
-    assert [hits.generation for hits in found] == [7, 7, 7]
-    asked = [request.query for request in transport.asked]
-    assert [type(request) for request in transport.asked] == [StreamRecall] * 3
-    assert [query.max_generation for query in asked] == [None, 7, 7]
-    assert all((query.k, query.cue.conditions) == (RESULTS_MAX + 1, Filter(tags={"x"})) for query in asked)
+    assert [(hits[0].id, hits.generation) for hits in found] == [("1", 7), ("2", 7), ("3", 7)]
+    # A recall of no cues tells the generation, and by which time all others have to hide what was due.
+    first, *others = transport.asked
+    assert (type(first), len(first.query.cues), first.query.common.k) == (RecallMany, 0, 1)
+    assert [type(request) for request in others] == [StreamRecall] * 3
+    assert [(each.query.k, each.query.max_generation) for each in others] == [(RESULTS_MAX + 1, 7)] * 3
+    hiding = both(Filter(tags={"x"}), ~(Own.expires_at <= 5))
+    assert all(each.query.cue.conditions == hiding for each in others)
     assert await client_of(Streaming()).recall_many([], RESULTS_MAX + 1) == []
+
+
+async def test_so_many_hits_of_a_time_are_all_of_the_generation_of_the_first() -> None:
+    transport = Streaming()
+    await client_of(transport).recall_many(MATRIX[:2], RESULTS_MAX + 1, snapshot_time=5)
+    first, second = [request.query for request in transport.asked]
+    assert (first.max_generation, first.snapshot_us) == (None, 5_000_000)
+    assert (second.max_generation, second.snapshot_us) == (7, None)
 
 
 async def test_a_recall_of_more_hits_than_one_answer_has_is_a_stream() -> None:
@@ -230,7 +240,7 @@ async def test_a_recall_of_more_hits_than_one_answer_has_is_a_stream() -> None:
 
 async def test_nothing_found_has_a_generation_too() -> None:
     class Empty(Streaming):
-        def recall(self, request: StreamRecall) -> Stream:
+        def stream(self, request: StreamRecall) -> Stream:
             return Stream([Recalled([], 9, 0, 0.0)])
 
     hits = await client_of(Empty()).recall(MATRIX[0], RESULTS_MAX + 1)

@@ -224,17 +224,19 @@ describe("more hits than one answer has", () => {
   it("come for one cue after the other, as of one generation", async () => {
     const server = new ModelServer();
     const asked: unknown[] = [];
+    const due = "2026-11-28T12:00:01.000000Z";
     server.onCall = (call, _, socket) => {
-      asked.push(call["max_generation"]);
-      const gone = { expires_at: "2026-11-28T12:00:01.000000Z" };
-      const hits = [hit(4), hit(5, gone)];
-      socket.say({ type: "recall_result", id: call["id"], hits, generation: 9, more: false });
+      asked.push([call["type"], call["k"], call["max_generation"], call["filter"]]);
+      if (call["type"] === "recall_many") {
+        return { results: [], generation: 9, due_time: due };
+      }
+      socket.say({ type: "recall_result", id: call["id"], hits: [hit(4)], generation: 9, more: false });
       return undefined;
     };
     const engram = await connected(server);
     const [first, second] = await engram.recallMany(["a", "b"], { k: 10_001 });
-    expect(asked).toEqual([undefined, 9]);
-    expect(first?.generation).toBe(9);
-    expect(second?.map(({ generation }) => generation)).toEqual([4]);
+    const stream = ["recall_stream", 10_001, 9, { not: { of: "expires_at", op: "le", value: due } }];
+    expect(asked).toEqual([["recall_many", 1, undefined, undefined], stream, stream]);
+    expect([first?.generation, second?.generation, second?.length]).toEqual([9, 9, 1]);
   });
 });

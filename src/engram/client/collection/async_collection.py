@@ -95,7 +95,7 @@ class AsyncCollection(AsyncUpdates):
             for hits in await self._look_up(request):
                 generation = hits.generation
                 # A further call names the generation of the first one, so that nothing is hidden from it.
-                by_id.update((hit.id, hit) for hit in hits if not (is_now and had_expired(hit)))
+                by_id.update((hit.id, hit) for hit in hits if not (is_now and _has_expired(hit)))
         return FoundHits(map(by_id.get, wanted), generation or 0)
 
     async def _look_up(self, request: Get) -> list[Hits]:
@@ -285,7 +285,7 @@ class AsyncCollection(AsyncUpdates):
         return Deletion(existed, done.generation, done.as_of)
 
 
-def had_expired(hit: Hit) -> bool:
+def _has_expired(hit: Hit) -> bool:
     """Return whether a hit had expired when it was found, by the clock of the server."""
     # What was observed in the future has no age, so that nobody knows when it was found.
     return hit.expires_us is not None and hit.age_s > 0 and hit.expires_us <= hit.recalled_us

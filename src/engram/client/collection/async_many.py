@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Unpack
 
-from engram.client.collection.async_collection import AsyncCollection, had_expired
+from engram.client.collection.async_collection import AsyncCollection
 from engram.errors import InvalidInput
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
@@ -83,18 +84,15 @@ class AsyncManyReader(AsyncCollection):
 
     async def _answer_each(self, query: ManyQuery) -> list[Hits]:
         """Return what the cues find, one after the other: one answer has no room for so many hits."""
+        query = await self._of_one_moment(query)
         found: list[Hits] = []
-        is_now = query.common.max_generation is None and query.common.snapshot_us is None
         for row in range(len(query.cues)):
             try:
-                hits = await self.answer(query.one(row))
+                hits = await self.answer(query.alone(row))
             except InvalidInput as error:
                 raise of_cue(error, row) from None
-            if found and is_now:
-                # The first recall has hidden what had expired; the others name its generation, which hides nothing.
-                hits = Hits([hit for hit in hits if not had_expired(hit)], hits.generation, hits.incomplete)
             found.append(hits)
-            query = query.at(hits.generation)
+            query = query.at(hits.generation, query.due_us)
         return found
 
     async def _recalled_many(self, query: ManyQuery, first: int) -> ManyRecalled:
@@ -114,13 +112,20 @@ class AsyncManyReader(AsyncCollection):
 
     async def _recalled_alone(self, query: ManyQuery) -> ManyRecalled:
         """Return the hits of a single cue, which are too large for one message and are fetched in batches."""
-        if query.common.max_generation is None and query.common.snapshot_us is None:
-            # The other parts have to hide what was due by the same time. A recall of no cues tells it, one of one cue
-            # does not.
-            now = await self._calls.unary(RecallMany(self.space, query.part(0, 0)))
-            query = query.at(now.generation, now.due_us)
+        query = await self._of_one_moment(query)
         hits = await self.answer(query.alone(0))
         return ManyRecalled([hits], hits.generation, query.due_us)
+
+    async def _of_one_moment(self, query: ManyQuery) -> ManyQuery:
+        """Return the query as of a generation, and of a time by which what is due is hidden, if it is of now.
+
+        All parts have to agree on both. A recall of no cues tells them; one of one cue does not tell the time.
+        """
+        if query.common.max_generation is not None or query.common.snapshot_us is not None:
+            return query
+        nothing = replace(query.part(0, 0), common=replace(query.common, k=1))
+        now = await self._calls.unary(RecallMany(self.space, nothing))
+        return query.at(now.generation, now.due_us)
 
 
 def _can_be_parted(error: InvalidInput, query: ManyQuery) -> bool:
