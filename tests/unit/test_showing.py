@@ -117,8 +117,12 @@ def of_calls(store: MemoryStore) -> list[object]:
     found += [space.scan(), next(space.scan(page_size=100).pages()), space.recall_stream(np.ones(768))]
     facets = space.facets(["k" * 100, "deck"])
     found += [facets, *facets.values(), facets["k" * 100].values[0]]
-    face = AsyncMemoryStore(store)
-    return [*found, face, AsyncSpace(space), AsyncSnapshot(snapshot), AsyncScan(_nothing, space.scan().first)]
+    feed = space.changes(after_generation=0, timeout_s=60)
+    found += [feed, next(feed)]
+    feed.close()
+    face, coroutines = AsyncMemoryStore(store), AsyncSpace(space)
+    found += [face, coroutines, coroutines.changes()]
+    return [*found, AsyncSnapshot(snapshot), AsyncScan(_nothing, space.scan().first)]
 
 
 async def _nothing(request: object) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from engram.model.hit import Hit
+from engram.showing import one_line
 
 ChangeKind = Literal["observed", "updated", "deleted", "expired", "left"]
 KINDS: Final[tuple[ChangeKind, ...]] = get_args(ChangeKind)
@@ -39,6 +40,9 @@ class Change:
     generation: int
     replaces: int | None = None
     hit: Hit | None = None
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 class Changes(list[Change]):
