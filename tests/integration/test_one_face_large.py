@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,25 @@ def test_the_largest_texts_come_back_in_every_way(texts_home: Any) -> None:
     assert {each.id: each.content for each in streamed} == dict(zip(names, texts, strict=True))
     assert home.update(names[0], metadata={"k": None, "n": 1}) == 5
     assert home.get(names[0]).content == texts[0]
+
+
+def test_the_largest_texts_are_told_to_followers(texts_home: Any) -> None:
+    home = texts_home
+    texts = [f"{letter} pump ".ljust(16 * MIB, "x") for letter in "abc"]
+    assert home.observe(["a", "b", "c"], contents=texts).count == 3
+    with closing(home.changes(after_generation=0)) as feed:
+        assert [change.hit.content for change in islice(feed, 3)] == texts
+        assert feed.generation == 3
+    with closing(home.follow(Cue(text="pump", by="words"), after_generation=0)) as following:
+        assert [hit.content for hit in islice(following, 3)] == texts
+
+
+def test_a_feed_tells_each_row_of_a_large_batch_once_and_in_order(texts_home: Any) -> None:
+    texts_home.observe(NAMES, contents=TEXTS)
+    with closing(texts_home.changes(after_generation=9_000)) as feed:
+        assert [(change.id, change.generation) for change in islice(feed, COUNT - 9_000)] == [
+            (name, number) for number, name in enumerate(NAMES[9_000:], 9_001)
+        ]
 
 
 def test_values_of_filters_may_be_of_any_length(texts_home: Any) -> None:

@@ -17,9 +17,10 @@ from engram.model.filters.filter import Filter
 from engram.model.following.change import Change, ChangeKind
 from engram.model.following.follow_changes import FollowChanges
 from engram.model.hit import Hit
+from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.times import now_us
 from engram.store.filters.selection import Unreadable, select, which_pass
-from engram.store.scans.runs import Span
+from engram.store.scans.runs import Span, reach, spans_between
 from engram.store.scans.scanned_hits import readable_spans, scanned_hits
 from engram.store.space_state import SpaceState
 
@@ -46,6 +47,13 @@ class ChangeReader:
         self._skip = request.skip_damaged
         self._vectors = request.include_vectors
         self.incomplete: bool = False
+
+    def reach(self, first: int, last: int) -> int:
+        """Return up to which generation the changes from `first` on are read together, `last` at most.
+
+        Hits that are read together stay in memory as long as one of them does.
+        """
+        return reach(self._state.log, first, last, BATCH_BYTES_MAX)
 
     def read(self, first: int, last: int) -> list[Change]:
         """Return what changed from the generation `first` to `last`, both visible, in their order.
@@ -74,12 +82,7 @@ class ChangeReader:
 
     def _spans(self, first: int, last: int) -> list[Span]:
         """Return where the log has the rows of the generations from `first` to `last`, of which none may be missing."""
-        spans = []
-        for record in self._state.log.records_from(first):
-            if record.first_generation > last:
-                break
-            row = record.rows_until(first - 1)
-            spans.append(Span(record, row, record.rows_until(last) - row))
+        spans = list(spans_between(self._state.log, first, last))
         if sum(span.rows for span in spans) == last - first + 1:
             return spans
         present = [_generations(span) for span in spans]

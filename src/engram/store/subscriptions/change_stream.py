@@ -141,6 +141,7 @@ class ChangeStream:
     def _read(self, first: int, last: int) -> Changes:
         """Read the changes from `first` to `last`, or as far as these can be read, and go on behind them."""
         try:
+            last = self._reader.reach(first, last)
             while True:
                 try:
                     found = self._reader.read(first, last)

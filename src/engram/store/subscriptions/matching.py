@@ -11,7 +11,7 @@ from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
-from engram.store.subscriptions.word_matches import word_matches
+from engram.store.subscriptions.word_matches import chosen_by_words
 
 
 def match(
@@ -42,8 +42,7 @@ def match(
     hidden = state.attributes.due(present_us(), last, alive_at, first)
     generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear, hidden)
     if prepared.cue.by == "words":
-        with word_matches(state.log, first, last) as words:
-            generations = words.chosen(prepared.cue.text, generations, unclear)
+        generations = chosen_by_words(state.log, prepared.cue.text, first, last, generations, unclear)
     if prepared.vector is None:
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))
     asked = np.union1d(generations, np.array([generation for generation, _ in unclear], dtype=np.int64))

@@ -25,7 +25,7 @@ from engram.store.space_state import SpaceState
 from engram.store.subscriptions.change_stream import ChangeStream
 from engram.store.subscriptions.matching import match
 from engram.store.subscriptions.subscription import Subscription
-from engram.store.subscriptions.word_matches import WordMatches, word_matches
+from engram.store.subscriptions.word_matches import WordMatches, word_matches, words_reach
 
 # Number of observations matched at once: enough to make the matrix product efficient, few enough to deliver matches
 # soon.
@@ -170,6 +170,8 @@ class Subscriptions:
             visible = self._state.index.visible_generation
             first, last = self._matched + 1, min(visible, self._matched + _STEP)
             if self._subscriptions and first <= last:
+                if any(each.prepared.cue.by == "words" for each in self._subscriptions.values()):
+                    last = words_reach(self._state.log, first, last)
                 self._match(first, last)
             self._matched = last if self._subscriptions else visible
             is_behind = self._matched < visible

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
+from engram.model.limits import BATCH_BYTES_MAX
 from engram.store.filters.selection import Unreadable
 from engram.store.recall.full_text import add_texts, open_texts, readable_texts, words_of
+from engram.store.scans.runs import reach, spans_between
 
 _SELECT: Final = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid"
 
@@ -22,7 +24,8 @@ class WordMatches:
     """Matches the texts of some neighbouring observations; one thread may use it, within `word_matches`.
 
     The index of words of a space would do the same, but it has all texts of the space in memory. This one has a few,
-    and only for as long as they are matched. It is made when the first cue asks for it.
+    no more than `words_reach` allows, and only for as long as they are matched. It is made when the first cue asks for
+    it.
 
     Parameters
     ----------
@@ -78,12 +81,9 @@ class WordMatches:
     def _texts(self) -> sqlite3.Connection:
         if self._database is None:
             self._database = open_texts()
-            for record in self._log.records_from(self._first):
-                if record.first_generation > self._last:
-                    break
+            for record, row, rows in spans_between(self._log, self._first, self._last):
                 if record.kind is RecordKind.OBSERVE:
-                    first, until = record.rows_until(self._first - 1), record.rows_until(self._last)
-                    add_texts(self._database, readable_texts(record, first, until, self._unreadable))
+                    add_texts(self._database, readable_texts(record, row, row + rows, self._unreadable))
         return self._database
 
 
@@ -95,3 +95,24 @@ def word_matches(log: Log, first: int, last: int) -> Iterator[WordMatches]:
         yield matches
     finally:
         matches.close()
+
+
+def words_reach(log: Log, first: int, last: int) -> int:
+    """Return up to which generation the texts of observations from `first` on are matched together, `last` at most."""
+    return reach(log, first, last, BATCH_BYTES_MAX)
+
+
+def chosen_by_words(
+    log: Log, text: str, first: int, last: int, passing: NDArray[np.int64], unclear: list[Unreadable]
+) -> NDArray[np.int64]:
+    """Return what `WordMatches.chosen` does for one cue and any number of observations, some of which at a time."""
+    found, left = [passing[:0]], list[Unreadable]()
+    while first <= last:
+        until = words_reach(log, first, last)
+        doubtful = [one for one in unclear if first <= one[0] <= until]
+        with word_matches(log, first, until) as words:
+            found.append(words.chosen(text, passing[(first <= passing) & (passing <= until)], doubtful))
+        left += doubtful
+        first = until + 1
+    unclear[:] = left
+    return np.concatenate(found)

@@ -13,7 +13,7 @@ from engram.log.records.record_rows import RecordRows
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
-from engram.store.scans.runs import Span, ids_of, spans_of, within
+from engram.store.scans.runs import Span, ids_of, reach, spans_between, spans_of, within
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.damaged import flip_stored
 
@@ -134,6 +134,26 @@ def test_so_many_rows_are_kept_as_have_so_many_bytes(space: Space) -> None:
     assert within(iter(spans), first.rows * row_bytes) == [first]
     half = max(1, first.rows // 2)
     assert within(iter(spans), half * row_bytes) == [Span(first.record, first.row, half)]
+
+
+def test_rows_between_generations_are_those_that_are_left(space: Space) -> None:
+    log = space._engine.log
+    stored = [generation for record in log.records() for generation in record.generations.tolist()]
+    first, last = stored[3], stored[-3]
+    spans = spans_between(log, first, last)
+    found = [span.record.generation(row) for span in spans for row in range(span.row, span.row + span.rows)]
+    assert found == [generation for generation in stored if first <= generation <= last]
+
+
+def test_so_many_rows_are_read_together_as_have_so_many_bytes(space: Space) -> None:
+    log = space._engine.log
+    record, last = log.records()[0], log.last_generation
+    assert reach(log, 1, last, 1 << 30) == last
+    assert reach(log, last + 1, last + 5, 0) == last + 5
+    # One row at least, however large it is.
+    assert reach(log, 1, last, 0) == record.generation(0)
+    row_bytes = sum(map(len, record.beside_vectors())) // record.count + 1
+    assert reach(log, 1, last, 3 * row_bytes) == record.generation(2)
 
 
 def test_pages_of_large_observations_have_fewer_and_leave_none_out(monkeypatch: pytest.MonkeyPatch) -> None:

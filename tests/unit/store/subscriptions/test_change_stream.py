@@ -80,6 +80,16 @@ def test_what_is_told_is_a_few_steps_at_a_time(space: Space, monkeypatch: pytest
     assert [change.id for part in parts for change in part] == [IDS[-1]]
 
 
+def test_large_texts_are_told_a_few_at_a_time(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.store.subscriptions.change_reader.BATCH_BYTES_MAX", 5000)
+    observe(space, *IDS[:12], contents=["x" * 2000] * 12)
+    feed = feed_of(space, 0)
+    told = [feed.poll() for _ in range(7)]
+    assert [change.id for part in told for change in part] == IDS[:12]
+    assert [len(part) for part in told] == [2, 2, 2, 2, 2, 2, 0]
+    assert [part.generation for part in told] == [2, 4, 6, 8, 10, 12, 12]
+
+
 def test_a_wait_for_what_is_far_away_reads_all_that_lies_between(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(change_stream, "_STEP", 2)
     monkeypatch.setattr(change_stream, "_STEPS_MAX", 1)

@@ -112,6 +112,25 @@ def test_the_texts_are_taken_in_once_for_all_and_not_at_all_for_nobody(
     assert len(made) == 1
 
 
+def test_large_texts_are_matched_a_few_at_a_time(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    add_texts = word_matches.add_texts
+
+    def noted(database: Any, texts: Any) -> None:
+        taken.append(len(texts))
+        add_texts(database, texts)
+
+    monkeypatch.setattr(word_matches, "add_texts", noted)
+    monkeypatch.setattr(word_matches, "BATCH_BYTES_MAX", 5000)
+    stream = follow(space, "pump")
+    names = [f"{number:02}" for number in range(12)]
+    space.observe(names, contents=[f"pump {'x' * 2000}"] * 12)
+    # More match than may wait for the first one, which reads the others from the log, as the second does with all.
+    assert matched(space, stream) == ["".join(names)]
+    assert matched(space, follow(space, "pump", max_generation=0)) == ["".join(names)]
+    assert max(taken) == 2
+
+
 def test_a_damaged_text_ends_who_may_have_missed_it_and_no_other(space: Space, tmp_path: Path) -> None:
     strict, lenient = follow(space, "pump"), follow(space, "pump", skip_damaged=True)
     red = follow(space, "pump", Filter(tags={"red"}))
