@@ -38,7 +38,7 @@ class AsyncFollowCalls(AsyncCollection):
         cue
             See `Space.follow`.
         k
-            Maximum number of hits of what is there, 1 to 10 000.
+            Maximum number of hits of what is there.
         **options
             See `FollowOptions`.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from engram.model.cue import CueLike, as_cue
-from engram.model.limits import RECALL_BATCH_MAX, RESULTS_MAX
+from engram.model.limits import RECALL_BATCH_MAX, STREAM_RESULTS_MAX
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.values.scalars import as_flag
 from engram.model.waiting.timeouts import as_timeout_s_or_none
@@ -80,7 +80,7 @@ def follow_plan(cue: CueLike, k: int, **options: Unpack[FollowOptions]) -> Follo
     after = as_after_generation(options.get("after_generation"))
     # What is there already was seen, or is not wanted; a recall finds one hit at least.
     only_new = as_flag("only_new", options.get("only_new", False)) or after is not None
-    k = check_range("k", k, 1, RESULTS_MAX)
+    k = check_range("k", k, 1, STREAM_RESULTS_MAX)
     query = RecallQuery(
         as_cue(cue),
         k=1 if only_new else k,

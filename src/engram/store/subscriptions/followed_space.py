@@ -34,7 +34,7 @@ class FollowedSpace(ExpiringSpace):
             A vector or a text in a `Cue` with a ``score_min``, which says what is similar enough; a `Cue` by words: new
             observations match that have all words of its text, whatever their rank; or a `Cue` with a filter alone.
         k
-            Maximum number of hits of what is there, 1 to 10 000.
+            Maximum number of hits of what is there.
         **options
             See `FollowOptions`.
 

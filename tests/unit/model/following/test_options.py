@@ -29,10 +29,12 @@ def test_what_is_there_is_not_looked_for_if_it_is_not_wanted(after: int | None, 
     assert (plan.only_new, plan.generation) == (True, after or 0)
 
 
-def test_a_plan_that_leaves_out_what_is_there_still_needs_a_number_of_hits() -> None:
+@pytest.mark.parametrize("k", [0, 2**31])
+def test_a_plan_that_leaves_out_what_is_there_still_needs_a_number_of_hits(k: int) -> None:
     with pytest.raises(InvalidInput) as refused:
-        follow_plan(NEAR, 0, only_new=True)
+        follow_plan(NEAR, k, only_new=True)
     assert refused.value.code == "invalid_k"
+    assert follow_plan(NEAR, 2**31 - 1).query.k == 2**31 - 1
 
 
 def test_changes_are_asked_for_with_a_filter_in_any_form() -> None:
