@@ -71,7 +71,7 @@ def test_a_version_that_a_batch_supersedes_itself_is_told_too(space: Space) -> N
 def test_what_is_observed_or_updated_comes_with_its_version(space: Space) -> None:
     observe(space, "a", "red")
     space.update("a", tags=["blue"], content="another text")
-    space.delete("a")
+    space.delete(["a"])
     first, second, third = changes(space)
     assert (first.hit is not None, second.hit is not None, third.hit) == (True, True, None)
     for change, tags, text in ((first, ["red"], "text of a"), (second, ["blue"], "another text")):

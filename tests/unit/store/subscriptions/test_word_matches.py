@@ -60,7 +60,7 @@ def test_each_version_is_matched_by_its_own_text(space: Space) -> None:
     store(space, a="pump", b="door")
     space.update("b", content="another pump")
     store(space, a="door")
-    space.delete("b")
+    space.delete(["b"])
     assert matched(space, stream) == ["ab"]
     space.observe("c", content=None)
     assert matched(space, stream) == [""]
