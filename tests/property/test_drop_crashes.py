@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engram.store import MemoryStore, Space, StoreOptions
 from tests.doubles.batches import DIM, content_of, vector_of
-from tests.doubles.faulty_storage import Faults, FaultyStorage
+from tests.doubles.faulty_storage import FaultyStorage
 from tests.doubles.stores import store_on
 from tests.doubles.waiting import wait_until_indexed
+from tests.doubles.watched_storage import Watched
 
 # Nothing happens by itself.
 QUIET = StoreOptions(segment_bytes=16 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
@@ -21,31 +21,6 @@ IDS = [f"id-{number:03}" for number in range(60)]
 
 SHORT = pytest.param([1, 2], id="short")
 LONG = pytest.param(range(10), marks=[pytest.mark.campaign, pytest.mark.timeout(3600)], id="long")
-
-
-class Watched(Faults):
-    """Takes a copy of a storage before each call, as it would be found after a kill and after a loss of power."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.storage: FaultyStorage | None = None
-        self.found: list[FaultyStorage] = []
-        self._random = Random(seed)
-
-    def take(self, operation: str) -> Any:
-        if self.storage is not None:
-            self.found += [frozen(self.storage.after_kill()), self.storage.after_power_loss(self._random)]
-        return super().take(operation)
-
-
-def frozen(storage: FaultyStorage) -> FaultyStorage:
-    """A storage that was found after a kill, apart from that of the process that goes on here."""
-    for name, content in storage._files.items():
-        storage._files[name] = content.copy()
-    for child in storage._directories.values():
-        assert isinstance(child, FaultyStorage)
-        frozen(child)
-    return storage
 
 
 def filled(store: MemoryStore, name: str) -> Space:
