@@ -110,9 +110,8 @@ def time_of(value: Any) -> int | None:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment - moment.utcoffset()).__sub__(EPOCH) // (  # type: ignore[operator]
-        datetime.resolution
-    )
+    since = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - EPOCH
+    return since // datetime.resolution
 
 
 BIG = 2**53
