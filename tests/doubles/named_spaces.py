@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engram.errors import EngramError
-from engram.store import MemoryStore, Space, StoreOptions
+from engram.store import Cue, MemoryStore, Space, StoreOptions
 from tests.doubles.batches import DIM, content_of, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram import Ack, Cue, F, Filter, Own
+from engram import Ack, Condition, Cue, F, Filter, Own
 from engram.errors import EngramError, InvalidInput, NotFound
 from tests.integration.homes import HOMES, ids, vector_of
 from tests.integration.socket_client import SocketServer
@@ -141,7 +141,7 @@ def test_values_of_filters_may_be_of_any_length(texts_home: Any) -> None:
     names = ["0", "1", "2"]
     metadata, tags = [{"path": text} for text in long], [[text] for text in long]
     home.observe(names, contents=["x", "y", "z"], metadata=metadata, tags=tags)
-    cases = [
+    cases: list[tuple[Filter | Condition, list[str]]] = [
         (F.path == long[0], ["0"]),
         (F.path == long[0][:-1], []),
         (F.path != long[0], ["1", "2"]),

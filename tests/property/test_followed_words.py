@@ -10,7 +10,22 @@ from hypothesis import strategies as st
 from engram.store import Cue, MemoryStore, Space, StoreOptions
 from engram.store.recall.full_text import words_of
 
-WORDS: Final = ["pump", "Pumps", "pumping", "leak", "leaks", "door", "Tür", "TÜRE", "42", "a_b", "it's", "–", "记忆", ""]
+WORDS: Final = [
+    "pump",
+    "Pumps",
+    "pumping",
+    "leak",
+    "leaks",
+    "door",
+    "Tür",
+    "TÜRE",
+    "42",
+    "a_b",
+    "it's",
+    "–",
+    "记忆",
+    "",
+]
 TEXTS: Final = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 
 

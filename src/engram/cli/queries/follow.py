@@ -25,7 +25,9 @@ from engram.model.hit import Hit
 @click.argument("text", required=False)
 @click.option("--changes", is_flag=True, help="Print all changes: also updates, deletions and what expires.")
 @setting_option("client", "space")
-@click.option("-k", "count", type=click.IntRange(1), default=10, show_default=True, help="Maximum number of first hits.")
+@click.option(
+    "-k", "count", type=click.IntRange(1), default=10, show_default=True, help="Maximum number of first hits."
+)
 @click.option("--words", is_flag=True, help="What is new matches if it has all words of TEXT, whatever it means.")
 @filter_options
 @click.option("--score-min", type=float, help="Only what is at least this similar to TEXT.")

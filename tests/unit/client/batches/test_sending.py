@@ -132,9 +132,13 @@ async def test_a_refusal_says_how_many_are_stored_all_the_same(call: str) -> Non
         return False
 
     server.on_message = refuse
-    with pytest.raises(InvalidInput) as caught:
+
+    async def send() -> None:
         answer = await getattr(sending, call)(many())
         await asyncio.wait_for(answer, WAIT_S)
+
+    with pytest.raises(InvalidInput) as caught:
+        await send()
     assert (caught.value.code, caught.value.stored_count) == ("not_storable", BATCH_COUNT_MAX)
     await sending.session.drain(WAIT_S)
 
@@ -142,17 +146,18 @@ async def test_a_refusal_says_how_many_are_stored_all_the_same(call: str) -> Non
 async def test_what_finds_no_room_is_told_by_the_future_and_by_flush() -> None:
     server = FakeServer()
     held: list[tuple[FakeConnection, list[str], int]] = []
+    first_held = asyncio.Event()
 
     def hold(connection: FakeConnection, payload: list[str], first: int) -> bool:
         held.append((connection, payload, first))
+        first_held.set()
         return True
 
     server.on_message = hold
     sending = Sending(server, OutboxLimits(count_max=BATCH_COUNT_MAX))
     future = await sending.submit(many())
     assert not future.done()
-    while not held:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(first_held.wait(), WAIT_S)
     for message in held:
         server.store(*message)
     with pytest.raises(OverCapacity) as caught:

@@ -21,8 +21,8 @@ def test_all_acknowledgements_become_one(order: tuple[int, ...]) -> None:
     for number in order:
         assert settled == []
         joined.of(PARTS[number])(ACKS[number])
-    assert settled == [Ack(1, 6, 11, 16)]
     (ack,) = settled
+    assert ack == Ack(1, 6, 11, 16)
     assert isinstance(ack, Ack)
     assert (ack.count, ack.exact) == (6, True)
 
@@ -30,8 +30,8 @@ def test_all_acknowledgements_become_one(order: tuple[int, ...]) -> None:
 def test_others_may_have_written_between_two_parts() -> None:
     settled: list[Ack | EngramError] = []
     joined = JoinedAnswers(6, settled.append)
-    for part, ack in zip(PARTS, [ACKS[0], Ack(3, 5, 23, 25), Ack(6, 6, 26, 26)], strict=True):
-        joined.of(part)(ack)
+    for part, answer in zip(PARTS, [ACKS[0], Ack(3, 5, 23, 25), Ack(6, 6, 26, 26)], strict=True):
+        joined.of(part)(answer)
     (ack,) = settled
     assert isinstance(ack, Ack)
     assert (ack.first_generation, ack.last_generation, ack.count, ack.exact) == (11, 26, 6, False)
@@ -41,7 +41,7 @@ def test_others_may_have_written_between_two_parts() -> None:
 def test_the_first_part_that_is_refused_says_how_many_are_stored(order: tuple[int, ...]) -> None:
     settled: list[Ack | EngramError] = []
     joined = JoinedAnswers(6, settled.append)
-    answers = [ACKS[0], InvalidInput("no", code="first"), Unavailable("gone", code="second")]
+    answers: list[Ack | EngramError] = [ACKS[0], InvalidInput("no", code="first"), Unavailable("gone", code="second")]
     for number in order:
         joined.of(PARTS[number])(answers[number])
     (error,) = settled

@@ -47,11 +47,15 @@ def test_what_cannot_be_halved_or_is_refused_for_another_reason_is_not_tried_aga
 @pytest.mark.parametrize("failed", [0, 1, 2])
 def test_an_error_says_how_many_rows_are_stored(failed: int) -> None:
     parts = Parts(COUNT)
-    with pytest.raises(Unavailable) as caught:
+
+    def store() -> None:
         for number, part in enumerate(parts):
             with parts.storing(part):
                 if number == failed:
                     raise Unavailable("gone", code="no_server", retry_after_ms=5)
+
+    with pytest.raises(Unavailable) as caught:
+        store()
     error = caught.value
     assert (error.stored_count, error.code, error.retry_after_ms) == (failed * BATCH_COUNT_MAX, "no_server", 5)
     assert (f"the first {failed * BATCH_COUNT_MAX} are done" in str(error)) == (failed > 0)
@@ -59,13 +63,17 @@ def test_an_error_says_how_many_rows_are_stored(failed: int) -> None:
 
 def test_what_is_halved_is_not_counted_as_stored() -> None:
     parts = Parts(4)
-    with pytest.raises(FailedPrecondition) as caught:
+
+    def store() -> None:
         for part in parts:
             with parts.storing(part):
                 if part.stop - part.start > 1:
                     raise InvalidInput("too large", code="batch_bytes")
                 if part.start == 3:
                     raise FailedPrecondition("closed")
+
+    with pytest.raises(FailedPrecondition) as caught:
+        store()
     assert caught.value.stored_count == 3
 
 

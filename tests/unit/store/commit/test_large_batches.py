@@ -179,7 +179,9 @@ def test_how_large_texts_and_metadata_may_be_is_a_setting(space: Space, columns:
     with pytest.raises(InvalidInput) as caught:
         space.observe("a", vector_of("a"), **columns)
     assert caught.value.code == code
-    fitting = {name: value[:-1] if isinstance(value, str) else {"k": "x" * 992} for name, value in columns.items()}
+    fitting: dict[str, Any] = {
+        name: value[:-1] if isinstance(value, str) else {"k": "x" * 992} for name, value in columns.items()
+    }
     space.observe("a", vector_of("a"), **fitting)
     with pytest.raises(InvalidInput) as caught:
         space.update("a", **columns)

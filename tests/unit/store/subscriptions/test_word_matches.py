@@ -10,6 +10,7 @@ import pytest
 
 from engram.errors import CorruptData
 from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
+from engram.store.recall import full_text
 from engram.store.subscriptions import word_matches
 from engram.store.subscriptions.matcher import Matcher
 from tests.doubles.damaged import SPACE, flip_stored
@@ -101,7 +102,7 @@ def test_the_texts_are_taken_in_once_for_all_and_not_at_all_for_nobody(
 
         return done
 
-    monkeypatch.setattr(word_matches, "open_texts", counting(word_matches.open_texts))
+    monkeypatch.setattr(word_matches, "open_texts", counting(full_text.open_texts))
     newest = space.recall_stream(Cue(), follow=True)
     newest.next_batch()
     store(space, a="pump")
@@ -114,7 +115,7 @@ def test_the_texts_are_taken_in_once_for_all_and_not_at_all_for_nobody(
 
 def test_large_texts_are_matched_a_few_at_a_time(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    add_texts = word_matches.add_texts
+    add_texts = full_text.add_texts
 
     def noted(database: Any, texts: Any) -> None:
         taken.append(len(texts))

@@ -8,6 +8,7 @@ from engram.errors import InvalidInput
 from engram.model.following.change import Change, Changes
 from engram.model.following.follow_changes import FollowChanges
 from engram.model.limits import CONTENT_BYTES_MAX
+from engram.wire import engram_pb2 as pb
 from engram.wire.operations.changes import CHANGES_CODEC
 from tests.unit.wire.operations.test_table import TOLD
 from tests.unit.wire.test_recalls import make_hit
@@ -17,7 +18,7 @@ QUESTION = CHANGES_CODEC.encode_request(FollowChanges("notes"))
 
 def test_a_change_of_a_kind_that_only_a_later_server_knows_is_passed_over() -> None:
     (answer,) = CHANGES_CODEC.encode_result(QUESTION, Changes(TOLD))
-    answer.changes[2].kind = 99
+    answer.changes[2].kind = pb.Change.Kind.ValueType(99)
     assert CHANGES_CODEC.decode_result(answer) == [*TOLD[:2], *TOLD[3:]]
 
 
