@@ -11,15 +11,7 @@ import { observeMany } from "./observed-parts.js";
 import type { Submitted } from "./outbox.js";
 import type { BufferLimits } from "./send-buffer.js";
 import { Session, type SessionHost } from "./session.js";
-import type {
-  Ack,
-  CallOptions,
-  ConnectionState,
-  EngramEvents,
-  Observation,
-  Observations,
-  Priority,
-} from "./types.js";
+import type { Ack, CallOptions, ConnectionState, EngramEvents, Observation, Observations, Priority } from "./types.js";
 import { orAborted } from "./waiting.js";
 import { decodeAck, hasConditions, type ObserveOptions, observeRequest } from "./writes.js";
 

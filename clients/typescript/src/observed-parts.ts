@@ -20,11 +20,7 @@ export async function observeMany(observed: ManyObserved, store: (part: ManyObse
 }
 
 /** Change fields of one observation, or of many, a part at a time if there are too many for one request. */
-export async function updateAll(
-  host: RecallHost,
-  changes: Changes,
-  options: UpdateOptions,
-): Promise<Ack> {
+export async function updateAll(host: RecallHost, changes: Changes, options: UpdateOptions): Promise<Ack> {
   const update = async (part: Changes): Promise<Ack> => {
     const request = updateRequest(host.space, part, options);
     return decodeAck((await host.calls.ask(request, { signal: options.signal, isRepeatable: true })).header);

@@ -1,8 +1,8 @@
 import { dimensionMismatch } from "./checks.js";
 import { EngramError } from "./errors.js";
 import { BATCH_COUNT_MAX, EAGER_FRAMES_MAX, MESSAGE_BYTES_MAX, SOCKET_BYTES_MAX } from "./limits.js";
-import { Notifier } from "./notifier.js";
 import { namedMany, namedOne, type ToldIds } from "./named.js";
+import { Notifier } from "./notifier.js";
 import { isMany, makeColumns, makeRow, type Observed } from "./observations.js";
 import { type Answer, OutgoingBatch, type PendingRow } from "./outgoing.js";
 import { Pacing } from "./pacing.js";

@@ -44,7 +44,10 @@ describe("the observations of a space", () => {
   });
 
   it("get ids where none are named", async () => {
-    const two = [{ vector: vector(3), content: "first" }, { vector: vector(4), content: "second" }];
+    const two = [
+      { vector: vector(3), content: "first" },
+      { vector: vector(4), content: "second" },
+    ];
     const { ids = [] } = await engram.observe(two);
     expect((await engram.get(ids)).map((hit) => hit.content)).toEqual(["first", "second"]);
   });
