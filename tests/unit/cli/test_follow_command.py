@@ -80,7 +80,7 @@ def test_hits_are_printed_as_lines(client: type[ScriptedClient], capsys: Capture
     options = ["--words", "--tag", "x", "--only-new", "--timeout", "2.5", "--space", "notes", "-k", "3"]
     assert run(["follow", "pump leaks", *options, "--address", "ws://somewhere:1"]) == 0
     (shown,) = lines(capsys)
-    assert (shown["id"], shown["generation"], shown["content"]) == ("ü", 3, "the pump leaks")
+    assert (shown["id"], shown["generation"], shown["text"]) == ("ü", 3, "the pump leaks")
     place, (cue, k, given), closed = client.asked
     assert (place, closed) == (("ws://somewhere:1", "notes"), "closed")
     assert (cue.text, cue.by, cue.score_min, cue.filter.tags, k) == ("pump leaks", "words", None, frozenset("x"), 3)
@@ -91,7 +91,7 @@ def test_changes_are_printed_as_lines(client: type[ScriptedClient], capsys: Capt
     assert run(["follow", "--changes", "--where", "deck=2", "--after-generation", "0", "--skip-damaged"]) == 0
     first, second = lines(capsys)
     assert (first["kind"], first["id"], first["generation"], first["replaces"]) == ("observed", "ü", 3, None)
-    assert (first["hit"]["id"], first["hit"]["content"]) == ("ü", "the pump leaks")
+    assert (first["hit"]["id"], first["hit"]["text"]) == ("ü", "the pump leaks")
     assert second == {"kind": "left", "id": "b", "generation": 5, "replaces": 2, "hit": None}
     _, (filter, given), _ = client.asked
     assert dict(filter.metadata) == {"deck": 2}
