@@ -225,8 +225,9 @@ def _sent_request(request: Request[Result]) -> tuple[Operation[Result], Incoming
 
 
 def _sent_error(error: EngramError) -> EngramError:
-    """The error as it arrives."""
-    values: dict[str, Any] = {name: value for name, value in vars(error).items() if name != "message"}
+    """The error as it arrives: what is stored of several parts is counted by the client, which sends them."""
+    own = ("message", "stored_count")
+    values: dict[str, Any] = {name: value for name, value in vars(error).items() if name not in own}
     return class_of(kind_of(error))(error.message, **values)
 
 
