@@ -125,7 +125,7 @@ class SpaceHolds:
         if new is None:
             return self._store.space(name, create=False, wait=wait)
         return self._store.space(
-            name, new.dim, new.metric, new.embedder, wait=wait, vectors=new.vectors, ttl_s=new.ttl_s
+            name, new.dim, new.metric, new.embedder, wait=wait, vectors=new.vectors, ttl=new.ttl_s
         )
 
     def _settle(self, wanted: _Wanted, opening: _Opening) -> None:
