@@ -207,12 +207,12 @@ def test_what_tells_no_number_of_observations_is_refused(keywords: Any, code: st
 def test_an_error_names_no_id_that_nobody_has_given(vector: Any) -> None:
     with pytest.raises(InvalidInput, match=r"^the vector (cannot be read|has shape)"):
         taken(vector=vector)
-    with pytest.raises(InvalidInput, match="^the vector of 'note-1' (cannot be read|has shape)"):
+    with pytest.raises(InvalidInput, match=r"^the vector of 'note-1' (cannot be read|has shape)"):
         taken("note-1", vector)
 
 
 def test_a_column_of_another_length_is_told_from_ids_that_nobody_has_given() -> None:
-    with pytest.raises(InvalidInput, match="^column vectors has 2 rows for 1 observation$"):
+    with pytest.raises(InvalidInput, match=r"^column vectors has 2 rows for 1 observation$"):
         taken(vectors=TWO, contents=["t"])
 
 

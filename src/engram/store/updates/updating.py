@@ -156,7 +156,8 @@ def _missing(changes: ObservationChanges, found: list[int | None]) -> NotFound:
     row = found.index(None)
     named = shown(changes.ids[row], with_type=False)
     return NotFound(
-        f"{found.count(None)} of {len(found)} ids do not exist, the first of them {named}; none of the {len(found)} is updated",
+        f"{found.count(None)} of {len(found)} ids do not exist, the first of them {named}; "
+        f"none of the {len(found)} is updated",
         code="missing_ids",
         field=f"ids[{row}]",
         limit="ids that exist",
