@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -155,7 +156,9 @@ def test_a_misspelt_name_makes_nothing_and_the_nearest_is_offered(store: Any, nu
 
 
 @pytest.mark.parametrize(
-    "settings", [{"dim": 4}, {"metric": "l2"}, {"embedder": "lexical"}, {"vectors": "none"}, {"ttl": 60}], ids=str
+    "settings",
+    [{"dim": 4}, {"metric": "l2"}, {"embedder": "lexical"}, {"vectors": "none"}, {"ttl": 60}, {"ttl": math.inf}],
+    ids=str,
 )
 def test_a_setting_makes_a_space(store: Any, numbered: str, settings: Any) -> None:
     assert store.space(numbered, **settings) is store.space(numbered)

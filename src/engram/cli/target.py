@@ -181,7 +181,7 @@ class DirectoryTarget:
         ttl_s: float | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl_s=ttl_s))
+        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl=ttl_s))
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""

@@ -18,7 +18,7 @@ from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.operations.naming_errors import UNKNOWN_SPACE
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig, Vectors
-from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.model.values.expiry import Ttl
 from engram.model.values.scalars import as_flag
 from engram.showing import in_short
 from engram.store.directory import check_path
@@ -159,9 +159,8 @@ class MemoryStore(SpaceNames):
             The error in `unsound`, if the space could not be opened.
         """
         self._check_open()
-        ttl_s = checked_ttl_s(ttl)
         try:
-            engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors, ttl_s=ttl_s)
+            engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors, ttl=ttl)
         except NotFound as error:
             if error.code != UNKNOWN_SPACE:
                 raise

@@ -19,6 +19,7 @@ from engram.model.spaces import (
     check_settings_of,
     may_create,
 )
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.resting.known_spaces import KnownSpaces
@@ -84,7 +85,7 @@ class SpaceTable(KnownSpaces):
         metric: Metric | None,
         embedder: str | None,
         vectors: Vectors | None = None,
-        ttl_s: float | None = None,
+        ttl: Ttl | None = None,
         *,
         create: bool | None,
         wait: bool,
@@ -103,14 +104,14 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        asks = asks_for_settings(dim, metric, embedder, vectors, ttl_s)
+        asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
         creates = may_create(create, asks)
         if not (asks or creates) and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = asked_config(name, dim, metric, embedder, vectors, ttl_s)
+            config = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
             meant = self.resolved(name)
             creates = meant == name and (creates or name == DEFAULT_SPACE)
             space = self._found(meant, config if creates else None, wait)

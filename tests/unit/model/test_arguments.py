@@ -203,6 +203,19 @@ def test_what_tells_no_number_of_observations_is_refused(keywords: Any, code: st
     assert (refusal.value.code, refusal.value.field) == (code, field)
 
 
+@pytest.mark.parametrize("vector", ["abc", [object()], TWO, np.ones(3)], ids=str)
+def test_an_error_names_no_id_that_nobody_has_given(vector: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"^the vector (cannot be read|has shape)"):
+        taken(vector=vector)
+    with pytest.raises(InvalidInput, match=r"^the vector of 'note-1' (cannot be read|has shape)"):
+        taken("note-1", vector)
+
+
+def test_a_column_of_another_length_is_told_from_ids_that_nobody_has_given() -> None:
+    with pytest.raises(InvalidInput, match=r"^column vectors has 2 rows for 1 observation$"):
+        taken(vectors=TWO, contents=["t"])
+
+
 def test_more_than_one_request_has_get_ids_too() -> None:
     many = take_observations((), {"contents": ["t"] * 10_001})
     assert isinstance(many, ManyObservations)

@@ -8,7 +8,7 @@ from functools import partial
 
 from engram.errors import EngramError
 from engram.model.ack import Ack, joined_ack
-from engram.model.batches.parts import partly
+from engram.model.batches.parts import of_all_rows, partly
 
 
 class JoinedAnswers:
@@ -31,12 +31,15 @@ class JoinedAnswers:
         self._answered = 0
 
     def of(self, part: slice) -> Callable[[Ack | EngramError], None]:
-        """Return what receives the answer to one part."""
-        return partial(self._take, part)
+        """Return what receives the answer to one part; an error about one of its rows becomes one about all rows."""
+        return partial(self._take_of, part)
 
     def end(self, start: int, error: EngramError) -> None:
         """Note that nothing from row `start` on was handed over, because of `error`."""
         self._take(slice(start, self._count), error)
+
+    def _take_of(self, part: slice, answer: Ack | EngramError) -> None:
+        self._take(part, of_all_rows(answer, part.start) if isinstance(answer, EngramError) else answer)
 
     def _take(self, part: slice, answer: Ack | EngramError) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
 from engram.model.values.masked import is_masked
 from engram.model.values.scalars import as_text, is_utf8, shown
+from engram.showing import counted
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
@@ -153,9 +154,9 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
 
 
 def wrong_length(field: str, length: int, count: int) -> InvalidInput:
-    """Return the error for a column of `length` rows in a batch of `count` ids."""
+    """Return the error for a column of `length` rows in a batch of `count` observations."""
     return InvalidInput(
-        f"column {field} has {length} rows where ids has {count}",
+        f"column {field} has {length} rows for {counted(count, 'observation')}",
         code="column_length",
         field=field,
         limit=count,

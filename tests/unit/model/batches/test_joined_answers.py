@@ -49,6 +49,17 @@ def test_the_first_part_that_is_refused_says_how_many_are_stored(order: tuple[in
     assert (error.code, error.stored_count) == ("first", 2)
 
 
+def test_a_row_that_is_refused_has_its_number_among_all_rows() -> None:
+    settled: list[Ack | EngramError] = []
+    joined = JoinedAnswers(6, settled.append)
+    joined.of(PARTS[0])(ACKS[0])
+    joined.of(PARTS[1])(InvalidInput("no", code="content_size", field="content[1]"))
+    joined.of(PARTS[2])(ACKS[2])
+    (error,) = settled
+    assert isinstance(error, EngramError)
+    assert (error.code, error.field, error.stored_count) == ("content_size", "content[3]", 2)
+
+
 def test_what_was_never_handed_over_is_answered_too() -> None:
     settled: list[Ack | EngramError] = []
     joined = JoinedAnswers(6, settled.append)

@@ -145,6 +145,8 @@ def test_what_is_deleted_meanwhile_does_not_come_back(space: Space, monkeypatch:
     with pytest.raises(NotFound) as refused:
         space.update(["b", "a"], contents=["x", "y"])
     assert (refused.value.code, refused.value.field) == ("missing_ids", "ids[1]")
+    # Of a part of a larger update, it is not said that nothing at all is updated.
+    assert refused.value.message.endswith("none of the 2 is updated")
     assert [hit.content for hit in space.get(["a", "b"]) if hit is not None] == [content_of("b")]
 
 
