@@ -73,7 +73,7 @@ class Change(NamedTuple):
             importances=[row.importance for row in self.rows],
             metadata=[row.metadata or None for row in self.rows],
             tags=[row.tags for row in self.rows],
-            expires_at=[None if row.expires_us is None else row.expires_us / 1e6 for row in self.rows],
+            expires_at=np.array([row.expires_us for row in self.rows], "datetime64[us]"),
         )
         batch.times_us[:] = [row.time_us for row in self.rows]
         return batch
@@ -127,9 +127,12 @@ class _Author:
 
     def _thinned(self, row: Row) -> Row:
         """The row without its vector or without its text, or neither, and perhaps with a moment of expiry."""
-        without = self._random.choice(({}, {"vector": None}, {"content": None}))
-        expires_us = _EXPIRES_US + 1_000_000 * self._number if self._random.random() < 0.5 else None
-        return row._replace(expires_us=expires_us, **without)
+        lacks = self._random.choice(("nothing", "vector", "content"))
+        return row._replace(
+            vector=None if lacks == "vector" else row.vector,
+            content=None if lacks == "content" else row.content,
+            expires_us=_EXPIRES_US + self._number if self._random.random() < 0.5 else None,
+        )
 
     def _id(self) -> str:
         if self._live and self._random.random() < 0.15:

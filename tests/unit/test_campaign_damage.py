@@ -69,6 +69,7 @@ def test_a_sound_space_answers_everything_right(store: MemoryStore, name: str) -
 def test_one_changed_value_is_a_wrong_answer(store: MemoryStore, column: str, value: Any) -> None:
     changes = [change for change in STORY if change.space == "quiet"]
     row = changes[-1].rows[-1]
+    assert row.vector is not None
     other: Any = {column: row.vector + 1 if column == "vector" else value}
     changes[-1] = changes[-1]._replace(rows=(*changes[-1].rows[:-1], row._replace(**other)))
     found = outcomes(store.space("quiet"), model_of("quiet", changes))
@@ -81,7 +82,8 @@ def test_what_a_row_lacks_or_has_is_a_wrong_answer_if_it_is_the_other_way(store:
     changes = [change for change in STORY if change.space == "sparse"]
     for is_there in (True, False):
         row = next(v.row for v in model_of("sparse", STORY).alive() if (getattr(v.row, column) is None) != is_there)
-        forged = row._replace(**{column: None if is_there else others[column]})
+        change_of_it: Any = {column: None if is_there else others[column]}
+        forged = row._replace(**change_of_it)
         other = [
             change._replace(rows=tuple(forged if one is row else one for one in change.rows)) for change in changes
         ]

@@ -15,7 +15,7 @@ from engram.model.values.expiry import NEVER_US
 from engram.model.values.presence import unpack_presence
 
 # In the year 2100.
-EXPIRES_S = 4_102_444_800
+EXPIRES_US = 4_102_444_800_000_000
 
 
 def bytes_of(directory: Path, name: str) -> list[bytes]:
@@ -26,10 +26,10 @@ def bytes_of(directory: Path, name: str) -> list[bytes]:
 def test_what_only_some_rows_have_is_found(tmp_path: Path) -> None:
     with MemoryStore(tmp_path) as store:
         space = store.space("notes", dim=2, metric="ip", vectors="optional")
-        times: list[float | None] = [EXPIRES_S, None, EXPIRES_S + 1]
+        times = np.array([EXPIRES_US, None, EXPIRES_US + 1], "datetime64[us]")
         space.observe(["a", "b", "c"], [[1, 2], None, [3, 4]], [None, "the text of b", ""], expires_at=times)
     (expiries,), (vectors,), (sums,) = (bytes_of(tmp_path, name) for name in ("expiries", "vectors", "vector sums"))
-    assert np.frombuffer(expiries, np.int64).tolist() == [EXPIRES_S * 10**6, NEVER_US, (EXPIRES_S + 1) * 10**6]
+    assert np.frombuffer(expiries, np.int64).tolist() == [EXPIRES_US, NEVER_US, EXPIRES_US + 1]
     assert np.frombuffer(vectors, np.float32).tolist() == [1, 2, 3, 4]
     assert len(sums) == 2 * 4
     for name, presence in (("vector presence", [True, False, True]), ("text presence", [False, True, True])):
