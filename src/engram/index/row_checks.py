@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.index.checks import as_numbers, check_array, wrong_shape
+from engram.index.checks import GENERATION_MAX, as_numbers, check_array, wrong_shape
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
 """Vectors that a search ranks by, where they lie: shape ``(n, dim)``."""
@@ -75,10 +75,18 @@ def next_generations(before: int, generations: object, count: int) -> NDArray[np
     Raises
     ------
     InvalidInput
-        As `as_row_generations`, and if they do not begin behind `before`.
+        As `as_row_generations`, and if they do not begin behind `before`, or there are not so many generations left.
     """
     numbers = as_row_generations(generations, count)
     if numbers is None:
+        if count > GENERATION_MAX - before:
+            raise InvalidInput(
+                f"behind generation {before}, there is no room for {count} more",
+                code="invalid_arguments",
+                field="vectors",
+                limit=f"generations to {GENERATION_MAX}",
+                value=count,
+            )
         return np.arange(before + 1, before + 1 + count, dtype=np.int64)
     if len(numbers) and numbers[0] <= before:
         raise InvalidInput(

@@ -104,6 +104,15 @@ def test_numbers_that_do_not_rise_are_refused(generations: Any) -> None:
     assert len(index) == 3
 
 
+def test_behind_the_last_number_there_is_no_room() -> None:
+    index = HnswIndex(3)
+    index.add(np.eye(3)[:2], generations=[1, 2**63 - 2])
+    with pytest.raises(InvalidInput, match="no room for 2 more") as refusal:
+        index.add(np.eye(3)[:2])
+    assert (refusal.value.field, len(index)) == ("vectors", 2)
+    assert index.add(np.eye(3)[:1]) == 2**63 - 1
+
+
 @pytest.mark.parametrize(
     "again",
     [lambda index: pickle.loads(pickle.dumps(index)), copy.copy, copy.deepcopy],  # noqa: S301  (Its own pickle.)
