@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from engram.lifecycle.forking import check_process
 from engram.model.following.change import Change, Changes
-from engram.model.following.following import OfGeneration, Told
+from engram.model.following.told import OfGeneration, Told
 from engram.model.hit import Hit, Hits
 from engram.store.recall.stream import RecallStream
 from engram.store.subscriptions.change_stream import ChangeStream
@@ -25,9 +27,14 @@ class FollowedSource(ABC, Generic[T]):
     """
 
     def __init__(self, timeout_s: float | None) -> None:
+        self._process = os.getpid()
         self._timeout_s = timeout_s
         self._until_s: float | None = None
         self._is_over = False
+
+    def check(self) -> None:
+        """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
+        check_process(self._process, "follower")
 
     def take(self) -> Told[T] | None:
         """Wait for what is next, and return it; None once there is nothing more, or the time is over.
@@ -52,7 +59,9 @@ class FollowedSource(ABC, Generic[T]):
     def close(self) -> None:
         """End it. Whoever waits in `take` gets None."""
         self._is_over = True
-        self._end()
+        # In a forked child, a thread of the parent may have held a lock, and there is nothing to end.
+        if os.getpid() == self._process:
+            self._end()
 
     @abstractmethod
     def _end(self) -> None:
