@@ -13,7 +13,13 @@ from engram.model.filters.filter_like import FilterLike
 from engram.model.following.change import Change
 from engram.model.following.follow_changes import FollowChanges, changes_request
 from engram.model.following.following import AsyncFollowing
-from engram.model.following.options import ChangeOptions, FollowOptions, FollowPlan, follow_plan
+from engram.model.following.options import (
+    ChangeOptions,
+    FollowOptions,
+    FollowPlan,
+    follow_plan,
+    naming_after_generation,
+)
 from engram.model.following.told import AwaitedSource, Told
 from engram.model.hit import Hit
 from engram.model.operations.requests import StreamRecall
@@ -94,7 +100,11 @@ class AsyncFollowCalls(AsyncCollection):
         recall = self._calls.transport.stream(StreamRecall(self.space, plan.query))
         is_standing = False
         try:
-            while (batch := await self._next(recall, follows=True)) is not None:
+            while True:
+                with naming_after_generation():
+                    batch = await self._next(recall, follows=True)
+                if batch is None:
+                    return
                 hits = () if plan.only_new and not is_standing else batch.hits
                 # What has more behind it is a part of something, such as of a batch that is too large for a message.
                 generation = 0 if batch.more else batch.generation

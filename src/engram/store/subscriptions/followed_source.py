@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from engram.lifecycle.forking import check_process
 from engram.model.following.change import Change, Changes
+from engram.model.following.options import naming_after_generation
 from engram.model.following.told import OfGeneration, Told
 from engram.model.hit import Hit, Hits
 from engram.store.recall.stream import RecallStream
@@ -105,7 +106,8 @@ class FollowedHits(FollowedSource[Hit]):
     def _next(self, until_s: float | None) -> Told[Hit] | None:
         if self._stream.more_results:
             return self._found()
-        matches = self._stream.take(until_s)
+        with naming_after_generation():
+            matches = self._stream.take(until_s)
         return None if matches is None else _told_hits(matches)
 
     def _rest(self) -> Told[Hit] | None:
@@ -113,11 +115,13 @@ class FollowedHits(FollowedSource[Hit]):
             found = self._found()
             if not self._only_new:
                 return found
-        return _told_hits(self._stream.poll())
+        with naming_after_generation():
+            return _told_hits(self._stream.poll())
 
     def _found(self) -> Told[Hit]:
         """Return a batch of what is there already."""
-        found = self._stream.next_batch()
+        with naming_after_generation():
+            found = self._stream.next_batch()
         generation = 0 if self._stream.more_results else found.generation
         return Told(() if self._only_new else found, generation, in_order=False, incomplete=found.incomplete)
 
