@@ -29,6 +29,14 @@ def test_what_is_there_is_not_looked_for_if_it_is_not_wanted(after: int | None, 
     assert (plan.only_new, plan.generation) == (True, after or 0)
 
 
+def test_who_passes_a_text_alone_is_told_what_to_pass() -> None:
+    with pytest.raises(
+        InvalidInput, match="what is similar enough; pass a Cue with score_min, or one by words"
+    ) as refused:
+        follow_plan("pump", 3)
+    assert (refused.value.code, refused.value.field) == ("invalid_recall", "score_min")
+
+
 @pytest.mark.parametrize("k", [0, 2**31])
 def test_a_plan_that_leaves_out_what_is_there_still_needs_a_number_of_hits(k: int) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -159,7 +159,9 @@ def test_what_a_compaction_has_dropped_is_refused(space: Space) -> None:
     with pytest.raises(FailedPrecondition) as refused:
         changes(space)
     assert (refused.value.code, refused.value.field) == ("snapshot_expired", "after_generation")
-    assert told(space, after=space.generation) == []
+    # Whoever goes on after the limit is refused no more.
+    assert refused.value.limit == str(engine._state.dropped_generation)
+    assert told(space, after=int(refused.value.limit)) == []
 
 
 def test_a_damaged_id_ends_the_feed_behind_all_that_came_before(space: Space, tmp_path: Path) -> None:
