@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -171,17 +172,19 @@ def test_more_than_a_batch_is_told(home: Any) -> None:
 
 def test_what_is_not_there_cannot_be_followed(home: Any) -> None:
     observe(home, "a", "b")
-    error = error_of_opening(home, after_generation=9)
-    assert (type(error), error.code) == (InvalidInput, "invalid_after_generation")
+    for opening in (home.changes, partial(home.follow, Cue(text="a", by="words"))):
+        error = error_of_opening(opening, after_generation=9)
+        assert (type(error), error.code, error.field) == (InvalidInput, "invalid_after_generation", "after_generation")
+        assert str(error).startswith("after_generation is 9, which is yet to come; the newest is 2")
     home.erase(["a"])
-    error = error_of_opening(home, after_generation=0)
+    error = error_of_opening(home.changes, after_generation=0)
     assert (type(error), error.code, error.field) == (FailedPrecondition, "snapshot_expired", "after_generation")
 
 
-def error_of_opening(home: Any, **options: Any) -> EngramError:
-    """Why a feed cannot begin; an embedded one is refused at once, and the others when something is asked for."""
+def error_of_opening(opening: Any, **options: Any) -> EngramError:
+    """Why a follower cannot begin; an embedded one is refused at once, and the others when something is asked for."""
     try:
-        return error_of(home.changes(**options))
+        return error_of(opening(**options))
     except EngramError as error:
         return error
 

@@ -12,6 +12,7 @@ from engram.model.following.change import Change
 from engram.model.following.follow_changes import changes_request
 from engram.model.following.following import AsyncFollowing
 from engram.model.following.options import ChangeOptions, FollowOptions, follow_plan
+from engram.model.following.told import AwaitedSource
 from engram.model.hit import Hit
 from engram.model.query import RESULTS_DEFAULT
 from engram.model.values.keywords import spelled_out
@@ -37,7 +38,7 @@ class AsyncFollowedSpace:
         # What is wrong with the arguments is said at once.
         plan = follow_plan(cue, k, **options)
         opening = functools.partial(self.blocking.follow, cue, k, **options)
-        return AsyncFollowing(told_by(opening), plan.generation)
+        return AsyncFollowing(AwaitedSource(told_by(opening)), plan.generation)
 
     @spelled_out(ChangeOptions)
     def changes(self, filter: FilterLike | None = None, **options: Unpack[ChangeOptions]) -> AsyncFollowing[Change]:
@@ -45,4 +46,4 @@ class AsyncFollowedSpace:
         request = changes_request(self.blocking.name, filter, **options)
         as_timeout_s_or_none(options.get("timeout_s"))
         opening = functools.partial(self.blocking.changes, request.filter, **options)
-        return AsyncFollowing(told_by(opening), request.after_generation or 0)
+        return AsyncFollowing(AwaitedSource(told_by(opening)), request.after_generation or 0)

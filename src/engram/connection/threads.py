@@ -7,7 +7,8 @@ import concurrent.futures
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
-from engram.model.following.following import Following, OfGeneration, Told
+from engram.model.following.following import Following
+from engram.model.following.told import OfGeneration, Told
 from engram.model.hit import Hits
 from engram.model.operations.scans import ReadPage
 from engram.model.scans.page import ScanPage

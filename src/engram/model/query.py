@@ -119,7 +119,12 @@ class RecallQuery:
                 self.cue.by,
             )
         if self.follow and self.cue.by == "similarity" and self.cue.ranks and self.cue.score_min is None:
-            raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
+            raise _refused(
+                "a standing recall needs to know what is similar enough; pass a Cue with score_min, or one by words",
+                "score_min",
+                "a score",
+                "none",
+            )
 
     def _keep(self, name: str, value: int) -> None:
         # The built-in `int` or `bool` replaces that of NumPy, because all later stages rely on the built-in type.

@@ -10,7 +10,8 @@ import pytest
 from engram.cli.main import run
 from engram.errors import FailedPrecondition
 from engram.model.following.change import Change
-from engram.model.following.following import Following, Told
+from engram.model.following.following import Following
+from engram.model.following.told import Told
 from tests.unit.wire.test_recalls import make_hit
 
 pytestmark = pytest.mark.usefixtures("in_empty_directory")
@@ -26,6 +27,9 @@ class Source:
     def __init__(self, told: Told[Any], error: FailedPrecondition | None) -> None:
         self.told: list[Told[Any]] = [told]
         self.error = error
+
+    def check(self) -> None:
+        pass
 
     def take(self) -> Told[Any] | None:
         if self.told:

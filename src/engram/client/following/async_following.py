@@ -12,8 +12,15 @@ from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.following.change import Change
 from engram.model.following.follow_changes import FollowChanges, changes_request
-from engram.model.following.following import AsyncFollowing, Told
-from engram.model.following.options import ChangeOptions, FollowOptions, FollowPlan, follow_plan
+from engram.model.following.following import AsyncFollowing
+from engram.model.following.options import (
+    ChangeOptions,
+    FollowOptions,
+    FollowPlan,
+    follow_plan,
+    naming_after_generation,
+)
+from engram.model.following.told import AwaitedSource, Told
 from engram.model.hit import Hit
 from engram.model.operations.requests import StreamRecall
 from engram.model.query import RESULTS_DEFAULT
@@ -55,7 +62,7 @@ class AsyncFollowCalls(AsyncCollection):
             During iteration: as for `recall`, and as `Space.follow`.
         """
         plan = follow_plan(cue, k, **options)
-        return AsyncFollowing(within(self._matches(plan), plan.timeout_s), plan.generation)
+        return AsyncFollowing(AwaitedSource(within(self._matches(plan), plan.timeout_s)), plan.generation)
 
     @spelled_out(ChangeOptions)
     def changes(self, filter: FilterLike | None = None, **options: Unpack[ChangeOptions]) -> AsyncFollowing[Change]:
@@ -85,14 +92,19 @@ class AsyncFollowCalls(AsyncCollection):
         """
         request = changes_request(self.space, filter, **options)
         timeout_s = as_timeout_s_or_none(options.get("timeout_s"))
-        return AsyncFollowing(within(self._changes(request), timeout_s), request.after_generation or 0)
+        source = AwaitedSource(within(self._changes(request), timeout_s))
+        return AsyncFollowing(source, request.after_generation or 0)
 
     async def _matches(self, plan: FollowPlan) -> AsyncGenerator[Told[Hit], None]:
         self._calls.check()
         recall = self._calls.transport.stream(StreamRecall(self.space, plan.query))
         is_standing = False
         try:
-            while (batch := await self._next(recall, follows=True)) is not None:
+            while True:
+                with naming_after_generation():
+                    batch = await self._next(recall, follows=True)
+                if batch is None:
+                    return
                 hits = () if plan.only_new and not is_standing else batch.hits
                 # What has more behind it is a part of something, such as of a batch that is too large for a message.
                 generation = 0 if batch.more else batch.generation

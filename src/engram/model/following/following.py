@@ -4,72 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Final, Generic, Protocol, Self, TypeVar
+from typing import Final, Self
 
 from engram.errors import EngramError
-
-
-class OfGeneration(Protocol):
-    """What came about at a generation: a `Hit`, or a `Change`."""
-
-    @property
-    def generation(self) -> int:
-        """The generation."""
-        ...
-
-
-T_co = TypeVar("T_co", bound=OfGeneration, covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Told(Generic[T_co]):
-    """What a follower is told at once.
-
-    Parameters
-    ----------
-    items
-        Hits or changes; perhaps none.
-    generation
-        Generation up to which everything has been told with these; 0 if that is not known.
-    in_order
-        Whether the items are in the order of generations, so that everything up to each of them has been told with it.
-    incomplete
-        Whether something damaged was left out, now or before.
-    """
-
-    items: Sequence[T_co]
-    generation: int
-    in_order: bool = True
-    incomplete: bool = False
-
-
-class ToldSource(Protocol[T_co]):
-    """Where a follower that waits is told from."""
-
-    def take(self) -> Told[T_co] | None:
-        """Wait for what is next, and return it; None once there is nothing more.
-
-        Raises
-        ------
-        EngramError
-            Why it cannot go on.
-        """
-        ...
-
-    def close(self) -> None:
-        """End it. Whoever waits in `take` gets None."""
-        ...
+from engram.model.following.told import AwaitedSource, OfGeneration, T_co, Told, ToldSource
 
 
 class Following(Iterator[T_co]):
     """An iterator over what a follower is told, which waits for what comes; made by ``follow`` and ``changes``.
 
     It ends when its time is over, when it is closed, or when the store is closed. An error ends it, too, and is raised
-    again if more is asked for. One thread at a time may iterate. That of an embedded space may be closed by any thread;
-    that of a client, by the thread that iterates.
+    again if more is asked for. Threads that iterate at the same time are returned one item each, in turns. Any thread
+    may close it, which ends a wait.
 
     Parameters
     ----------
@@ -89,6 +38,7 @@ class Following(Iterator[T_co]):
         self._place = _Place(generation)
         self._items: Iterator[T_co] = iter(())
         self._failure: EngramError | None = None
+        self._turn = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Following(generation={self.generation})"
@@ -110,16 +60,18 @@ class Following(Iterator[T_co]):
         return self
 
     def __next__(self) -> T_co:
-        while True:
-            for item in self._items:
-                self._place.pass_item(item)
-                return item
-            self._place.pass_all()
-            told = self._taken()
-            if told is None:
-                raise StopIteration
-            self._items = iter(told.items)
-            self._place.begin(told)
+        self.source.check()
+        with self._turn:
+            while True:
+                for item in self._items:
+                    self._place.pass_item(item)
+                    return item
+                self._place.pass_all()
+                told = self._taken()
+                if told is None:
+                    raise StopIteration
+                self._items = iter(told.items)
+                self._place.begin(told)
 
     def close(self) -> None:
         """End the iteration."""
@@ -147,23 +99,23 @@ class Following(Iterator[T_co]):
 
 
 class AsyncFollowing(AsyncIterator[T_co]):
-    """A `Following` for coroutines. A wait that is cancelled ends it.
+    """A `Following` for coroutines. Any of them may close it, which ends a wait. A wait that is cancelled ends it.
 
     Parameters
     ----------
-    batches
-        Yields what it is told.
+    source
+        Where it is told from.
     generation
         As for `Following`.
 
     Attributes
     ----------
-    batches
+    source
         The same.
     """
 
-    def __init__(self, batches: AsyncGenerator[Told[T_co], None], generation: int = 0) -> None:
-        self.batches: Final = batches
+    def __init__(self, source: AwaitedSource[T_co], generation: int = 0) -> None:
+        self.source: Final = source
         self._place = _Place(generation)
         self._items: Iterator[T_co] = iter(())
         self._failure: EngramError | None = None
@@ -202,7 +154,7 @@ class AsyncFollowing(AsyncIterator[T_co]):
         """End the iteration."""
         self._items = iter(())
         self._place.leave()
-        await self.batches.aclose()
+        await self.source.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -216,9 +168,9 @@ class AsyncFollowing(AsyncIterator[T_co]):
         if self._failure is not None:
             raise copy.copy(self._failure)
         try:
-            return await anext(self.batches, None)
+            return await self.source.take()
         except EngramError as error:
-            # The generator has ended with it, and would only say that there is nothing more.
+            # The source has ended with it, and would only say that there is nothing more.
             self._failure = error
             raise
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from engram.errors import EngramError
 from engram.model.cue import CueLike, as_cue
 from engram.model.limits import RECALL_BATCH_MAX, STREAM_RESULTS_MAX
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
@@ -22,7 +26,8 @@ class ChangeOptions(TypedDict, total=False):
         now on, or with a client, once the first item is asked for.
     timeout_s
         Seconds in all after which the iteration ends, as if there were nothing more, counted from when the first item
-        is asked for; at most a day. None: it waits for as long as it takes.
+        is asked for; at most a day. None: it waits for as long as it takes. What is there already may be more than is
+        told by then, and a client is told nothing within 0 seconds: its ``generation`` says how far it got.
     include_vectors
         Whether the hits have their vectors. The hits of an embedded store always have them, and read them on access.
     skip_damaged
@@ -91,6 +96,22 @@ def follow_plan(cue: CueLike, k: int, **options: Unpack[FollowOptions]) -> Follo
         include_vectors=options.get("include_vectors", False),
     )
     return FollowPlan(query, only_new, as_timeout_s_or_none(options.get("timeout_s")), after or 0)
+
+
+@contextmanager
+def naming_after_generation() -> Iterator[None]:
+    """Let an error of a standing recall name what its follower passed, which is a recall's `max_generation`."""
+    try:
+        yield
+    except EngramError as error:
+        if error.field != "max_generation":
+            raise
+        told = copy.copy(error)
+        told.field = "after_generation"
+        told.code = error.code.replace(error.field, told.field)
+        told.message = error.message.replace(error.field, told.field)
+        told.args = (told.message,)
+        raise told from error
 
 
 def as_after_generation(value: object) -> int | None:

@@ -75,16 +75,21 @@ class ChangeReader:
         indexed = self._state.index.indexed_generation
         changes = [change for span in spans for change in self._changes(span, passing, ended, indexed)]
         # Looked at afterwards: what was read before anything was dropped is whole.
+        self._check_retained(first)
+        return changes
+
+    def _check_retained(self, first: int) -> None:
         dropped = self._state.dropped_generation
         if first <= dropped:
             raise _expired(f"what was committed from generation {first} on is no longer retained", first, dropped)
-        return changes
 
     def _spans(self, first: int, last: int) -> list[Span]:
         """Return where the log has the rows of the generations from `first` to `last`, of which none may be missing."""
         spans = list(spans_between(self._state.log, first, last))
         if sum(span.rows for span in spans) == last - first + 1:
             return spans
+        # First, because it says from where on there is something again.
+        self._check_retained(first)
         present = [_generations(span) for span in spans]
         missing = np.setdiff1d(np.arange(first, last + 1), np.concatenate([*present, np.empty(0, dtype=np.int64)]))
         # Nobody can tell whether it was one of those that the follower knows, and has to forget.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from engram.lifecycle.forking import check_process
 from engram.model.following.change import Change, Changes
-from engram.model.following.following import OfGeneration, Told
+from engram.model.following.options import naming_after_generation
+from engram.model.following.told import OfGeneration, Told
 from engram.model.hit import Hit, Hits
 from engram.store.recall.stream import RecallStream
 from engram.store.subscriptions.change_stream import ChangeStream
@@ -25,9 +28,14 @@ class FollowedSource(ABC, Generic[T]):
     """
 
     def __init__(self, timeout_s: float | None) -> None:
+        self._process = os.getpid()
         self._timeout_s = timeout_s
         self._until_s: float | None = None
         self._is_over = False
+
+    def check(self) -> None:
+        """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
+        check_process(self._process, "follower")
 
     def take(self) -> Told[T] | None:
         """Wait for what is next, and return it; None once there is nothing more, or the time is over.
@@ -52,7 +60,9 @@ class FollowedSource(ABC, Generic[T]):
     def close(self) -> None:
         """End it. Whoever waits in `take` gets None."""
         self._is_over = True
-        self._end()
+        # In a forked child, a thread of the parent may have held a lock, and there is nothing to end.
+        if os.getpid() == self._process:
+            self._end()
 
     @abstractmethod
     def _end(self) -> None:
@@ -96,7 +106,8 @@ class FollowedHits(FollowedSource[Hit]):
     def _next(self, until_s: float | None) -> Told[Hit] | None:
         if self._stream.more_results:
             return self._found()
-        matches = self._stream.take(until_s)
+        with naming_after_generation():
+            matches = self._stream.take(until_s)
         return None if matches is None else _told_hits(matches)
 
     def _rest(self) -> Told[Hit] | None:
@@ -104,11 +115,13 @@ class FollowedHits(FollowedSource[Hit]):
             found = self._found()
             if not self._only_new:
                 return found
-        return _told_hits(self._stream.poll())
+        with naming_after_generation():
+            return _told_hits(self._stream.poll())
 
     def _found(self) -> Told[Hit]:
         """Return a batch of what is there already."""
-        found = self._stream.next_batch()
+        with naming_after_generation():
+            found = self._stream.next_batch()
         generation = 0 if self._stream.more_results else found.generation
         return Told(() if self._only_new else found, generation, in_order=False, incomplete=found.incomplete)
 

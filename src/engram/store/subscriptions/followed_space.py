@@ -9,7 +9,7 @@ from engram.model.filters.filter_like import FilterLike
 from engram.model.following.change import Change
 from engram.model.following.follow_changes import changes_request
 from engram.model.following.following import Following
-from engram.model.following.options import ChangeOptions, FollowOptions, follow_plan
+from engram.model.following.options import ChangeOptions, FollowOptions, follow_plan, naming_after_generation
 from engram.model.hit import Hit
 from engram.model.query import RESULTS_DEFAULT
 from engram.model.values.keywords import spelled_out
@@ -58,7 +58,8 @@ class FollowedSpace(ExpiringSpace):
         plan = follow_plan(cue, k, **options)
         engine = self._engine
         engine.check_process()
-        stream = engine.open(plan.query)
+        with naming_after_generation():
+            stream = engine.open(plan.query)
         source = FollowedHits(stream, only_new=plan.only_new, timeout_s=plan.timeout_s)
         return Following(source, stream.generation if plan.only_new else 0)
 

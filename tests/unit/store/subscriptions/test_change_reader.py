@@ -12,9 +12,11 @@ import pytest
 from engram import F, Own
 from engram.errors import CorruptData, FailedPrecondition
 from engram.model.following.change import Change
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import Filter, MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
+from engram.store.subscriptions.change_reader import ChangeReader
 from tests.doubles.batches import vector_of
 from tests.doubles.damaged import SPACE, flip_stored
 from tests.doubles.expiry_clock import ExpiryClock
@@ -157,9 +159,11 @@ def test_what_a_compaction_has_dropped_is_refused(space: Space) -> None:
     engine.retention.advance()
     engine.log_compaction.run(Pace(0, lambda: True))
     with pytest.raises(FailedPrecondition) as refused:
-        changes(space)
+        ChangeReader(engine._state, FollowChanges(space.name)).read(1, 10)
     assert (refused.value.code, refused.value.field) == ("snapshot_expired", "after_generation")
-    assert told(space, after=space.generation) == []
+    # Whoever goes on after the limit is refused no more.
+    assert refused.value.limit == str(engine._state.dropped_generation)
+    assert told(space, after=int(refused.value.limit)) == []
 
 
 def test_a_damaged_id_ends_the_feed_behind_all_that_came_before(space: Space, tmp_path: Path) -> None:
