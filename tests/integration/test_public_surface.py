@@ -176,6 +176,8 @@ RENEWED: Final[dict[str, Callable[[Any], object]]] = {
 ENDS: Final = {"close", "clear"}
 WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention", "set_ttl"}
 FOLLOWS: Final = {"follow", "changes"}
+# They go on to what has their new names, so what takes long to refuse is tried with those.
+RENAMED: Final = {"observe_batch", "forget"}
 
 
 def kind_of(thing: Any) -> type:
@@ -200,9 +202,8 @@ def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], o
         taken = TAKEN | {argument: labels for (method, argument), labels in DIFFERENT.items() if method == name}
         method, valid = getattr(kind, name), cases[name]
         renew = RENEWED.get(name, lambda thing: None)
-        wrong = problems_of(
-            method, call, valid, taken, state, worse_values(), ends=name in ENDS, renew=partial(renew, thing)
-        )
+        worse = {} if name in RENAMED else worse_values()
+        wrong = problems_of(method, call, valid, taken, state, worse, ends=name in ENDS, renew=partial(renew, thing))
         found += [f"{name}: {each}" for each in wrong]
     return found
 

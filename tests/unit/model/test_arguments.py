@@ -203,7 +203,9 @@ def test_what_tells_no_number_of_observations_is_refused(keywords: Any, code: st
     assert (refusal.value.code, refusal.value.field) == (code, field)
 
 
-@pytest.mark.parametrize("vector", ["abc", [object()], TWO, np.ones(3)], ids=["a text", "no number", "two", "another dimension"])
+@pytest.mark.parametrize(
+    "vector", ["abc", [object()], TWO, np.ones(3)], ids=["a text", "no number", "two", "another dimension"]
+)
 def test_an_error_names_no_id_that_nobody_has_given(vector: Any) -> None:
     with pytest.raises(InvalidInput, match=r"^the vector (cannot be read|has shape)"):
         taken(vector=vector)
