@@ -211,6 +211,20 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
   return nb::make_tuple(keys, generations, scores, told(damaged));
 }
 
+nb::tuple vectors_of(const PyIndex& self, const Generations& versions) {
+  const std::size_t n = versions.shape(0);
+  auto vectors = new_matrix<float>(n, self.index->dim());
+  auto live = new_vector<std::uint8_t>(n);
+  std::vector<Generation> damaged;
+  {
+    const Unlocked unlocked;
+    // Every generation is below 2^63, so both types have the same bits.
+    const auto* wanted = reinterpret_cast<const Generation*>(versions.data());
+    damaged = self.index->copy_raw(wanted, n, vectors.data(), live.data());
+  }
+  return nb::make_tuple(vectors, live, told(damaged));
+}
+
 void read_ahead(const std::vector<Bytes>& pieces) {
   const Unlocked unlocked;
   for (const Bytes& piece : pieces) ask_for(piece.data(), piece.size());
@@ -385,6 +399,7 @@ NB_MODULE(_core, m) {
             return self.index->droppable(horizon);
           },
           "horizon"_a)
+      .def("vectors", &vectors_of, "versions"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
       .def("save", &save, "place"_a, "with_raw"_a, "background"_a)

@@ -353,6 +353,31 @@ std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cu
   return {std::move(matches), generations_of(damaged)};
 }
 
+std::vector<Generation> Index::copy_raw(const Generation* versions, std::size_t n, float* out,
+                                        std::uint8_t* live) const {
+  const Readers::Reading held = reading();
+  const SlotTable& table = graph_.table();
+  const Slot published = visible_slots_.load(std::memory_order_acquire);
+  std::vector<float> buffer;
+  std::vector<Slot> damaged;
+  std::fill_n(out, n * dim(), 0.0F);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Slot after = born_until(versions[i], published);
+    const bool known = after > 0 && generation_of(after - 1) == versions[i];
+    const bool alive = known && table.died(after - 1).load(std::memory_order_acquire) == 0;
+    live[i] = alive ? 1 : 0;
+    if (!alive) continue;
+    if (!is_sound(table, dim(), after - 1)) {
+      damaged.push_back(after - 1);
+      continue;
+    }
+    const RawVector raw = table.raw(after - 1).load(std::memory_order_acquire);
+    std::memcpy(out + i * dim(), floats_of(raw, dim(), buffer), dim() * sizeof(float));
+  }
+  check_whole();
+  return generations_of(damaged);
+}
+
 std::size_t Index::nbytes() const { return graph_.table().nbytes(size()) + graph_.entries().nbytes() + raw_bytes_; }
 
 }  // namespace engram

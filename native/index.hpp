@@ -95,6 +95,10 @@ class Index {
   // Returns which cues the published versions of the generations [first, last] match, in the order of generations, and
   // the generations that are left out because their raw vectors are damaged.
   std::pair<std::vector<Match>, std::vector<Generation>> match(CueTable& cues, Generation first, Generation last) const;
+  // Copies the raw vectors of `n` versions to the rows of `out` and says in `live` which of them are published and have
+  // not ended: 1 or 0. The rows of the others are zeros, and so are those of damaged vectors, whose generations it
+  // returns, ascending.
+  std::vector<Generation> copy_raw(const Generation* versions, std::size_t n, float* out, std::uint8_t* live) const;
 
   bool owns_raw() const { return owns_raw_.load(std::memory_order_acquire); }
   Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }

@@ -47,7 +47,6 @@ _IN_FLIGHT_MAX: Final = 32
 # So far behind the rows of any space that the stream repeats none of them.
 _STREAM_BLOCK: Final = 2_000_000
 _RETAINED_LONGER_S: Final = 30.0
-_SETTLING_S: Final = 30.0
 # Compactions let the log take a third more than what is retained.
 _BACK: Final = 4 / 3
 _COLUMNS: Final = (
@@ -171,17 +170,17 @@ class Recalls:
 
 def alone(setting: Setting) -> Alone:
     """Stream into an empty space."""
-    with _opened(setting) as (path, space):
+    with _opened(setting) as (path, store, space):
         rate = _streamed(space, setting, Recalls(space, setting.dim, None))
         IndexedWatch(space).wait()
-        # What is left to be written, such as a checkpoint, is part of what a store takes.
-        time.sleep(_SETTLING_S)
+        # What is left to be written is part of what a store takes.
+        store.checkpoint()
         return Alone(rate, _room(path, space))
 
 
 def beside(setting: Setting, without: Alone) -> dict[str, Any]:
     """Stream into a space whose observations expire meanwhile; a row of the table."""
-    with _opened(setting) as (path, space):
+    with _opened(setting) as (path, _, space):
         due_s = time.time() + setting.lead_s
         _fill(space, setting, due_s)
         if time.time() > due_s:
@@ -238,13 +237,13 @@ def _stream(space: Space, vectors: NDArray[np.float32], setting: Setting) -> flo
 
 
 @contextmanager
-def _opened(setting: Setting) -> Iterator[tuple[Path, Space]]:
+def _opened(setting: Setting) -> Iterator[tuple[Path, MemoryStore, Space]]:
     with tempfile.TemporaryDirectory(prefix="engram-bench-") as scratch:
         path = Path(scratch) / "store"
         with MemoryStore(path) as store:
             space = store.space(_SPACE, dim=setting.dim)
             space.set_retention(RetentionPolicy(setting.spread_s + _RETAINED_LONGER_S, None))
-            yield path, space
+            yield path, store, space
 
 
 def _fill(space: Space, setting: Setting, due_s: float) -> None:

@@ -54,9 +54,17 @@ Step = Mapping[str, Any]
 
 
 def program(seed: int) -> list[Step]:
-    """Return the steps of the program with this seed."""
+    """Return the steps of the program with this seed: those drawn by chance, and a read behind each update."""
     chance = random.Random(seed)
-    return [_step(chance) for _ in range(STEPS)]
+    drawn = (_step(chance) for _ in range(STEPS))
+    return [step for each in drawn for step in (each, *_read_behind(each))]
+
+
+def _read_behind(step: Step) -> list[Step]:
+    """Return a read of what an update names, and nothing behind any other step."""
+    # Chroma 1.5.9 takes in what was written when it is read next. If it takes in an update of an id that is not there
+    # together with the add of that id, it may search by the vector of the update from then on.
+    return [{"kind": "get", "ids": step["ids"]}] if step["kind"] == "update" else []
 
 
 def _step(chance: random.Random) -> Step:

@@ -13,10 +13,11 @@ from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
 from engram.log.format1.records import HEADER_BYTES
 from engram.log.manifest import Manifest
-from engram.log.records.header import Column, Header
+from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS
 from engram.log.records.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, table_sectors
 from engram.log.segments.segment import Segment
+from engram.model.values.presence import presence_bytes
 
 
 class Part(NamedTuple):
@@ -72,13 +73,22 @@ def _parts(segment: Segment, header: Header) -> Iterator[tuple[str, int, int]]:
         yield "table of sums", begin + SECTOR_BYTES, begin + SECTOR_BYTES + table
     payload = segment.payload_of(header)
     layout = segment.lay_out(header)
-    numbers = [(spec.array, layout.number(spec.name), np.dtype(spec.dtype).itemsize) for spec in NUMBERS]
-    vectors = [("vector sums", layout.vector_sums, 4), ("vectors", layout.vectors, 4 * header.dim)]
-    for name, start, width in numbers + vectors:
+    numbers = [(spec.array, layout.number(spec.name), np.dtype(spec.dtype).itemsize * header.rows) for spec in NUMBERS]
+    # Rows without a vector have no place among the vectors.
+    vectors = [
+        ("vector sums", layout.vector_sums, 4 * header.vectors),
+        ("vectors", layout.vectors, 4 * header.dim * header.vectors),
+    ]
+    optional = [
+        ("expiries", layout.expires, 8 * header.rows),
+        ("vector presence", layout.vector_presence, presence_bytes(header.rows)),
+        ("text presence", layout.text_presence, presence_bytes(header.rows)),
+    ]
+    for name, start, nbytes in numbers + vectors + optional:
         if start >= 0:
-            yield name, payload + start, payload + start + width * header.rows
+            yield name, payload + start, payload + start + nbytes
     for name, place in zip([spec.name for spec in TEXTS], layout.texts, strict=True):
         if place is not None:
-            kind = f"{name} of a deletion" if Column.VECTORS not in dict(header.columns) and name == "ids" else name
+            kind = f"{name} of a deletion" if header.kind == RecordKind.DELETE else name
             yield f"offsets of {kind}", payload + place.offsets, payload + place.offsets + 4 * (header.rows + 1)
             yield kind, payload + place.start, payload + place.stop

@@ -285,7 +285,7 @@ def _stray(place: _Place) -> Harm | None:
     return Harm(place.kind, (name,), harmless="files that are not the store's are left alone")
 
 
-_PARTS: Final = (
+PARTS: Final = (
     "segment header",
     "record header",
     "sums in a header",
@@ -295,12 +295,15 @@ _PARTS: Final = (
     "times",
     "confidences",
     "importances",
+    "expiries",
+    "vector presence",
+    "text presence",
     *(f"{offsets}{name}" for name in ("ids", "contents", "metadata", "tags") for offsets in ("", "offsets of ")),
     "ids of a deletion",
     "offsets of ids of a deletion",
 )
 _IN_FILES: Final[Mapping[str, Callable[[_Place], Harm | None]]] = {
-    **{f"bit in the {name}": _flip_part(name) for name in _PARTS},
+    **{f"bit in the {name}": _flip_part(name) for name in PARTS},
     **{f"bit in a {kind}": _flip_file(kind) for kind in _CLASSES if kind != "list"},
     "bit in the list": _flip_file("list"),
     "page of zeros": _page,

@@ -81,10 +81,11 @@ class Model:
         return max((last for _, one, last in self._sequences if one == session), default=0)
 
     def scores(self, cue: NDArray[np.float32], versions: Sequence[Version]) -> dict[int, float]:
-        """The similarity of each version to `cue`, by generation."""
-        if not versions:
+        """The similarity of each version that has a vector to `cue`, by generation."""
+        vectors = {v.generation: v.row.vector for v in versions if v.row.vector is not None}
+        if not vectors:
             return {}
-        rows = np.stack([version.row.vector for version in versions]).astype(np.float64)
+        rows = np.stack(list(vectors.values())).astype(np.float64)
         query = cue.astype(np.float64)
         if self.metric == "l2":
             scores = -((rows - query) ** 2).sum(axis=1)
@@ -92,14 +93,16 @@ class Model:
             scores = rows @ query
             if self.metric == "cosine":
                 scores /= np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
-        return dict(zip([version.generation for version in versions], scores.tolist(), strict=True))
+        return dict(zip(vectors, scores.tolist(), strict=True))
 
     def worded(self, words: str, passes: Callable[[int], bool]) -> dict[int, float]:
         """What shares a word with `words`, with scores by BM25 over everything that was ever observed."""
         database = sqlite3.connect(":memory:")
         database.execute("CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')")
         insert = "INSERT INTO texts(rowid, content) VALUES (?, ?)"
-        database.executemany(insert, [(v.generation, v.row.content) for v in self.versions])
+        database.executemany(
+            insert, [(v.generation, v.row.content) for v in self.versions if v.row.content is not None]
+        )
         query = " OR ".join(f'"{word}"' for word in words.split())
         found = database.execute("SELECT rowid, -rank FROM texts WHERE texts MATCH ?", (query,)).fetchall()
         database.close()

@@ -118,7 +118,7 @@ def _change_of(space: str, record: Record) -> Change:
     session = (record.session, record.first_sequence)
     if record.kind is not RecordKind.OBSERVE:
         return Change(space, (), tuple(record.ids()), *session)
-    # Every row of these stores has a vector.
+    # Every row of these stores has a vector and a text, and none expires.
     vectors = record.vectors(np.arange(record.count))
     rows = (
         Row(

@@ -81,18 +81,22 @@ def _look_up(id: str, meant: Version | None, at: int | None) -> Callable[[Space]
 
 def differs(hit: Hit, meant: Version, with_vector: bool = True) -> str:
     """What of `hit` is not as it was acknowledged."""
-    vector = hit.vector if with_vector else meant.row.vector
-    found = hit.id, hit.content, hit.metadata, hit.tags, hit.time_us, hit.confidence, hit.importance, hit.generation
     row = meant.row
+    vector = hit.vector if with_vector else row.vector
+    content = hit.content if hit.has_content else None
+    found = hit.id, content, hit.metadata, hit.tags, hit.time_us, hit.confidence, hit.importance, hit.expires_us
     # What is told as news has a confidence that grows with its age.
     sure = hit.confidence if hit.recent and 0.9 * row.confidence <= hit.confidence <= row.confidence else row.confidence
-    right = row.id, row.content, row.metadata, row.tags, row.time_us, sure, row.importance, meant.generation
-    for name, one, other in zip((*Row._fields[:1], *Row._fields[2:], "generation"), found, right, strict=True):
+    right = row.id, row.content, row.metadata, row.tags, row.time_us, sure, row.importance, row.expires_us
+    names = (*Row._fields[:1], *Row._fields[2:], "generation")
+    for name, one, other in zip(names, (*found, hit.generation), (*right, meant.generation), strict=True):
         if one != other:
             return f"{name} of generation {meant.generation} is {one!r}, not {other!r}"[:200]
-    if vector is not None and vector.tobytes() != row.vector.tobytes():
+    if (vector is None) != (row.vector is None):
+        return f"there is {'no' if vector is None else 'a'} vector"
+    if vector is not None and row.vector is not None and vector.tobytes() != row.vector.tobytes():
         return f"the vector of generation {meant.generation} is another"
-    return "" if vector is not None else "there is no vector"
+    return ""
 
 
 def _compared(
@@ -153,15 +157,16 @@ def _filtered(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
     for number, (filter, passes) in enumerate(filters):
         passed = [version for version in alive if passes(version.row)]
         meant = model.scores(cue, passed)
+        listed = [version.generation for version in reversed(passed)]
         count = max(1, len(alive))
 
         def ranked(space: Askable, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
             hits = space.recall(Cue(cue, filter=filter), k=k, ef=_EF)
             return _compared(hits, meant, model) or _is_sorted(hits)
 
-        def newest(space: Askable, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
+        def newest(space: Askable, filter: Filter = filter, meant: list[int] = listed, k: int = count) -> str:
             found = [hit.generation for hit in space.recall(Cue(filter=filter), k=k)]
-            return "" if found == sorted(meant, reverse=True) else f"{len(found)} are listed, not {len(meant)}"
+            return "" if found == meant else f"{len(found)} are listed, not {len(meant)}"
 
         yield Question(f"recall by filter {number}", ranked)
         yield Question(f"list by filter {number}", newest)

@@ -21,10 +21,13 @@ SPACES: Final = {
         SpaceConfig("metres", 8, "l2", ""),
         SpaceConfig("quiet", 16, "ip", ""),
         SpaceConfig("empty", 8, "cosine", ""),
+        SpaceConfig("sparse", 12, "cosine", "", "optional"),
     )
 }
 SESSION: Final = "writer-of-metres"
 _BEGIN_US: Final = 1_700_000_000_000_000
+# In the year 2100, so that only damage can make something expire.
+_EXPIRES_US: Final = 4_102_444_800_000_000
 _TAGS: Final = ("red", "green", "blue", "zürich")
 _WORDS: Final = (
     *("pump", "deck", "crew", "noon", "leak", "hull", "pay", "bob", "alice", "harbour", "Käse", "東京", "ocean"),
@@ -33,16 +36,17 @@ _WORDS: Final = (
 
 
 class Row(NamedTuple):
-    """One observation as it was acknowledged."""
+    """One observation as it was acknowledged; None for a vector, a text or a moment of expiry that it has not."""
 
     id: str
-    vector: NDArray[np.float32]
-    content: str
+    vector: NDArray[np.float32] | None
+    content: str | None
     metadata: dict[str, Any]
     tags: list[str]
     time_us: int
     confidence: float
     importance: float
+    expires_us: int | None = None
 
 
 class Change(NamedTuple):
@@ -63,12 +67,13 @@ class Change(NamedTuple):
         """Its rows as columns."""
         batch = make_batch(
             [row.id for row in self.rows],
-            np.stack([row.vector for row in self.rows]),
+            [row.vector for row in self.rows],
             [row.content for row in self.rows],
             confidences=[row.confidence for row in self.rows],
             importances=[row.importance for row in self.rows],
             metadata=[row.metadata or None for row in self.rows],
             tags=[row.tags for row in self.rows],
+            expires_at=np.array([row.expires_us for row in self.rows], "datetime64[us]"),
         )
         batch.times_us[:] = [row.time_us for row in self.rows]
         return batch
@@ -108,7 +113,7 @@ class _Author:
             vectors = self._vectors.standard_normal((count, self._config.dim)).astype(np.float32)
         for content, vector in zip(contents, vectors, strict=True):
             self._number += 1
-            yield Row(
+            row = Row(
                 self._id(),
                 vector,
                 content,
@@ -118,6 +123,16 @@ class _Author:
                 float(np.float32(self._random.random())),
                 float(np.float32(self._random.random())),
             )
+            yield self._thinned(row) if self._config.vectors == "optional" else row
+
+    def _thinned(self, row: Row) -> Row:
+        """The row without its vector or without its text, or neither, and perhaps with a moment of expiry."""
+        lacks = self._random.choice(("nothing", "vector", "content"))
+        return row._replace(
+            vector=None if lacks == "vector" else row.vector,
+            content=None if lacks == "content" else row.content,
+            expires_us=_EXPIRES_US + self._number if self._random.random() < 0.5 else None,
+        )
 
     def _id(self) -> str:
         if self._live and self._random.random() < 0.15:
@@ -156,6 +171,8 @@ def write_story(seed: str) -> list[Change]:
         middle += [authors["metres"].observe(order.choice((1, 1, 5, 30)), SESSION) for _ in range(12)]
         middle.append(authors["metres"].delete(2))
         middle.append(authors["quiet"].observe(order.randrange(1, 6)))
+        middle += [authors["sparse"].observe(count) for count in (60, 1, 1, 1, 9)]
+        middle.append(authors["sparse"].delete(2))
     return changes + middle
 
 

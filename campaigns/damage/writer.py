@@ -50,7 +50,7 @@ def write(directory: Path, older: Path, seed: str, plan: str, begin: int) -> int
     edges = [len(changes) * number // len(steps) for number in range(len(steps) + 1)]
     store = MemoryStore(directory, options=_OPTIONS)
     for name, config in SPACES.items():
-        store.space(name, config.dim, config.metric, config.embedder or None)
+        store.space(name, config.dim, config.metric, config.embedder or None, vectors=config.vectors)
     for number in range(begin, len(steps)):
         for change in changes[edges[number] : edges[number + 1]]:
             apply(store.space(change.space), change, store)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engram.model.filters.fields import F, Own
     from engram.model.filters.filter import Between, Filter
     from engram.model.filters.text import parse_filter
+    from engram.model.following.change import Change
+    from engram.model.following.following import AsyncFollowing, Following
     from engram.model.hit import Hit, Hits
     from engram.model.operations.erasure_receipt import ErasureReceipt
     from engram.model.operations.results import Counted
@@ -37,8 +39,10 @@ __version__ = "0.2.0"
 __all__ = [
     "Ack",
     "AsyncClient",
+    "AsyncFollowing",
     "AsyncScan",
     "Between",
+    "Change",
     "Client",
     "Condition",
     "Counted",
@@ -51,6 +55,7 @@ __all__ = [
     "FacetValue",
     "Facets",
     "Filter",
+    "Following",
     "FoundHits",
     "Hit",
     "Hits",
@@ -75,8 +80,10 @@ __all__ = [
 _HOMES = {
     "Ack": "engram.model.ack",
     "AsyncClient": "engram.client",
+    "AsyncFollowing": "engram.model.following.following",
     "AsyncScan": "engram.model.scans.scan",
     "Between": "engram.model.filters.filter",
+    "Change": "engram.model.following.change",
     "Client": "engram.client",
     "Condition": "engram.model.filters.conditions",
     "Counted": "engram.model.operations.results",
@@ -89,6 +96,7 @@ _HOMES = {
     "FacetValue": "engram.model.scans.facets",
     "Facets": "engram.model.scans.facets",
     "Filter": "engram.model.filters.filter",
+    "Following": "engram.model.following.following",
     "FoundHits": "engram.model.scans.page",
     "Hit": "engram.model.hit",
     "Hits": "engram.model.hit",

@@ -324,6 +324,20 @@ class Index:
         """
     def droppable(self, horizon: int) -> int:
         """Return how many published versions `take_over` with this horizon would leave out; it looks at each."""
+    def vectors(self, versions: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.uint8], _Damaged]:
+        """Copy the raw vectors of versions, shape ``(n,)``.
+
+        Returns
+        -------
+        vectors, live, damaged
+            float32, shape ``(n, dim)``, zeros where there is no vector or a damaged one; uint8, shape ``(n,)``, 1 for
+            each version that is published and alive; and the generations of those whose vectors are damaged.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint are lost.
+        """
     def successor(self) -> Index:
         """Return an empty index with the parameters of this one, which keeps the same raw vectors alive."""
     def take_over(self, from_: Index, first_slot: int, horizon: int, all: bool) -> int:

@@ -27,6 +27,12 @@ class EngramError(Exception):
         Milliseconds after which a retry makes sense; None if waiting alone does not help.
     expected_sequence
         Sequence errors only: the sequence number that the session expects next.
+
+    Attributes
+    ----------
+    stored_count
+        Of a call that is done in several parts: how many of its rows, from the first on, are stored, changed, deleted
+        or erased all the same. What follows them may be, too.
     """
 
     default_code = "internal"
@@ -50,6 +56,7 @@ class EngramError(Exception):
         self.value: str = str(value)
         self.retry_after_ms = retry_after_ms
         self.expected_sequence = expected_sequence
+        self.stored_count: int = 0
 
     @property
     def is_transient(self) -> bool:

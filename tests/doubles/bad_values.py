@@ -191,20 +191,26 @@ def problems_of(
         Called after each call that was taken: has again what the valid arguments need.
     """
     problems = [f"{name} is in no table" for name in arguments_of(method) if name not in taken]
+    before = state()
     for name in arguments_of(method):
-        may_be_taken = taken.get(name, ())
-        for label, bad in {**BAD, **more.get(name, {})}.items():
-            if ends and label in may_be_taken:
-                continue
-            before = state()
-            outcome = outcome_of(call, {**valid, name: bad})
-            if outcome == TAKEN_AS_IT_IS:
-                renew()
-                outcome = "" if label in may_be_taken else outcome
-            elif not outcome and state() != before:
-                outcome = "is refused, and something is stored"
+        may_be_taken = set() if ends else set(taken.get(name, ()))
+        bad = {**BAD, **more.get(name, {})}
+        refused = [label for label in bad if label not in taken.get(name, ())]
+        for label in refused:
+            outcome = outcome_of(call, {**valid, name: bad[label]})
             if outcome:
                 problems.append(f"{name}: {label} {outcome}")
+        # The state of a server takes longer to ask for than all that is refused, so all of an argument are asked after.
+        if state() != before:
+            problems.append(f"{name}: something is stored of {', '.join(refused)}")
+        for label in may_be_taken & bad.keys():
+            before = state()
+            outcome = outcome_of(call, {**valid, name: bad[label]})
+            if outcome == TAKEN_AS_IT_IS:
+                renew()
+            elif outcome or state() != before:
+                problems.append(f"{name}: {label} {outcome or 'is refused, and something is stored'}")
+        before = state()
     try:
         call(**valid, no_such_argument=1)
     except TypeError:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engram.errors import EngramError, SequenceError
-from engram.model.observations import ObservationBatch, check_batch
+from engram.model.batches.checks import check_batch
+from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitQueue, CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange

@@ -1,8 +1,7 @@
 """A transport over the HTTP API, so that what is told of clients is also told of HTTP.
 
-Each call is a request on a connection of its own. A result comes as a frame where there is one, and the batches of a
-streamed recall as lines of JSON. HTTP has no sessions: a batch is a request, which its key keeps from being stored
-twice.
+Each call is a request on a connection of its own. A result comes as a frame where there is one, and a stream of results
+as lines of JSON. HTTP has no sessions: a batch is a request, which its key keeps from being stored twice.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import h11
@@ -24,11 +23,12 @@ from engram.client.transport import Accepted, Closed, Event, Greeting, Refused, 
 from engram.client.transport_choice import OPENERS
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.ack import Ack
+from engram.model.following.change import Change, Changes
 from engram.model.hit import Hit, Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request, Route
-from engram.model.operations.requests import DescribeSpace, Observe, StreamRecall
+from engram.model.operations.requests import DescribeSpace, Observe
 from engram.model.operations.table import OBSERVE
 from engram.model.priority import Priority
 from engram.model.query import Recalled
@@ -109,8 +109,8 @@ class HttpTransport:
         result: Result = _read(OPERATION_OF[type(request)], body)
         return result
 
-    def recall(self, request: StreamRecall) -> HttpRecall:
-        return HttpRecall(self, request)
+    def stream(self, request: Request[Result]) -> HttpStream[Result]:
+        return HttpStream(self, request)
 
     def no_answer(self) -> Unavailable:
         return Unavailable(f"no Engram server answers at {self.address}", code=NO_SERVER, field="address")
@@ -177,30 +177,30 @@ class HttpSession:
         pass
 
 
-class HttpRecall:
-    """A `RecallConnection` that reads lines."""
+class HttpStream(Generic[Result]):
+    """An `AnswerStream` that reads lines."""
 
-    def __init__(self, transport: HttpTransport, request: StreamRecall) -> None:
+    def __init__(self, transport: HttpTransport, request: Request[Result]) -> None:
         self._transport = transport
         self._request = request
         self._answer: _Answer | None = None
         self._unread = b""
         self._is_over = False
 
-    async def read(self) -> Recalled | None:
+    async def read(self) -> Result | None:
         if self._is_over:
             return None
         try:
             if self._answer is None:
                 self._answer = await self._transport.begin(_sent(self._request), LINES_TYPE)
             line = await self._line(self._answer)
-            batch = _batch(line) if line else None
+            result: Result | None = _streamed(line) if line else None
         except BaseException:
             self.cancel()
             raise
-        if batch is None:
+        if result is None:
             self.cancel()
-        return batch
+        return result
 
     def cancel(self) -> None:
         self._is_over = True
@@ -319,12 +319,19 @@ def _read(operation: Operation[Any], body: bytes) -> Any:
     return decode_result(operation.result, text, decode_frame(body).arrays)
 
 
-def _batch(line: bytes) -> Recalled:
+def _streamed(line: bytes) -> Any:
     said = json.loads(line)
     if "error" in said:
         raise error_from(said["error"])
+    if "changes" in said:
+        return Changes(map(_change, said["changes"]), said["generation"], said["incomplete"])
     hits = [_hit(each) for each in said["hits"]]
     return Recalled(hits, said["generation"], len(hits), 0.0, said["incomplete"], said["more"])
+
+
+def _change(shown: dict[str, Any]) -> Change:
+    hit = shown.get("hit")
+    return Change(shown["kind"], shown["id"], shown["generation"], shown.get("replaces"), hit and _hit(hit))
 
 
 def _hit(shown: dict[str, Any]) -> Hit:

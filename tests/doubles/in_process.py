@@ -23,10 +23,8 @@ from engram.errors import EngramError, Unavailable
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
-from engram.model.operations.requests import StreamRecall
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
-from engram.model.query import Recalled
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.engine import Engine
@@ -128,7 +126,7 @@ class InProcessTransport:
         result: Result = pickle.loads(answer)  # noqa: S301  # It is our own.
         return result
 
-    def recall(self, request: StreamRecall) -> _Stream:
+    def stream(self, request: Request[Result]) -> _Stream:
         operation, incoming = _sent_request(request)
         stream = _Stream()
         calls = self._server().calls
@@ -190,7 +188,7 @@ class _Stream:
         while True:
             yield pickle.loads(await self._requests.get())  # noqa: S301  # It is our own.
 
-    async def read(self) -> Recalled | None:
+    async def read(self) -> Any:
         """Return the next answer, or None after the last one."""
         answer = await self.answers.get()
         if answer is None or isinstance(answer, EngramError):
@@ -227,8 +225,9 @@ def _sent_request(request: Request[Result]) -> tuple[Operation[Result], Incoming
 
 
 def _sent_error(error: EngramError) -> EngramError:
-    """The error as it arrives."""
-    values: dict[str, Any] = {name: value for name, value in vars(error).items() if name != "message"}
+    """The error as it arrives: what is stored of several parts is counted by the client, which sends them."""
+    own = ("message", "stored_count")
+    values: dict[str, Any] = {name: value for name, value in vars(error).items() if name not in own}
     return class_of(kind_of(error))(error.message, **values)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engram.errors import EngramError
-from engram.store import MemoryStore, Space, StoreOptions
+from engram.store import Cue, MemoryStore, Space, StoreOptions
 from tests.doubles.batches import DIM, content_of, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
@@ -49,6 +49,8 @@ USES: dict[str, Callable[[Space], object]] = {
     "recall": lambda space: space.recall(vector_of(IDS[0])),
     "recall_many": lambda space: space.recall_many([vector_of(IDS[0])]),
     "recall_stream": lambda space: space.recall_stream(vector_of(IDS[0])),
+    "follow": lambda space: space.follow(Cue(vector_of(IDS[0]), score_min=0.5)),
+    "changes": lambda space: space.changes(after_generation=0),
     "scan": lambda space: list(space.scan()),
     "count": lambda space: space.count(),
     "facets": lambda space: space.facets(fields="tags"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from engram import AsyncClient, Client, Hit, MemoryStore
+from engram import AsyncClient, AsyncFollowing, Client, Hit, MemoryStore
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.model.scans.scan import AsyncScan
 from engram.model.spaces import Vectors
@@ -44,6 +44,8 @@ class Blocking:
     def _waited_for(self, result: Any) -> Any:
         if isinstance(result, AsyncScan):
             return BlockingScan(result, self._batches)
+        if isinstance(result, AsyncFollowing):
+            return BlockingFollowing(self._loop, result)
         if inspect.isasyncgen(result):
             return self._batches(result)
         if not inspect.isawaitable(result):
@@ -84,6 +86,34 @@ class BlockingScan:
 
     def pages(self) -> Iterator[Any]:
         return self._waited_for(self._scan.pages())
+
+
+class BlockingFollowing:
+    """An `AsyncFollowing` for tests that wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inner: AsyncFollowing[Any]) -> None:
+        self._loop = loop
+        self._inner = inner
+
+    @property
+    def generation(self) -> int:
+        return self._inner.generation
+
+    @property
+    def incomplete(self) -> bool:
+        return self._inner.incomplete
+
+    def __iter__(self) -> BlockingFollowing:
+        return self
+
+    def __next__(self) -> Any:
+        item = self._loop.run_until_complete(asyncio.wait_for(anext(self._inner, None), TIMEOUT_S))
+        if item is None:
+            raise StopIteration
+        return item
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._inner.aclose())
 
 
 class Result:

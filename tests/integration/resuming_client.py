@@ -92,7 +92,8 @@ class ResumingClient:
             self._rows = rows.stop
             ids = [self._name_row(self._base, row) for row in rows]
             future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-            assert self.observing.add(future, ManyObservations(ids, vectors_of(ids), ids, {})) is None
+            batch = ManyObservations(ids, vectors_of(ids), ids, {}).batch(self.observing.config)
+            assert self.observing.add(future, batch) is None
             self.batches.append((ids, future))
 
     async def answered(self, count: int) -> None:

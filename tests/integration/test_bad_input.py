@@ -151,8 +151,8 @@ async def test_no_number_of_a_column_that_is_none_gets_in(
         ('{"type":"recall","id":7,"text":"\\ud800"}', "malformed_message"),
         ('{"type":"recall","text":NaN,"id":7}', "malformed_message"),
         ('{"type":"recall","id":7,"filter":' + "[" * 100_000, "malformed_message"),
-        ('{"type":"get","id":7,"ids":["' + "x" * (4 << 20) + '"]}', "json_bytes"),
-        ('{"type":"get","id":7,"ids":["' + "x" * (4 << 20), "json_bytes"),
+        ('{"type":"get","id":7,"ids":[' + '"",' * (2 << 20) + '""]}', "json_bytes"),
+        ('{"type":"get","id":7,"ids":[' + '"",' * (2 << 20), "json_bytes"),
     ],
     ids=lambda each: each[:60],
 )
@@ -220,7 +220,7 @@ async def test_a_bad_line_in_the_middle_is_named_and_the_good_ones_stand(
         301: b"\x1f\x8b\x08",
         302: json.dumps({"id": "x", "vector": ONE, "confidence": "much"}).encode(),
         999: json.dumps({"id": "x", "vector": base64.b64encode(struct.pack("<f", np.nan) * DIM).decode()}).encode(),
-        1000: b'{"id":"' + b"x" * (1 << 20) + b'"}',
+        1000: b'{"id":"' + b"x" * (32 << 20) + b'"}',
     }
     lines = [bad.get(row, json.dumps({"id": f"n{row}", "vector": ONE}).encode()) for row in range(1, 1201)]
     status, told = post(server, f"{space}/observations", b"\n".join(lines), LINES)

@@ -51,7 +51,7 @@ BAD_ROWS = {
     "no JSON": b"this is no JSON",
     "no object": ["a", "list"],
     "unknown field": row("x", colour="red"),
-    "no id": {"text": "of nobody"},
+    "a number as an id": row("x") | {"id": 7},
     "a shorter vector": row("x", dim=DIM - 1),
     "a longer vector": row("x", dim=768),
     "a tiny vector": row("x", dim=3),

@@ -1,139 +1,24 @@
 """Both clients over every transport: the same calls, the same answers, the same errors.
 
-Over gRPC, WebSocket and HTTP they talk to a real server in another process. Over the transport without a socket they
-share an event loop with the server's engine. A new transport is to pass these tests, too.
+A new transport is to pass these tests, too.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import itertools
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.client import Ack, AsyncClient, Client, OutboxLimits
-from engram.client.loop_thread import LoopThread
-from engram.errors import (
-    AlreadyExists,
-    EngramError,
-    FailedPrecondition,
-    InvalidInput,
-    NotFound,
-    Unavailable,
-)
+from engram.client import Ack, Client, OutboxLimits
+from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, Unavailable
 from engram.model.cue import Cue
-from engram.model.spaces import SpaceConfig
-from engram.server.engine import Engine
-from engram.server.options import ServerOptions
-from tests.doubles.in_process import InProcessServer
-from tests.integration.homes import over_grpc, over_http, over_websocket
+from tests.integration.either_client import Either, client, make, new_name, observe_ids, transport
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
-_numbers = itertools.count(1)
-
-
-class Either:
-    """One face for both clients, so that every test below is told twice."""
-
-    def __init__(self, kind: type[Client | AsyncClient], address: str, loop: asyncio.Runner, **options: Any) -> None:
-        self._loop = loop
-        self.client = kind(address, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self.client, name)
-        return self._called(member) if callable(member) else member
-
-    def _called(self, method: Any) -> Any:
-        def call(*arguments: Any, **options: Any) -> Any:
-            result = method(*arguments, **options)
-            if inspect.isasyncgen(result):
-                return self._drawn(result)
-            return self._loop.run(result) if inspect.iscoroutine(result) else result
-
-        return call
-
-    def _drawn(self, items: Any) -> Iterator[Any]:
-        async def following() -> Any:
-            return await anext(items, None)
-
-        while (item := self._loop.run(following())) is not None:
-            yield item
-        self._loop.run(items.aclose())
-
-    def result(self, future: Any) -> Ack:
-        async def wait() -> Any:
-            return await asyncio.wait_for(future, TIMEOUT_S)
-
-        is_async = asyncio.isfuture(future)
-        ack = self._loop.run(wait()) if is_async else future.result(TIMEOUT_S)
-        assert isinstance(ack, Ack)
-        return ack
-
-    def error(self, future: Any) -> EngramError:
-        with pytest.raises(EngramError) as caught:
-            self.result(future)
-        return caught.value
-
-
-@contextmanager
-def serving_in_process(run: Callable[[Any], Any]) -> Iterator[str]:
-    """The address of a server without a socket on the event loop on which `run` runs a coroutine."""
-
-    async def start() -> tuple[Engine, InProcessServer]:
-        engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
-        return engine, InProcessServer(engine)
-
-    async def stop(engine: Engine, server: InProcessServer) -> None:
-        await server.stop(TIMEOUT_S)
-        await engine.close()
-
-    started = run(start())
-    yield started[1].address
-    run(stop(*started))
-
-
-ADDRESSES = {"grpc": over_grpc, "websocket": over_websocket, "http": over_http}
-
-
-@pytest.fixture(params=[*ADDRESSES, "in-process"])
-def transport(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-def make(request: pytest.FixtureRequest, transport: str) -> Iterator[Any]:
-    kind, made = request.param, list[Either]()
-    with asyncio.Runner() as loop, ExitStack() as stack:
-        if transport in ADDRESSES:
-            address = ADDRESSES[transport](request.getfixturevalue("server"))
-        else:
-            address = stack.enter_context(serving_in_process(LoopThread.shared().run if kind is Client else loop.run))
-
-        def make_client(to: str = address, **options: Any) -> Either:
-            made.append(Either(kind, to, loop, **options))
-            return made[-1]
-
-        yield make_client
-        for client in made:
-            client.close()
-
-
-@pytest.fixture
-def client(make: Any) -> Either:
-    name = f"client-{next(_numbers)}"
-    either: Either = make(space=name)
-    either.create_space(name, dim=DIM)
-    return either
-
-
-def observe_ids(client: Either, ids: list[str]) -> Ack:
-    return client.result(client.submit(ids, vectors_of(ids), [f"text of {name}" for name in ids]))
+# Pytest finds the fixtures of a module by their names.
+__all__ = ["client", "make", "transport"]
 
 
 def test_an_observation_is_recallable_as_soon_as_its_future_is_done(client: Either) -> None:
@@ -261,7 +146,7 @@ def test_recall_as_of_a_generation(client: Either) -> None:
 
 
 def test_text_in_a_space_with_an_embedder(make: Any) -> None:
-    name = f"client-{next(_numbers)}"
+    name = new_name()
     client = make(space=name)
     client.create_space(name, dim=64, embedder="lexical")
     mixed = [client.submit("a", None, "warm coffee"), client.submit("b", np.ones(64), "no text matters here")]
@@ -323,76 +208,6 @@ def test_creating_a_space_again(client: Either) -> None:
         client.create_space("No Name", dim=32)
 
 
-def test_spaces_are_dropped_renamed_and_aliased(client: Either, make: Any) -> None:
-    name = client.space
-    observe_ids(client, ["a"])
-    client.set_alias(f"{name}-alias", name)
-    assert client.aliases()[f"{name}-alias"] == name
-    client.rename_space(name, f"{name}-new")
-    by_alias = make(space=f"{name}-alias")
-    assert by_alias.get("a").content == "text of a"
-    assert by_alias.space_status().name == f"{name}-new"
-    with pytest.raises(FailedPrecondition) as refusal:
-        client.drop_space(f"{name}-alias")
-    assert (refusal.value.code, refusal.value.limit) == ("is_alias", f"{name}-new")
-    client.drop_alias(f"{name}-alias")
-    assert f"{name}-alias" not in client.aliases()
-    dropped = client.drop_space(f"{name}-new")
-    assert (dropped.space, dropped.aliases) == (f"{name}-new", ())
-    with pytest.raises(NotFound) as missing:
-        client.drop_space(f"{name}-new")
-    assert missing.value.code == "unknown_space"
-
-
-def test_pages_of_a_scan_stay_in_the_space_that_an_alias_meant(client: Either, make: Any) -> None:
-    name, ids = client.space, ["a", "b", "c", "d"]
-    observe_ids(client, ids)
-    client.create_space(f"{name}-2", dim=DIM)
-    client.set_alias(f"{name}-alias", name)
-    by_alias = make(space=f"{name}-alias")
-    scan = by_alias.client.scan(page_size=1)
-    first = next(scan) if isinstance(by_alias.client, Client) else by_alias._loop.run(anext(scan))
-    client.set_alias(f"{name}-alias", f"{name}-2")
-    rest = list(scan) if isinstance(by_alias.client, Client) else by_alias._loop.run(drained(scan))
-    assert [hit.id for hit in (first, *rest)] == ids
-    assert by_alias.get("a") is None
-
-
-async def drained(scan: Any) -> list[Any]:
-    return [hit async for hit in scan]
-
-
-@pytest.mark.parametrize("ends", ["dropped", "renamed"])
-def test_a_session_ends_with_its_space(client: Either, make: Any, transport: str, ends: str) -> None:
-    if transport == "http":
-        pytest.skip("HTTP has no sessions")
-    name, vector = client.space, vectors_of(["b"])[0]
-    observe_ids(client, ["a"])
-    other = make(space="default")
-    if ends == "dropped":
-        other.drop_space(name)
-    else:
-        other.rename_space(name, f"{name}-new")
-    other.create_space(name, dim=DIM)
-    # Nothing of it is written to the namesake, now or later.
-    for id in ("b", "c"):
-        with pytest.raises(EngramError) as refusal:
-            client.result(client.submit(id, vector))
-        assert refusal.value.code == f"space_{ends}"
-    assert make(space=name).get("b") is None
-
-
-def test_a_standing_recall_ends_with_its_space(client: Either, make: Any) -> None:
-    vector = vectors_of(["a"])[0]
-    observe_ids(client, ["a"])
-    follow = client.recall_stream(Cue(vector, score_min=0.5), follow=True)
-    assert next(follow)[0].id == "a"
-    make(space="default").drop_space(client.space)
-    with pytest.raises(FailedPrecondition) as refusal:
-        next(follow)
-    assert refusal.value.code == "space_dropped"
-
-
 def test_a_missing_space_is_an_error_that_says_what_to_do(make: Any) -> None:
     client = make(space="missing")
     for call in (
@@ -419,7 +234,7 @@ def test_bad_recalls(client: Either) -> None:
 
 
 def test_the_space_may_be_created_after_a_first_failure(make: Any) -> None:
-    name = f"client-{next(_numbers)}"
+    name = new_name()
     client = make(space=name)
     with pytest.raises(NotFound):
         client.submit("a", vectors_of(["a"])[0])

@@ -39,12 +39,15 @@ CALLS: dict[str, Call] = {
     "recall_many": lambda client: client.recall_many(ONE[None, :]),
     "recall_stream": lambda client: list(client.recall_stream(ONE)),
     "follow": lambda client: next(client.recall_stream(NEAR, follow=True)),
+    "follow hits": lambda client: next(client.follow(NEAR)),
+    "changes": lambda client: next(client.changes(after_generation=0)),
     "forget": lambda client: client.delete(["a"]),
     "create_space": lambda client: client.create_space("other"),
     "spaces": Client.spaces,
     "space_status": Client.space_status,
     "status": Client.status,
 }
+WEBSOCKET_CALLS = ("open", "recall", "recall_stream", "follow", "changes")
 
 
 @pytest.fixture(params=["grpc", "websocket"])
@@ -119,7 +122,7 @@ def patiently(call: Callable[[], T]) -> T:
 @pytest.mark.parametrize("kind", ["never answers", "never accepts", "not there"])
 @pytest.mark.parametrize(
     ("name", "scheme"),
-    [*((name, "") for name in CALLS), *((name, "ws://") for name in ("open", "recall", "recall_stream", "follow"))],
+    [*((name, "") for name in CALLS), *((name, "ws://") for name in WEBSOCKET_CALLS)],
 )
 def test_calls_to_nobody(name: str, kind: str, scheme: str) -> None:
     with nobody(kind, scheme) as address, Client(address, space="notes", timeout_s=TIME_S) as client:

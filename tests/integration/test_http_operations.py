@@ -49,11 +49,14 @@ def observe(server: SocketServer, id: str, vector: Any = None) -> int:
 class EventSource:
     """What a browser has: the events of a stream, and the id of the last one."""
 
-    def __init__(self, server: SocketServer, last_id: str = "") -> None:
+    def __init__(self, server: SocketServer, last_id: str = "", changes: str | None = None) -> None:
         self.connection = server.connect()
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream"}
         headers |= {"Last-Event-ID": last_id} if last_id else {}
-        self.connection.request("POST", f"{SPACE}/follow", CUE, headers)
+        if changes is None:
+            self.connection.request("POST", f"{SPACE}/follow", CUE, {**headers, "Content-Type": "application/json"})
+        else:
+            self.connection.request("GET", f"{SPACE}/changes{changes}", headers=headers)
         self.answer = self.connection.getresponse()
         self.last_id = last_id
         self.kind = ""
@@ -75,6 +78,13 @@ class EventSource:
 
     def ids(self) -> list[str]:
         return [hit["id"] for hit in self.read()["hits"]]
+
+    def changes(self, count: int) -> list[tuple[str, str, int]]:
+        """Of so many changes the kind, the id and the generation."""
+        told: list[tuple[str, str, int]] = []
+        while len(told) < count:
+            told += [(each["kind"], each["id"], each["generation"]) for each in self.read()["changes"]]
+        return told
 
     def close(self) -> None:
         self.answer.close()
@@ -100,6 +110,41 @@ def test_a_standing_recall_goes_on_where_it_was_left_without_a_gap(server: Socke
     observe(server, "d")
     assert (found, again.ids()) == (["c", "a"], ["d"])
     again.close()
+
+
+def test_a_feed_of_changes_goes_on_where_it_was_left_without_a_gap(server: SocketServer) -> None:
+    observe(server, "a")
+    observe(server, "b")
+    source = EventSource(server, changes="?after_generation=0")
+    assert (source.answer.getheader("content-type") or "").startswith("text/event-stream")
+    assert source.changes(2) == [("observed", "a", 1), ("observed", "b", 2)]
+    call(server, "DELETE", f"{SPACE}/observations/a")
+    assert source.changes(1) == [("deleted", "a", 3)]
+    assert source.last_id.startswith("3-")
+    source.close()
+    observe(server, "b")
+    again = EventSource(server, source.last_id, changes="")
+    assert again.changes(1) == [("updated", "b", 4)]
+    again.close()
+    for last_id, code in (("4-00000000", "other_incarnation"), ("x", "invalid_last_event_id")):
+        refused = EventSource(server, last_id, changes="")
+        assert json.loads(refused.answer.read())["code"] == code
+        refused.close()
+
+
+def test_a_feed_of_changes_says_at_once_where_it_begins(server: SocketServer) -> None:
+    observe(server, "a")
+    connection = server.connect()
+    headers = {"Accept": "application/x-ndjson", "Content-Type": "application/json"}
+    connection.request("POST", f"{SPACE}/changes", json.dumps({"filter": {"tags": ["x"]}}), headers)
+    answer = connection.getresponse()
+    assert json.loads(answer.readline()) == {"changes": [], "generation": 1, "incomplete": False}
+    body = {"id": "b", "vector": ONE, "tags": ["x"]}
+    call(server, "POST", f"{SPACE}/observations", body)
+    (change,) = json.loads(answer.readline())["changes"]
+    assert (change["kind"], change["id"], change["hit"]["tags"]) == ("observed", "b", ["x"])
+    answer.close()
+    connection.close()
 
 
 def test_a_follower_may_ask_by_get_and_for_lines(server: SocketServer) -> None:

@@ -40,7 +40,7 @@ def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(serve
     answer = connection.getresponse()
     if order != "all at once":
         connection.sock.sendall(body)
-    assert (answer.status, json.loads(answer.read())["code"]) == (413, "json_bytes")
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "message_bytes")
     connection.request("GET", "/health/live")
     assert connection.getresponse().read() == b'{"status":"live"}'
     connection.close()

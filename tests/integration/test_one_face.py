@@ -52,6 +52,32 @@ def test_many_observations(home: Any) -> None:
     assert (hit.content, hit.time_us, hit.metadata, hit.tags) == ("text of c", 3_000_000, {"n": 3}, ["y", "z"])
 
 
+def named_by(answer: Any) -> Any:
+    """The ids of an `observe`, or of a `submit`."""
+    ack = answer if isinstance(answer, Ack) else answer.result(TIMEOUT_S)
+    assert list(ack.ids) == sorted(set(ack.ids))
+    return ack.ids
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+def test_who_gives_no_ids_gets_some_in_rising_order(home: Any, name: str) -> None:
+    store = getattr(home, name)
+    (one,) = named_by(store(vector=vector_of("a"), content="one"))
+    many = named_by(store(vectors=[vector_of("b"), vector_of("c")], contents=["two", "three"]))
+    (placed,) = named_by(store(None, vector_of("d"), "four"))
+    together = named_by(store(None, [vector_of("e")], ["five"]))
+    made = [one, *many, placed, *together]
+    assert made == sorted(set(made))
+    assert [hit.content for hit in home.get(made)] == ["one", "two", "three", "four", "five"]
+    assert named_by(store("mine", vector_of("f"))) == ()
+    assert named_by(store(["mine"], [vector_of("f")])) == ()
+
+
+def test_an_observation_on_a_condition_may_have_no_id(home: Any) -> None:
+    (made,) = named_by(home.observe(vector=vector_of("a"), content="t", if_absent=True))
+    assert home.get(made).content == "t"
+
+
 ONE: dict[str, Any] = {
     "content": "t",
     "timestamp": 12.5,
@@ -180,11 +206,11 @@ def test_whoever_wants_to_may_wait_until_all_is_linked(home: Any) -> None:
 
 
 def test_ids_that_no_observation_has_are_no_error(home: Any) -> None:
-    assert (home.get(""), home.get("x" * 600), home.delete([""])) == (None, None, 0)
+    assert (home.get(""), home.get("x" * 2000), home.delete([""])) == (None, None, 0)
 
 
 def test_ids_of_every_kind(home: Any) -> None:
-    names = ["a/b", "a?b=c&d#e", "%2F", "..", " ", "ä 木", "a\nb\r\x00", '"', "x" * 512]
+    names = ["a/b", "a?b=c&d#e", "%2F", "..", " ", "ä 木", "a\nb\r\x00", '"', "x" * 1024]
     home.observe(names, [vector_of(name) for name in names], names)
     for name in names:
         assert home.get(name).content == name

@@ -39,7 +39,7 @@ SUITES = {
     FACES: (["test_one_face*.py"], {"home", "reading_home", "filled_home"}),
     SNAPSHOTS: (["test_one_face*.py"], {"held"}),
     STORES: (["test_one_store.py"], {"store"}),
-    (Client, AsyncClient): (["test_client_calls.py", "test_one_face*.py"], {"client", "home"}),
+    (Client, AsyncClient): (["test_client_calls.py", "test_client_names.py", "test_one_face*.py"], {"client", "home"}),
 }
 
 

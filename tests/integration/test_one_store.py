@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -139,6 +140,33 @@ def test_a_space_that_is_not_there_is_not_made_unasked(store: Any, numbered: str
     with pytest.raises(NotFound):
         store.space(numbered, create=False)
     assert numbered not in [each.name for each in store.spaces()]
+
+
+def test_a_misspelt_name_makes_nothing_and_the_nearest_is_offered(store: Any, numbered: str) -> None:
+    made, misspelt = store.space(numbered, dim=DIM), f"{numbered}x"
+    made.observe("a", vector_of("a"))
+    for keywords, advice in (({}, "? Pass a setting, such as dim=384, to make one"), ({"create": False}, "?")):
+        with pytest.raises(NotFound) as refusal:
+            store.space(misspelt, **keywords)
+        assert (refusal.value.code, refusal.value.field, refusal.value.value) == ("unknown_space", "space", misspelt)
+        assert refusal.value.message.endswith(f"did you mean '{numbered}'{advice}")
+    assert code_of(lambda: store.space(misspelt, dim=DIM, create=False)) == "unknown_space"
+    assert misspelt not in [each.name for each in store.spaces()]
+    assert store.space(numbered) is made
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"dim": 4}, {"metric": "l2"}, {"embedder": "lexical"}, {"vectors": "none"}, {"ttl": 60}, {"ttl": math.inf}],
+    ids=str,
+)
+def test_a_setting_makes_a_space(store: Any, numbered: str, settings: Any) -> None:
+    assert store.space(numbered, **settings) is store.space(numbered)
+
+
+def test_a_space_is_made_with_the_defaults_by_whoever_says_so(store: Any, numbered: str) -> None:
+    made = store.space(numbered, create=True)
+    assert store.space(numbered, dim=768, metric="cosine", embedder="", vectors="required") is made
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ MADE: Final[Cases] = {
 }
 # What calls return, or raise, and what is no call.
 RETURNED: Final = {
-    *("Ack", "AsyncScan", "Condition", "Counted", "Deletion", "EngramError", "ErasureReceipt", "F", "Facet"),
-    *("FacetValue", "Facets", "FoundHits", "Hit", "Hits", "Own", "RecallStream", "Scan", "ScanPage", "Snapshot"),
-    *("Space", "__version__"),
+    *("Ack", "AsyncFollowing", "AsyncScan", "Change", "Condition", "Counted", "Deletion", "EngramError"),
+    *("ErasureReceipt", "F", "Facet", "FacetValue", "Facets", "Following", "FoundHits", "Hit", "Hits", "Own"),
+    *("RecallStream", "Scan", "ScanPage", "Snapshot", "Space", "__version__"),
 }
 # In a forked child, these may tell what they know.
 TELLING: Final = {"stats", "metrics", "damages", "problems", "worker_statistics", "close"}

@@ -12,25 +12,26 @@ import pytest
 
 from engram.client import Client
 from engram.errors import InvalidInput
-from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.store import Strength
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import decode_status
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect, numbered, vector_cue, vectors_of
 
 COUNT = 700
+TEXT_SIZE = 65_536
 SPACE = "large"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with a space whose texts are as large as may be."""
+    """A server with a space whose texts are more than one message has."""
     server = ServerProcess(tmp_path_factory.mktemp("large") / "data")
     with Client(server.address, space=SPACE, timeout_s=TIMEOUT_S) as client:
         client.create_space(SPACE, dim=DIM)
         for first in range(1, COUNT + 1, 100):
             names = numbered(first, 100)
-            client.submit(names, vectors_of(names), [name.ljust(CONTENT_BYTES_MAX, "x") for name in names])
+            client.submit(names, vectors_of(names), [name.ljust(TEXT_SIZE, "x") for name in names])
         client.flush(TIMEOUT_S)
     yield server.address
     server.stop(signal.SIGKILL)
@@ -64,7 +65,7 @@ def test_a_client_gets_all_of_it(address: str, with_vectors: bool) -> None:
     assert {hit.id for hit in hits} == set(numbered(1, COUNT))
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert [hit.id for hit in hits[:20]] == [hit.id for hit in few]
-    assert all(hit.content == hit.id.ljust(CONTENT_BYTES_MAX, "x") for hit in hits)
+    assert all(hit.content == hit.id.ljust(TEXT_SIZE, "x") for hit in hits)
     if with_vectors:
         assert hits[0].vector is not None
         np.testing.assert_allclose(hits[0].vector, cue, rtol=1e-6)

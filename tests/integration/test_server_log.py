@@ -66,7 +66,7 @@ def test_start_session_refusal_and_end_are_objects_without_what_was_sent(tmp_pat
             session = client.session_id
             with pytest.raises(EngramError):
                 client.recall("secret text", 1, max_generation=10**9)
-        assert post(server.http, json.dumps({"id": "secret-id" * 100, "content": "secret text"})) == 400
+        assert post(server.http, json.dumps({"id": "secret-id" * 200, "content": "secret text"})) == 400
         assert post(server.http, '{"id":"secret-id","content":secret text}') == 400
         _, errors = server.stop()
     finally:

@@ -15,6 +15,7 @@ from engram.client.transport import Accepted, Greeting, Refused, SessionError, T
 from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError, SequenceError
 from engram.model.cue import Cue, Filter
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
@@ -48,9 +49,9 @@ BATCHES: dict[str, ObservationBatch] = {
     "too long": batch(ONES * 1e38),
     "too many": batch(np.ones((10_001, DIM))),
     "an empty id": batch(ids=[""]),
-    "an id that is too long": batch(ids=["x" * 513]),
-    "a text that is too long": batch(contents=["x" * 65_537]),
-    "a tag that is too long": batch(tags=[["x" * 129]]),
+    "an id that is too long": batch(ids=["x" * 1025]),
+    "a text that is too long": batch(contents=["x" * (2**24 + 1)]),
+    "a tag that is too long": batch(tags=[["x" * 16_385]]),
     "too many tags": batch(tags=[["x"] * 65]),
     "a confidence out of range": batch(confidences=[2]),
     "an importance out of range": batch(importances=[np.nan]),
@@ -126,8 +127,16 @@ async def test_streamed_recalls_are_refused_alike() -> None:
     async with transports(TRANSPORTS) as ways:
         for name, each in {**QUERIES, "nowhere": query()}.items():
             request = StreamRecall("nowhere" if name == "nowhere" else "default", each)
-            told = {way: await error_of(transport.recall(request).read()) for way, transport in ways.items()}
+            told = {way: await error_of(transport.stream(request).read()) for way, transport in ways.items()}
             assert told == dict.fromkeys(told, told["in-process"]), name
+
+
+async def test_feeds_of_changes_are_refused_alike() -> None:
+    async with transports(TRANSPORTS) as ways:
+        for space, after in (("default", 99), ("nowhere", None), ("No Name", 0)):
+            request = FollowChanges(space, after)
+            told = {way: await error_of(transport.stream(request).read()) for way, transport in ways.items()}
+            assert told == dict.fromkeys(told, told["in-process"]), space
 
 
 GREETINGS = {

@@ -16,6 +16,7 @@ from engram.client.transport import Accepted, Greeting
 from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError
 from engram.model.cue import Cue
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.hit import Hit
 from engram.model.many.many_query import many_query
 from engram.model.operations.changes import ObservationChanges
@@ -171,7 +172,8 @@ def calls_of(address: str) -> dict[str, Callable[[], Any]]:
     calls: dict[str, Callable[[], Any]] = {
         OPERATIONS_BY_REQUEST[type(each)]: partial(transport.call, each, TIMEOUT_S) for each in REQUESTS
     }
-    calls["recall_stream"] = lambda: transport.recall(StreamRecall("default", QUERY)).read()
+    calls["recall_stream"] = lambda: transport.stream(StreamRecall("default", QUERY)).read()
+    calls["changes"] = lambda: transport.stream(FollowChanges("default")).read()
     return calls | {"session": lambda: transport.observe(Greeting("default"))}
 
 

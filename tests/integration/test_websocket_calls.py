@@ -155,20 +155,24 @@ async def test_a_write_that_is_sent_again_with_its_key_is_done_once_on_all_trans
     assert await asyncio.to_thread(over_others) == ("true", {"deleted": 1, "generation": 4}, (1, 4))
 
 
-async def test_large_text_is_refused_where_a_frame_is_taken_and_the_connection_lives(
+async def test_a_message_has_large_texts_and_little_else_and_the_connection_lives(
     client: SocketClient, space: str
 ) -> None:
     contents = ["x" * (5 * JSON_BYTES_MAX // 400)] * 100
     request = {"space": space, "ids": [f"n{row}" for row in range(100)]}
-    refused = await client.call("observe", 2, **request, contents=contents)
+    numbers = vectors_of(request["ids"])
+    stored = await client.call("observe", 1, **request, contents=contents, vectors=numbers.tolist())
+    assert stored["count"] == 100
+    # Quotes and commas are no part of a text.
+    refused = await client.call("observe", 2, **request, contents=[""] * (JSON_BYTES_MAX // 2))
     assert (refused["type"], refused["code"], refused["limit"]) == ("error", "json_bytes", str(JSON_BYTES_MAX))
     await client.init(space)
-    await client.send({"type": "observation_batch", "sequence_number": 1, "ids": request["ids"], "contents": contents})
+    message = {"type": "observation_batch", "sequence_number": 1, "ids": request["ids"]}
+    await client.send({**message, "contents": [""] * (JSON_BYTES_MAX // 2)})
     rejected = await client.read_until(type="ack", status="rejected")
     assert (rejected["first_sequence"], rejected["last_sequence"]) == (1, 100)
     assert rejected["error"]["code"] == "json_bytes"
-    vectors = vectors_of(request["ids"])
-    await client.send_frame({"type": "observe", "id": 3, **request, "contents": contents}, vectors=vectors)
+    await client.send_frame({"type": "observe", "id": 3, **request, "contents": contents}, vectors=numbers)
     assert (await client.read_until(id=3))["count"] == 100
 
 
@@ -195,6 +199,8 @@ async def test_the_server_and_its_spaces_are_described(client: SocketClient, spa
         ({"type": "recall", "text": "x", "follow": True}, "unknown_field", "follow"),
         ({"type": "recall_stream", "text": "x", "follow": True}, "invalid_recall", "score_min"),
         ({"type": "recall_stream", "text": "x", "follow": "yes"}, "wrong_type", "follow"),
+        ({"type": "changes", "after_generation": 99}, "invalid_after_generation", "after_generation"),
+        ({"type": "changes", "k": 3}, "unknown_field", "k"),
         ({"type": "recall", "text": "x", "max_generation": 99}, "invalid_max_generation", "max_generation"),
         ({"type": "get"}, "missing_field", "ids"),
         ({"type": "get", "ids": ["a"] * 10_001}, "batch_count", "ids"),

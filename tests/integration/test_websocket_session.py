@@ -395,7 +395,7 @@ async def test_frames_that_are_cut_or_do_not_fit_are_refused(client: SocketClien
         ({"confidence": 2}, "confidence_range", "confidence[0]"),
         ({"priority": "urgent"}, "invalid_priority", "priority"),
         ({"timestamp": 1e300}, "invalid_time", "timestamp"),
-        ({"content": "x" * 70_000}, "content_size", "content[0]"),
+        ({"content": "x" * (2**24 + 1)}, "content_size", "content[0]"),
     ],
 )
 async def test_observations_that_cannot_be_are_rejected_by_number(

@@ -106,7 +106,7 @@ def test_what_passes_is_what_a_look_at_every_row_finds(
 
 @given(condition=trees(IDS))
 def test_a_condition_is_the_same_on_every_way(condition: Condition) -> None:
-    assert repr(as_filter(object_of_condition(condition))) == repr(condition)
-    assert repr(decode_filter(encode_filter(condition))) == repr(condition)
+    assert str(as_filter(object_of_condition(condition))) == str(condition)
+    assert str(decode_filter(encode_filter(condition))) == str(condition)
     # Groups of one part and negations are written without their parentheses, so the text may join or drop some.
     assert str(parse_filter(str(condition))) == str(condition)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from campaigns.damage.harm import Harm
@@ -34,7 +35,7 @@ def model_of(name: str, changes: list[Change]) -> Model:
 def store() -> Iterator[MemoryStore]:
     with MemoryStore(None) as store:
         for name, config in SPACES.items():
-            store.space(name, config.dim, config.metric, config.embedder or None)
+            store.space(name, config.dim, config.metric, config.embedder or None, vectors=config.vectors)
         for change in STORY:
             apply(store.space(change.space), change, store)
         yield store
@@ -62,15 +63,31 @@ def test_a_sound_space_answers_everything_right(store: MemoryStore, name: str) -
         ("time_us", 1),
         ("confidence", 0.25),
         ("importance", 0.25),
+        ("expires_us", 4_102_444_800_000_000),
     ],
 )
 def test_one_changed_value_is_a_wrong_answer(store: MemoryStore, column: str, value: Any) -> None:
     changes = [change for change in STORY if change.space == "quiet"]
     row = changes[-1].rows[-1]
+    assert row.vector is not None
     other: Any = {column: row.vector + 1 if column == "vector" else value}
     changes[-1] = changes[-1]._replace(rows=(*changes[-1].rows[:-1], row._replace(**other)))
     found = outcomes(store.space("quiet"), model_of("quiet", changes))
     assert "wrong" in found[f"get {row.id}"]
+
+
+@pytest.mark.parametrize("column", ["vector", "content", "expires_us"])
+def test_what_a_row_lacks_or_has_is_a_wrong_answer_if_it_is_the_other_way(store: MemoryStore, column: str) -> None:
+    others: Any = {"vector": np.ones(SPACES["sparse"].dim, np.float32), "content": "forged", "expires_us": 1}
+    changes = [change for change in STORY if change.space == "sparse"]
+    for is_there in (True, False):
+        row = next(v.row for v in model_of("sparse", STORY).alive() if (getattr(v.row, column) is None) != is_there)
+        change_of_it: Any = {column: None if is_there else others[column]}
+        forged = row._replace(**change_of_it)
+        other = [
+            change._replace(rows=tuple(forged if one is row else one for one in change.rows)) for change in changes
+        ]
+        assert "wrong" in outcomes(store.space("sparse"), model_of("sparse", other))[f"get {row.id}"]
 
 
 def test_what_was_forgotten_and_came_back_and_what_is_gone_are_wrong_answers(store: MemoryStore) -> None:

@@ -143,7 +143,7 @@ def test_only_the_skins_of_grpc_know_grpc() -> None:
     assert known == {
         "engram.client.grpc.call_errors",
         "engram.client.grpc.observe_call",
-        "engram.client.grpc.recall_call",
+        "engram.client.grpc.stream_call",
         "engram.client.grpc.transport",
         "engram.server.grpc_server",
         "engram.server.grpc_service",

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "vite";
 
 // Whoever needs more room says here how much.
-const KIB_MAX = { package: 200, page: 26 };
+const KIB_MAX = { package: 208, page: 28 };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const kib = (bytes) => bytes / 1024;

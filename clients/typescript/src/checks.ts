@@ -1,6 +1,5 @@
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import {
-  BATCH_COUNT_MAX,
   DIMENSION_MAX,
   ID_BYTES_MAX,
   METADATA_BYTES_MAX,
@@ -202,16 +201,8 @@ export function checkSpace(space: unknown, field = "space"): string {
 }
 
 /** Return ids to look up or to delete; none are no error. */
-export function checkIds(ids: string | readonly string[], countMax = BATCH_COUNT_MAX): string[] {
+export function checkIds(ids: string | readonly string[]): string[] {
   const list = typeof ids === "string" ? [ids] : checkList("ids", ids, '["n1"]');
-  if (list.length > countMax) {
-    throw invalidInput(`${list.length} ids at once are refused; pass at most ${countMax}`, {
-      code: "batch_count",
-      field: "ids",
-      limit: `0..${countMax}`,
-      value: list.length,
-    });
-  }
   return list.map((id, row) => checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"));
 }
 

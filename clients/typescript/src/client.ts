@@ -1,28 +1,17 @@
 import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
-import type { FollowOptions } from "./cue.js";
-import { Emitter } from "./emitter.js";
-import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
-import { HitStream } from "./hit-stream.js";
+import { checkListener, Emitter } from "./emitter.js";
+import { asEngramError, closedError, EngramError, unavailable } from "./errors.js";
+import { Follower } from "./follower.js";
 import { Line } from "./line.js";
 import { Link, type LinkOptions } from "./link.js";
-import type { Observed } from "./observations.js";
+import { isMany, type Observed } from "./observations.js";
+import { observeMany } from "./observed-parts.js";
 import type { Submitted } from "./outbox.js";
-import { checkGeneration, followRequest } from "./query.js";
-import { Reader } from "./reader.js";
 import type { BufferLimits } from "./send-buffer.js";
 import { Session, type SessionHost } from "./session.js";
-import type {
-  Ack,
-  CallOptions,
-  ConnectionState,
-  EngramEvents,
-  Hit,
-  Observation,
-  Observations,
-  Priority,
-} from "./types.js";
+import type { Ack, CallOptions, ConnectionState, EngramEvents, Observation, Observations, Priority } from "./types.js";
 import { orAborted } from "./waiting.js";
 import { decodeAck, hasConditions, type ObserveOptions, observeRequest } from "./writes.js";
 
@@ -42,9 +31,9 @@ export interface ClientSettings {
  * A client of one space of an Engram server, over one WebSocket. `connect` returns it.
  *
  * It reconnects by itself. What was observed and not acknowledged is sent again under the same numbers, so that it is
- * stored once; recalls are made again; `follow` goes on after the last hit.
+ * stored once; recalls are made again; `follow` and `changes` go on after what came last.
  */
-export class Engram extends Reader {
+export class Engram extends Follower {
   readonly #settings: ClientSettings;
   readonly #events = new Emitter<EngramEvents>();
   readonly #link: Link;
@@ -75,6 +64,8 @@ export class Engram extends Reader {
     super({
       calls,
       space,
+      random,
+      checkOpen: () => this.#checkOpen(),
       get dimension() {
         return session.dimension;
       },
@@ -146,8 +137,9 @@ export class Engram extends Reader {
   /**
    * Store observations; resolves once they are durable and recallable. Waits for room if too much is unanswered.
    *
-   * Many observations are stored together or not at all. With a signal that aborts, what was not sent yet is taken back;
-   * what is on its way may be stored.
+   * Up to 10 000 observations of up to 32 MiB are stored together or not at all; more in parts of that size, in their
+   * order. If one fails, `storedCount` of the error says how many, from the first on, are stored. With a signal that
+   * aborts, what was not sent yet is taken back; what is on its way may be stored.
    */
   async observe(
     observed: Observation | Observations | readonly Observation[],
@@ -158,12 +150,16 @@ export class Engram extends Reader {
     signal?.throwIfAborted();
     this.#checkOpen();
     if (hasConditions(options)) {
-      const request = observeRequest(this.space, observed as Observed, options);
-      return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header);
+      const [request, ids] = observeRequest(this.space, observed as Observed, options);
+      return decodeAck((await this.#calls.ask(request, { signal, isRepeatable: true })).header, ids);
     }
-    const submit = (): Submitted | undefined => this.#session.submit(observed as Observed, true);
-    const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
-    return await orAborted(submitted.ack, signal, () => submitted.withdraw());
+    const store = async (part: Observed): Promise<Ack> => {
+      const submit = (): Submitted | undefined => this.#session.submit(part, true);
+      const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
+      return await orAborted(submitted.ack, signal, () => submitted.withdraw());
+    };
+    const given = observed as Observed;
+    return await (isMany(given) ? observeMany(given, store) : store(given));
   }
 
   /**
@@ -219,37 +215,9 @@ export class Engram extends Reader {
     await this.#session.flush(options.signal);
   }
 
-  /**
-   * Recall what matches a cue, and go on with what is observed later, until the iteration is left, the signal aborts, or
-   * the client is closed. Each match comes once, also when connections are lost.
-   */
-  follow(options: FollowOptions): AsyncIterableIterator<Hit, undefined> & AsyncDisposable {
-    const request = followRequest(this.space, this.#session.dimension, options);
-    const { onlyNew, afterGeneration, signal } = options;
-    const after = afterGeneration === undefined ? undefined : checkGeneration("afterGeneration", afterGeneration);
-    this.#checkOpen();
-    const plan = { request, follows: true, onlyNew: onlyNew === true, isRepeatable: true, signal };
-    return new HitStream(this.#calls, { ...plan, afterGeneration: after }, this.#settings.random);
-  }
-
   /** Listen to an event; returns the function that ends it. */
   on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
-    if (!EVENTS.includes(name)) {
-      throw invalidInput(`there is no event ${shown(name)}; there are ${EVENTS.join(", ")}`, {
-        code: "unknown_argument",
-        field: "name",
-        limit: EVENTS.join(", "),
-        value: shown(name),
-      });
-    }
-    if (typeof listener !== "function") {
-      throw invalidInput(`the listener is ${shown(listener)}; pass a function`, {
-        code: "invalid_arguments",
-        field: "listener",
-        limit: "a function",
-        value: shown(listener),
-      });
-    }
+    checkListener(EVENTS, name, listener);
     return this.#events.on(name, listener);
   }
 
@@ -259,7 +227,8 @@ export class Engram extends Reader {
   }
 
   /**
-   * Wait for what is in flight, and close. `follow` ends. Throws the first refusal that nobody waited for, as `flush`.
+   * Wait for what is in flight, and close. `follow` and `changes` end. Throws the first refusal that nobody waited for,
+   * as `flush`.
    *
    * With a signal that aborts, also in a later call, what is unanswered is given up and rejects with code
    * `client_closed`.

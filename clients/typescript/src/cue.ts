@@ -26,7 +26,7 @@ export interface Cue {
 
 /** Options of a recall of a snapshot. */
 export interface SnapshotRecallOptions extends Cue, CallOptions {
-  /** Most hits, 1 to 10 000; 10 if left out. */
+  /** Most hits; 10 if left out. */
   k?: number | undefined;
   /** Breadth of the graph search. */
   ef?: number | undefined;
@@ -55,14 +55,16 @@ export interface RecallOptions extends SnapshotRecallOptions {
   snapshotTime?: Moment | undefined;
 }
 
-/** Options of a standing recall. A cue with a vector or a text needs `scoreMin`. */
+/** Options of a standing recall. By similarity it needs `scoreMin`; by words, new ones match that have all words. */
 export interface FollowOptions extends Cue, CallOptions {
-  /** Most hits of what is there already, 1 to 10 000; 10 if left out. */
+  /** Most hits of what is there already; 10 if left out. */
   k?: number | undefined;
   /** Leave out what is there already. */
   onlyNew?: boolean | undefined;
   /** Go on after this generation, such as that of the last hit that was seen. What is there already is left out. */
   afterGeneration?: number | undefined;
+  /** Milliseconds in all after which the iteration ends; at most a day. */
+  timeoutMs?: number | undefined;
   /** Whether hits have their vectors. */
   includeVectors?: boolean | undefined;
   /** Whether to leave out what is damaged instead of failing. */

@@ -1,6 +1,7 @@
 import type { Calls } from "./calls.js";
 import { checkFlag, checkIds, checkOptions } from "./checks.js";
 import { filterToWire } from "./filter.js";
+import { storeInParts } from "./parts.js";
 import { checkGeneration } from "./query.js";
 import type { RecallHost } from "./recall.js";
 import type { CallOptions, Condition, DeleteOptions, Deletion, ErasureReceipt, Filter } from "./types.js";
@@ -15,17 +16,25 @@ export async function deleteObservations(
   checkOptions("delete", options, ["signal", "maxGeneration", "dryRun"]);
   const isFilter = typeof which === "object" && which !== null && !Array.isArray(which);
   const args: Record<string, unknown> = { space: host.space };
-  Object.assign(
-    args,
-    isFilter ? { filter: filterToWire(which as Filter | Condition) } : { ids: checkIds(which as string[]) },
-  );
+  if (isFilter) {
+    args["filter"] = filterToWire(which as Filter | Condition);
+  }
+  // Each id once: what only counts would count it in each part.
+  const ids = isFilter ? [] : [...new Set(checkIds(which as string | readonly string[]))];
   if (options.maxGeneration !== undefined) {
     args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
   }
   if (checkFlag("dryRun", options.dryRun)) {
     args["dry_run"] = true;
   }
-  return await untilDone(host.calls, "delete", args, options.signal);
+  if (isFilter) {
+    return await untilDone(host.calls, "delete", args, options.signal);
+  }
+  const deletions = await storeInParts(ids.length, (start, end) =>
+    untilDone(host.calls, "delete", { ...args, ids: ids.slice(start, end) }, options.signal),
+  );
+  const deleted = deletions.reduce((sum, each) => sum + each.deleted, 0);
+  return { deleted, generation: deletions.at(-1)?.generation ?? 0 };
 }
 
 /** Delete all observations of the space. */
@@ -41,9 +50,27 @@ export async function eraseIds(
   options: CallOptions,
 ): Promise<ErasureReceipt> {
   checkOptions("erase", options, ["signal"]);
-  const args = { space: host.space, ids: checkIds(ids), idempotency_key: randomKey() };
-  const request = { operation: "erase", args };
-  const { header } = await host.calls.ask(request, { signal: options.signal, isRepeatable: true });
+  const wanted = checkIds(ids);
+  const receipts = await storeInParts(wanted.length, (start, end) =>
+    erasePart(host, wanted.slice(start, end), options.signal),
+  );
+  const last = receipts.at(-1) as ErasureReceipt;
+  return {
+    ...last,
+    digests: [...new Set(receipts.flatMap((each) => each.digests))],
+    // Of every id, that much at least has been erased.
+    generation: receipts.reduce((least, each) => Math.min(least, each.generation), last.generation),
+    count: receipts.reduce((sum, each) => sum + each.count, 0),
+  };
+}
+
+async function erasePart(
+  host: RecallHost,
+  ids: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<ErasureReceipt> {
+  const args = { space: host.space, ids, idempotency_key: randomKey() };
+  const { header } = await host.calls.ask({ operation: "erase", args }, { signal, isRepeatable: true });
   return {
     space: String(header["space"]),
     spaceId: String(header["space_id"]),

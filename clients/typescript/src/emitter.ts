@@ -1,3 +1,5 @@
+import { invalidInput, shown } from "./errors.js";
+
 /** Calls listeners by the name of an event. A listener that throws keeps neither the others nor the client from going on. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
@@ -30,5 +32,25 @@ export class Emitter<Events extends object> {
         });
       }
     }
+  }
+}
+
+/** Refuse a listener that is none, and one to an event that there is not. */
+export function checkListener(events: readonly unknown[], name: unknown, listener: unknown): void {
+  if (!events.includes(name)) {
+    throw invalidInput(`there is no event ${shown(name)}; there are ${events.join(", ")}`, {
+      code: "unknown_argument",
+      field: "name",
+      limit: events.join(", "),
+      value: shown(name),
+    });
+  }
+  if (typeof listener !== "function") {
+    throw invalidInput(`the listener is ${shown(listener)}; pass a function`, {
+      code: "invalid_arguments",
+      field: "listener",
+      limit: "a function",
+      value: shown(listener),
+    });
   }
 }

@@ -29,6 +29,8 @@ export interface ErrorParts {
   retryAfterMs?: number | undefined;
   /** The sequence number that the session waits for. */
   expectedSequence?: number | undefined;
+  /** Of a call that is done in several parts: how many of its rows, from the first on, are done all the same. */
+  storedCount?: number | undefined;
   /** The error behind this one. */
   cause?: unknown;
 }
@@ -77,6 +79,8 @@ export class EngramError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The sequence number that the session waits for; undefined if the error is not about sequence numbers. */
   readonly expectedSequence: number | undefined;
+  /** How many rows, from the first on, are stored, changed, deleted or erased all the same. What follows them may be, too. */
+  readonly storedCount: number;
 
   constructor(message: string, parts: ErrorParts) {
     super(message, parts.cause === undefined ? undefined : { cause: parts.cause });
@@ -87,6 +91,7 @@ export class EngramError extends Error {
     this.value = String(parts.value ?? "");
     this.retryAfterMs = parts.retryAfterMs;
     this.expectedSequence = parts.expectedSequence;
+    this.storedCount = parts.storedCount ?? 0;
   }
 
   /** Whether the same call may succeed a little later, although nobody does anything about it. */

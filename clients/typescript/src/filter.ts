@@ -1,14 +1,6 @@
 import { checkFields, checkList, checkObject, checkReal, checkShare, checkText } from "./checks.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
-import {
-  FILTER_BYTES_MAX,
-  FILTER_DEPTH_MAX,
-  FILTER_NODES_MAX,
-  FILTER_TERMS_MAX,
-  FILTER_TEXT_BYTES_MAX,
-  FILTER_VALUES_MAX,
-  TAG_BYTES_MAX,
-} from "./limits.js";
+import { FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_NODES_MAX, FILTER_TERMS_MAX, FILTER_VALUES_MAX } from "./limits.js";
 import { momentToWire } from "./times.js";
 import type { Condition, Filter } from "./types.js";
 
@@ -97,7 +89,7 @@ function fieldsToWire(filter: Filter): Record<string, unknown> {
   ] as const) {
     if (tags !== undefined) {
       const checked = checkList(name, tags, '["urgent"]').map((tag) =>
-        checkText(name, tag, 1, TAG_BYTES_MAX, "invalid_cue"),
+        checkText(name, tag, 1, FILTER_BYTES_MAX, "invalid_cue"),
       );
       wire[name] = [...new Set(checked)];
     }
@@ -120,9 +112,9 @@ function fieldsToWire(filter: Filter): Record<string, unknown> {
 
 function metadataConditions(conditions: Record<string, unknown>): Record<string, unknown> {
   for (const [key, wanted] of Object.entries(conditions)) {
-    const field = `metadata[${checkText("metadata", key, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue")}]`;
+    const field = `metadata[${checkText("metadata", key, 0, FILTER_BYTES_MAX, "invalid_cue")}]`;
     if (typeof wanted === "string") {
-      checkText(field, wanted, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue");
+      checkText(field, wanted, 0, FILTER_BYTES_MAX, "invalid_cue");
     } else if (typeof wanted === "number") {
       checkReal(field, wanted, "invalid_cue");
     } else if (typeof wanted === "object" && wanted !== null) {

@@ -19,7 +19,7 @@ export const ONE_FIELDS = [
 ];
 
 /** Return the changes of one observation as columns. */
-export function columnsOfOne(one: Observation): Observations {
+export function columnsOfOne(one: Observation & { id: string }): Observations {
   checkFields("an update", one, ONE_FIELDS);
   const alone = <T>(value: T | undefined): T[] | undefined => (value === undefined ? undefined : [value]);
   return {
@@ -76,7 +76,8 @@ export function gather(given: readonly Observation[]): Observations {
     });
   }
   return {
-    ids: list.map((each) => each.id),
+    // An id that is missing is refused.
+    ids: list.map((each) => each.id as string),
     vectors: all((each) => each.vector, missing("vector")),
     embed: list[0]?.embed,
     contents: all(

@@ -1,5 +1,7 @@
 // Programs need not name it among their libraries to see that clients and followers can be disposed of.
 /// <reference lib="esnext.disposable" preserve="true" />
+export type { ChangeStream } from "./change-stream.js";
+export type { Change, ChangeKind, ChangeOptions } from "./changes.js";
 export type { Engram } from "./client.js";
 export { type ConnectOptions, connect } from "./connect.js";
 export type * from "./cue.js";

@@ -1,11 +1,11 @@
-/** The limits on input, as in `engram.model.limits` of the server, which checks them again. */
-export const ID_BYTES_MAX = 512;
-export const CONTENT_BYTES_MAX = 64 * 1024;
-export const METADATA_BYTES_MAX = 64 * 1024;
+/** The limits on input, as in `engram.model.limits` of the server, which checks them again, and may take less text. */
+export const ID_BYTES_MAX = 1024;
+export const CONTENT_BYTES_MAX = 24 * 1024 * 1024;
+export const METADATA_BYTES_MAX = 4 * 1024 * 1024;
 export const METADATA_DEPTH_MAX = 32;
 export const METADATA_KEYS_MAX = 1024;
 export const TAGS_MAX = 64;
-export const TAG_BYTES_MAX = 128;
+export const TAG_BYTES_MAX = 16 * 1024;
 export const DIMENSION_MIN = 1;
 export const DIMENSION_MAX = 4096;
 export const BATCH_COUNT_MAX = 10_000;
@@ -13,14 +13,14 @@ export const BATCH_BYTES_MAX = 32 * 1024 * 1024;
 export const JSON_BYTES_MAX = 4 * 1024 * 1024;
 export const MESSAGE_BYTES_MAX = BATCH_BYTES_MAX + 8 * 1024 * 1024;
 export const RESULTS_MAX = 10_000;
+export const STREAM_RESULTS_MAX = 2_147_483_647;
 export const RECALL_BATCH_MAX = 100;
 export const EF_MAX = 10_000;
 export const FILTER_TERMS_MAX = 64;
-export const FILTER_TEXT_BYTES_MAX = 256;
 export const FILTER_NODES_MAX = 1024;
 export const FILTER_DEPTH_MAX = 32;
 export const FILTER_VALUES_MAX = 10_000;
-export const FILTER_BYTES_MAX = 1024 * 1024;
+export const FILTER_BYTES_MAX = METADATA_BYTES_MAX;
 export const SESSION_ID_BYTES_MAX = 64;
 
 /** Limits of this client. */

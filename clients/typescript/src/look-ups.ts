@@ -20,7 +20,7 @@ export interface GetOptions extends SnapshotGetOptions {
 /** Return the observations with these ids, all as of one generation. Many are asked for in several calls. */
 export async function lookUp(host: RecallHost, ids: string | readonly string[], options: GetOptions): Promise<Hits> {
   checkOptions("get", options, ["signal", "maxGeneration", "includeVectors"]);
-  const wanted = checkIds(ids, Number.POSITIVE_INFINITY);
+  const wanted = checkIds(ids);
   const args: Record<string, unknown> = { space: host.space };
   if (options.maxGeneration !== undefined) {
     args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);

@@ -4,7 +4,7 @@ import type { Cue, RecallOptions, SnapshotRecallOptions } from "./cue.js";
 import { EngramError, unexpected } from "./errors.js";
 import type { NamedArray } from "./frames.js";
 import { decodeHits, Hits } from "./hits.js";
-import { RECALL_BATCH_MAX } from "./limits.js";
+import { RECALL_BATCH_MAX, RESULTS_MAX } from "./limits.js";
 import { inParts, isTooLarge } from "./parts.js";
 import { CUE_FIELDS, recallRequest, reinforces } from "./query.js";
 import { inBatches, type RecallHost } from "./recall.js";
@@ -46,6 +46,9 @@ export async function recallMany(
   const { signal } = options;
   // Asked for again, a recall by strength would make its hits stronger twice.
   const isRepeatable = !reinforces(options.strength);
+  if (Number(args["k"] ?? 0) > RESULTS_MAX) {
+    return await oneByOne(host, args, listed, signal, isRepeatable);
+  }
   const ask = async (part: readonly CueLike[], first: number): Promise<Hits[]> => {
     let found: Hits[];
     let generation: unknown;
@@ -62,10 +65,7 @@ export async function recallMany(
       if (!isRepeatable || cue === undefined || part.length > 1 || !isTooLarge(error)) {
         throw error;
       }
-      if (args["max_generation"] === undefined && args["snapshot_time"] === undefined) {
-        // The other parts leave out what expired by the same time. A recall of no cues tells it, a stream does not.
-        await ask([], first);
-      }
+      await nameMoment(host, args, signal);
       const hits = await inBatches(host.calls, streamRequestOf(args, cueToWire(host, cue, first)), signal);
       found = [hits];
       generation = hits.generation;
@@ -76,6 +76,47 @@ export async function recallMany(
     return found;
   };
   return (await inParts(listed, CUES_PER_CALL, ask, isRepeatable)).flat();
+}
+
+/** Return the hits of each cue in batches, one cue after the other: one answer has no room for so many. */
+async function oneByOne(
+  host: RecallHost,
+  args: Record<string, unknown>,
+  cues: readonly CueLike[],
+  signal: AbortSignal | undefined,
+  isRepeatable: boolean,
+): Promise<Hits[]> {
+  await nameMoment(host, args, signal);
+  const found: Hits[] = [];
+  for (const [row, cue] of cues.entries()) {
+    const request = streamRequestOf(args, cueToWire(host, cue, row));
+    const hits = await inBatches(host.calls, request, signal, isRepeatable);
+    found.push(hits);
+    // The others are answered as of the same generation.
+    args["max_generation"] = hits.generation;
+    delete args["snapshot_time"];
+  }
+  return found;
+}
+
+/**
+ * Have a recall of now name its generation and the time by which what expired is left out: all its parts agree on both.
+ *
+ * A recall of no cues tells both, and a stream does not tell the time.
+ */
+async function nameMoment(
+  host: RecallHost,
+  args: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (args["max_generation"] !== undefined || args["snapshot_time"] !== undefined) {
+    return;
+  }
+  const { header } = await host.calls.ask(partRequest(host, { ...args, k: 1 }, [], 0), { signal, isRepeatable: true });
+  args["max_generation"] = header["generation"];
+  if (header["due_time"] !== undefined) {
+    args["due_time"] = header["due_time"];
+  }
 }
 
 /**

@@ -19,10 +19,13 @@ import { columnsOfOne, gather, ONE_FIELDS } from "./gathering.js";
 import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
 import type { Columns, Row } from "./outgoing.js";
 import { asMicros } from "./times.js";
-import type { Observation, Observations } from "./types.js";
+import type { Changes, Observation, Observations } from "./types.js";
+
+/** Many observations: columns, or a list. */
+export type ManyObserved = Observations | readonly Observation[];
 
 /** What `observe` and `submit` take. */
-export type Observed = Observation | Observations | readonly Observation[];
+export type Observed = Observation | ManyObserved;
 
 // Average size of the id and of the objects of a row.
 const ROW_OVERHEAD_BYTES = 128;
@@ -41,10 +44,13 @@ const MANY_FIELDS = [
   "embed",
   "priority",
 ];
+// An object with one of these means many.
+const OF_MANY = ["ids", "vectors", "contents", "timestamps", "confidences", "importances"];
 
-/** Return whether many observations are passed, which are stored together or not at all. */
-export function isMany(observed: Observed): observed is Observations | readonly Observation[] {
-  return Array.isArray(observed) || (typeof observed === "object" && observed !== null && "ids" in observed);
+/** Return whether many observations are passed. */
+export function isMany(observed: Observed): observed is ManyObserved {
+  const isObject = typeof observed === "object" && observed !== null;
+  return isObject && (Array.isArray(observed) || OF_MANY.some((field) => field in observed));
 }
 
 /** Check and copy one observation. */
@@ -76,18 +82,25 @@ export function makeRow(observation: Observation): Row {
   return row;
 }
 
-/** Check many observations. The columns may share memory with what the caller passed. */
-export function makeColumns(observed: Observations | readonly Observation[]): Columns {
+/** Check many observations, as many as one request has. The columns may share memory with what the caller passed. */
+export function makeColumns(observed: ManyObserved): Columns {
+  const columns = checkedColumns(observed, BATCH_COUNT_MAX);
+  checkBytes(columns);
+  return columns;
+}
+
+/** Check many observations but for their size in bytes. Otherwise as `makeColumns`. */
+export function checkedColumns(observed: ManyObserved, countMax: number): Columns {
   const given = Array.isArray(observed) ? gather(observed as readonly Observation[]) : (observed as Observations);
   checkFields("a batch", given, MANY_FIELDS);
-  const ids = checkBatchIds(given.ids);
+  const ids = checkBatchIds(given.ids, countMax);
   const count = ids.length;
   const [vectors, dim, presence] = checkVectors(given, count);
   const embed = given.embed === undefined || checkFlag("embed", given.embed);
   const contents = column("contents", given.contents, count, (text, field) =>
     text === null ? null : checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
   );
-  const columns: Columns = {
+  return {
     ids,
     dim,
     vectors,
@@ -106,16 +119,18 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
       : expiryColumn(given, count, NOT_SAID),
     priority: checkPriority(given.priority ?? "normal"),
   };
-  checkBytes(columns);
-  return columns;
 }
 
-/** Check what an update changes: one observation, or columns. What is left out is undefined, and stays as it is. */
-export function changedColumns(changed: Observation | Observations): Columns {
+/**
+ * Check what an update changes: one observation, or columns. What is left out is undefined, and stays as it is.
+ *
+ * More rows than one request has are only checked: not their size in bytes.
+ */
+export function changedColumns(changed: Changes, countMax = BATCH_COUNT_MAX): Columns {
   const isOne = !("ids" in checkObject("the update", changed));
-  const given = isOne ? columnsOfOne(changed as Observation) : (changed as Observations);
+  const given = isOne ? columnsOfOne(changed as Observation & { id: string }) : (changed as Observations);
   checkFields("an update", given, MANY_FIELDS);
-  const ids = checkBatchIds(given.ids);
+  const ids = checkBatchIds(given.ids, countMax);
   const count = ids.length;
   checkDistinct(ids);
   const [vectors, dim, presence] = checkVectors(given, count);
@@ -156,7 +171,9 @@ export function changedColumns(changed: Observation | Observations): Columns {
       limit,
     });
   }
-  checkBytes(columns);
+  if (count <= BATCH_COUNT_MAX) {
+    checkBytes(columns);
+  }
   return columns;
 }
 
@@ -176,11 +193,11 @@ export function checkDistinct(ids: readonly string[]): void {
   });
 }
 
-function checkBatchIds(given: unknown): string[] {
+function checkBatchIds(given: unknown, countMax: number): string[] {
   const ids = checkList("ids", given, '["n1", "n2"]').map((id, row) =>
     checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
   );
-  if (ids.length === 0 || ids.length > BATCH_COUNT_MAX) {
+  if (ids.length === 0 || ids.length > countMax) {
     throw invalidInput(`a batch of ${ids.length} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
       code: "batch_count",
       field: "ids",

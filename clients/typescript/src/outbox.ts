@@ -1,6 +1,7 @@
 import { dimensionMismatch } from "./checks.js";
 import { EngramError } from "./errors.js";
 import { BATCH_COUNT_MAX, EAGER_FRAMES_MAX, MESSAGE_BYTES_MAX, SOCKET_BYTES_MAX } from "./limits.js";
+import { namedMany, namedOne, type ToldIds } from "./named.js";
 import { Notifier } from "./notifier.js";
 import { isMany, makeColumns, makeRow, type Observed } from "./observations.js";
 import { type Answer, OutgoingBatch, type PendingRow } from "./outgoing.js";
@@ -96,10 +97,11 @@ export class Outbox {
    */
   submit(observed: Observed, isAwaited: boolean): Submitted | undefined {
     let answer: (answer: Answer) => void = () => undefined;
+    let ids: ToldIds;
     const ack = new Promise<Ack>((resolve, reject) => {
       answer = (result) => {
         if (!(result instanceof EngramError)) {
-          resolve(result);
+          resolve(ids === undefined ? result : { ...result, ids });
           return;
         }
         if (!isAwaited) {
@@ -111,11 +113,15 @@ export class Outbox {
     // Whoever does not wait for the answer hears of a refusal in another way.
     ack.catch(() => undefined);
     if (isMany(observed)) {
-      const batch = new OutgoingBatch(makeColumns(observed), answer);
+      const [many, told] = namedMany(observed);
+      ids = told;
+      const batch = new OutgoingBatch(makeColumns(many), answer);
       this.#checkBatch(batch);
       return this.#add(batch, batch.count, batch.bytes, ack);
     }
-    const row = makeRow(observed);
+    const [one, told] = namedOne(observed);
+    ids = told;
+    const row = makeRow(one);
     this.#checkDimension("vector", `the vector of ${JSON.stringify(row.id)}`, row.vector?.length ?? 0);
     return this.#add({ row, settle: answer }, 1, row.bytes, ack);
   }

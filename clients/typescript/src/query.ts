@@ -12,7 +12,7 @@ import {
 import type { FollowOptions, RecallOptions, Strength } from "./cue.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import { filterToWire } from "./filter.js";
-import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
+import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, STREAM_RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
 
@@ -22,7 +22,7 @@ const COMMON_FIELDS = [...CUE_FIELDS, "signal", "k", "includeVectors", "skipDama
 const SNAPSHOT_FIELDS = ["maxGeneration", "snapshotTime"];
 const STREAM_FIELDS = ["batchSize", "includeRecent"];
 const RECALL_FIELDS = [...COMMON_FIELDS, ...SNAPSHOT_FIELDS, ...STREAM_FIELDS, "ef", "strength", "timeoutMs"];
-const FOLLOW_FIELDS = [...COMMON_FIELDS, "onlyNew", "afterGeneration"];
+const FOLLOW_FIELDS = [...COMMON_FIELDS, "onlyNew", "afterGeneration", "timeoutMs"];
 const BYS: readonly unknown[] = ["similarity", "words", "both"];
 const BATCH_SIZE = 100;
 
@@ -52,7 +52,9 @@ export function streamRequest(space: string, dimension: number, options: RecallO
 /** Return the request of a standing recall. */
 export function followRequest(space: string, dimension: number, options: FollowOptions): Request {
   checkOptions("a standing recall", options, FOLLOW_FIELDS);
-  if ((options.vector !== undefined || options.text !== undefined) && options.scoreMin === undefined) {
+  const { vector, text, by, scoreMin } = options;
+  // By words, what is new matches if it has all of them.
+  if ((vector !== undefined || text !== undefined) && by !== "words" && scoreMin === undefined) {
     throw invalidInput("a standing recall needs to know what is similar enough; pass scoreMin", {
       code: "invalid_recall",
       field: "scoreMin",
@@ -106,7 +108,7 @@ function cueRequest(
     args["score_min"] = checkReal("scoreMin", scoreMin, "invalid_cue");
   }
   if (k !== undefined) {
-    args["k"] = checkWhole("k", k, 1, RESULTS_MAX);
+    args["k"] = checkWhole("k", k, 1, STREAM_RESULTS_MAX);
   }
   if (checkFlag("includeVectors", options.includeVectors)) {
     args["include_vectors"] = true;

@@ -9,6 +9,7 @@ import type { Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
 import { type GetOptions, lookUp } from "./look-ups.js";
 import { type CueLike, type RecallManyOptions, recallMany } from "./many.js";
+import { updateAll } from "./observed-parts.js";
 import { checkGeneration } from "./query.js";
 import { Recall, type RecallHost } from "./recall.js";
 import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
@@ -20,6 +21,7 @@ import { momentToWire } from "./times.js";
 import type {
   Ack,
   CallOptions,
+  Changes,
   Condition,
   Counted,
   DeleteOptions,
@@ -28,10 +30,8 @@ import type {
   Filter,
   Hit,
   Moment,
-  Observation,
-  Observations,
 } from "./types.js";
-import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
+import { randomKey, type UpdateOptions } from "./writes.js";
 
 const SETTINGS = ["dimension", "metric", "embedder", "vectors", "ttlS"];
 const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
@@ -102,12 +102,12 @@ export class Reader implements AsyncIterable<Hit> {
   }
 
   /**
-   * Change fields of one observation, or of many as columns: all of them or none. What is left out stays as it is, also
-   * the vector. Each id must exist (`missing_ids`), and is named once.
+   * Change fields of one observation, or of many as columns: up to 10 000 of up to 32 MiB, with what stays, all of them
+   * or none, and more in parts of that size. What is left out stays as it is, also the vector. Each id must exist
+   * (`missing_ids`), and is named once. If a part fails, `storedCount` of the error says how many are changed.
    */
-  async update(changes: Observation | Observations, options: UpdateOptions = {}): Promise<Ack> {
-    const request = updateRequest(this.space, changes, options);
-    return decodeAck((await this.#host.calls.ask(request, { signal: options.signal, isRepeatable: true })).header);
+  async update(changes: Changes, options: UpdateOptions = {}): Promise<Ack> {
+    return await updateAll(this.#host, changes, options);
   }
 
   /** Delete observations by id, or all that pass a filter. Ids that do not exist are no error. */

@@ -2,6 +2,7 @@ import type { Calls } from "./calls.js";
 import type { RecallOptions } from "./cue.js";
 import { HitStream } from "./hit-stream.js";
 import { decodeHits, Hits } from "./hits.js";
+import { RESULTS_MAX } from "./limits.js";
 import { isTooLarge } from "./parts.js";
 import { recallRequest, reinforces, streamRequest } from "./query.js";
 import type { Request } from "./request.js";
@@ -33,12 +34,16 @@ export class Recall implements AsyncIterable<Hit> {
     this.#options = options;
   }
 
-  /** Return all hits, best first. What is too large for one answer comes in batches. */
+  /** Return all hits, best first. What is too much or too large for one answer comes in batches. */
   async all(): Promise<Hits> {
     const { calls, space, dimension } = this.#host;
     const request = recallRequest(space, dimension, this.#options);
     const { signal, strength } = this.#options;
     const isRepeatable = !reinforces(strength);
+    if ((this.#options.k ?? 0) > RESULTS_MAX) {
+      const large = { ...this.#options, includeRecent: undefined };
+      return await inBatches(calls, streamRequest(space, dimension, large), signal, isRepeatable);
+    }
     try {
       return decodeHits(await calls.ask(request, { signal, isRepeatable }));
     } catch (error) {
@@ -76,14 +81,19 @@ export class Recall implements AsyncIterable<Hit> {
 }
 
 /** Return the hits of a streamed recall, best first. */
-export async function inBatches(calls: Calls, request: Request, signal: AbortSignal | undefined): Promise<Hits> {
-  const plan = { request, follows: false, onlyNew: false, afterGeneration: undefined, isRepeatable: true, signal };
+export async function inBatches(
+  calls: Calls,
+  request: Request,
+  signal: AbortSignal | undefined,
+  isRepeatable = true,
+): Promise<Hits> {
+  const plan = { request, follows: false, onlyNew: false, afterGeneration: undefined, isRepeatable, signal };
   const stream = new HitStream(calls, plan);
   const hits = new Hits();
   for await (const hit of stream) {
     hits.push(hit);
   }
-  hits.sort((one, other) => other.score - one.score);
+  hits.sort((one, other) => (other.strength ?? other.score) - (one.strength ?? one.score));
   hits.generation = stream.generation;
   hits.incomplete = stream.isIncomplete;
   return hits;

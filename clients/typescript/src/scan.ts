@@ -3,7 +3,7 @@ import { checkFlag, checkList, checkOptions, checkText, checkWhole } from "./che
 import { invalidInput, shown, unexpected } from "./errors.js";
 import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
-import { FILTER_TEXT_BYTES_MAX, RESULTS_MAX } from "./limits.js";
+import { FILTER_BYTES_MAX, RESULTS_MAX } from "./limits.js";
 import { checkGeneration } from "./query.js";
 import type { CallOptions, Condition, Filter, Hit } from "./types.js";
 
@@ -172,5 +172,5 @@ function checkCursor(cursor: unknown): string {
 function names(field: string, given: string | readonly string[]): string[] {
   // One name alone is what most callers want.
   const listed: readonly unknown[] = typeof given === "string" ? [given] : checkList(field, given, '["room"]');
-  return listed.map((name, row) => checkText(`${field}[${row}]`, name, 0, FILTER_TEXT_BYTES_MAX, "invalid_facets"));
+  return listed.map((name, row) => checkText(`${field}[${row}]`, name, 0, FILTER_BYTES_MAX, "invalid_facets"));
 }

@@ -166,6 +166,8 @@ function takes(open: { rows: PendingRow[]; bytes: number }, { row }: PendingRow)
     first !== undefined &&
     open.rows.length < Math.min(MICRO_BATCH_COUNT_MAX, BATCH_COUNT_MAX) &&
     open.bytes < MICRO_BATCH_BYTES_MAX &&
+    // A large row goes by itself: with those before it, it might be more than a request may be.
+    row.bytes < MICRO_BATCH_BYTES_MAX &&
     first.vector?.length === row.vector?.length &&
     first.embed === row.embed &&
     (first.micros === undefined) === (row.micros === undefined) &&

@@ -18,11 +18,11 @@ export type Metadata = { readonly [key: string]: Json };
 
 /** One observation. */
 export interface Observation {
-  /** 1 to 512 bytes. An id that exists already is superseded. */
-  id: string;
+  /** 1 to 1024 bytes. An id that exists already is superseded. Left out: a new one, which the answer has. */
+  id?: string | undefined;
   /** Left out or null: the embedder of the space makes it from `content`, or there is none, if the space allows it. */
   vector?: Vector | null | undefined;
-  /** The text that is recalled with the observation, at most 64 KiB; null: none, as against an empty one. */
+  /** The text that is recalled with it, at most 16 MiB, or what is set; null: none, as against an empty one. */
   content?: string | null | undefined;
   /** When it was observed; left out: when it arrives. */
   timestamp?: Moment | undefined;
@@ -30,9 +30,9 @@ export interface Observation {
   confidence?: number | undefined;
   /** In [0, 1]; 0.5 if left out. */
   importance?: number | undefined;
-  /** At most 64 KiB as JSON. */
+  /** At most 1 MiB as JSON, or what is set. */
   metadata?: Metadata | null | undefined;
-  /** At most 64, of 1 to 128 bytes each. */
+  /** At most 64, of 1 to 16 384 bytes each. */
   tags?: readonly string[] | undefined;
   /** When it expires, and is gone; a time that has passed is one at once. In an update, null: never. */
   expiresAt?: Moment | null | undefined;
@@ -44,10 +44,14 @@ export interface Observation {
   priority?: Priority | undefined;
 }
 
-/** Many observations as columns: row i of every column belongs to observation i. They are stored together or not at all. */
+/**
+ * Many observations as columns: row i of every column belongs to observation i.
+ *
+ * Up to 10 000 of up to 32 MiB are stored together or not at all. More are stored in parts of that size, in order.
+ */
 export interface Observations {
-  /** 1 to 10 000 ids. */
-  ids: readonly string[];
+  /** Any number of ids. Left out: new ones in rising order, which the answer has. */
+  ids?: readonly string[] | undefined;
   /** One vector for each id, or null; or all numbers in one array, row after row, with `dim` numbers each. */
   vectors?: Float32Array | readonly (Vector | null)[] | undefined;
   /** Numbers in each vector. Needed only with all vectors in one array, and even then it can be left out. */
@@ -86,7 +90,12 @@ export interface Ack {
   readonly count: number;
   /** False after some reconnects: the generations are then upper bounds. */
   readonly exact: boolean;
+  /** The ids of the observations, if some of them were made up. */
+  readonly ids?: readonly string[];
 }
+
+/** What an update changes, of one observation or of many; they are there already, and so are named. */
+export type Changes = (Observation & { id: string }) | (Observations & { ids: readonly string[] });
 
 /** Conditions that every result meets. */
 export interface Filter {

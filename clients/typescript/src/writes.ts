@@ -2,10 +2,11 @@ import { checkFlag, checkList, checkOptions, checkWhole } from "./checks.js";
 import { checkLength } from "./columns.js";
 import { invalidInput } from "./errors.js";
 import type { NamedArray } from "./frames.js";
+import { namedMany, type ToldIds } from "./named.js";
 import { changedColumns, checkDistinct, isMany, makeColumns, type Observed } from "./observations.js";
 import type { Columns } from "./outgoing.js";
 import type { Request } from "./request.js";
-import type { Ack, CallOptions, Observation, Observations } from "./types.js";
+import type { Ack, CallOptions, Changes } from "./types.js";
 
 /** Options of `observe`. With a condition it is a call of its own; what was submitted before may be stored after it. */
 export interface ObserveOptions extends CallOptions {
@@ -34,21 +35,26 @@ export function hasConditions(options: ObserveOptions): boolean {
   return options.ifAbsent !== undefined || options.expectedGenerations !== undefined;
 }
 
-/** Return the call that stores observations on conditions. */
-export function observeRequest(space: string, observed: Observed, options: ObserveOptions): Request {
-  const columns = makeColumns(isMany(observed) ? observed : [observed]);
-  return requestOf("observe", space, columns, conditionArgs(columns.ids, options));
+/** Return the call that stores observations on conditions, and the ids that its answer tells. */
+export function observeRequest(
+  space: string,
+  observed: Observed,
+  options: ObserveOptions,
+): [request: Request, told: ToldIds] {
+  const [named, told] = namedMany(isMany(observed) ? observed : [observed]);
+  const columns = makeColumns(named);
+  return [requestOf("observe", space, columns, conditionArgs(columns.ids, options)), told];
 }
 
 /** Return the call that changes observations. */
-export function updateRequest(space: string, changes: Observation | Observations, options: UpdateOptions): Request {
+export function updateRequest(space: string, changes: Changes, options: UpdateOptions): Request {
   checkOptions("update", options, ["signal", "merge"]);
   const merges = options.merge === undefined || checkFlag("merge", options.merge);
   return requestOf("update", space, changedColumns(changes), merges ? {} : { merge: false });
 }
 
-/** Return the answer to such a call. */
-export function decodeAck(header: Record<string, unknown>): Ack {
+/** Return the answer to such a call; `ids` are those that it tells. */
+export function decodeAck(header: Record<string, unknown>, ids?: readonly string[]): Ack {
   const lastGeneration = Number(header["last_generation"]);
   return {
     firstGeneration: Number(header["first_generation"]),
@@ -56,6 +62,7 @@ export function decodeAck(header: Record<string, unknown>): Ack {
     generation: lastGeneration,
     count: Number(header["count"]),
     exact: true,
+    ...(ids === undefined ? {} : { ids }),
   };
 }
 

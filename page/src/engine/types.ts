@@ -22,7 +22,7 @@ type Searching = "signal" | "includeVectors" | "k";
 export type Cue = ClientCue & Pick<ClientRecallOptions, Searching>;
 export type RecallOptions = Cue & Pick<ClientRecallOptions, "maxGeneration" | "batchSize" | "ef" | "skipDamaged">;
 export type FollowOptions = Cue & Pick<ClientFollowOptions, "onlyNew">;
-export type NewObservation = Pick<Observation, "id" | "vector" | "content" | "tags">;
+export type NewObservation = { readonly id: string } & Pick<Observation, "vector" | "content" | "tags">;
 
 /** The filter that everything passes: a recall without a cue has to say so. */
 export const EVERYTHING = {} as const;

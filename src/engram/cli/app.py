@@ -28,6 +28,7 @@ from engram.cli.naming.drop import drop
 from engram.cli.naming.rename import rename
 from engram.cli.queries.count import count
 from engram.cli.queries.facets import facets
+from engram.cli.queries.follow import follow
 from engram.cli.queries.get import get
 from engram.cli.queries.recall import recall
 from engram.cli.queries.scan import scan
@@ -56,7 +57,7 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-_READING: Final = (recall, count, scan, get, facets)
+_READING: Final = (recall, follow, count, scan, get, facets)
 _WRITING: Final = (ingest, update, delete, erase)
 _NAMING: Final = (drop, rename, alias)
 for command in (

@@ -9,6 +9,7 @@ from typing import Any, Final
 from engram.cli.files.chunk import BadRow, FileChunk, screen
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
+from engram.model.batches.parts import Parts, rows_of
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch
 
@@ -140,9 +141,13 @@ def _put(sink: Sink, batch: ObservationBatch, sequence: int, report: Report) -> 
     report.resumed += known
     count = max(1, int(len(batch) * _BATCH_BYTES_MAX / max(1, batch.nbytes)))
     for start in range(known, len(batch), count):
-        part = batch.rows(start, start + count)
-        sink.put(part)
-        report.stored += len(part)
+        rows = batch.rows(start, start + count)
+        # Some of them may have texts that are much longer than those of the others.
+        parts = Parts(len(rows))
+        for part in parts:
+            with parts.halving(part):
+                sink.put(rows_of(rows, part))
+                report.stored += part.stop - part.start
 
 
 def _note(report: Report, row: BadRow) -> None:

@@ -11,6 +11,7 @@ from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound, OverCapacity
 from engram.model.arguments import arguments_of
 from engram.model.observations import ObservationBatch
+from engram.model.operations.naming_errors import followed_by
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.store_engine import StoreEngine
@@ -116,7 +117,7 @@ class StoreSink:
         try:
             self._space = existing_space(store, space)
         except NotFound as error:
-            raise NotFound(f"{error.message}; --create makes it", code=error.code, value=space) from None
+            raise NotFound(followed_by(error.message, "--create makes it"), code=error.code, value=space) from None
         self._session = session
         self._answers = _Answers()
         self.config: SpaceConfig = self._space.config

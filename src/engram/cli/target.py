@@ -181,7 +181,7 @@ class DirectoryTarget:
         ttl_s: float | None = None,
     ) -> SpaceStatus:
         """Create a space, or return the existing one if it has the same settings."""
-        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl_s=ttl_s))
+        return space_status(self.store.space(name, dim, metric, embedder, vectors=vectors, ttl=ttl_s))
 
     def drop(self, name: str) -> SpaceDropped:
         """Drop a space with all that is in it."""
@@ -222,7 +222,7 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
     if store.table.has(name):
         # Raises the error that keeps the space from being opened, if there is one.
         return store.space(name, create=False)
-    raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+    raise store.naming.unknown(name)
 
 
 def space_status(space: SpaceEngine) -> SpaceStatus:

@@ -12,6 +12,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
+from engram.client.batches.sending import Answered, observe_many, submit_many
 from engram.client.calls import Calls
 from engram.client.sending.answer_future import AwaitedAnswer, answered
 from engram.client.sending.loop_turn import LoopTurn
@@ -24,12 +25,14 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
+from engram.model.observations import ObservationBatch
 from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s_or_none
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class AsyncClient(AsyncReader):
@@ -109,7 +112,7 @@ class AsyncClient(AsyncReader):
             observing.let_go()
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self.address!r}, space={self.space!r})"
+        return f"AsyncClient({in_short(self.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,13 +174,17 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -189,26 +196,17 @@ class AsyncClient(AsyncReader):
     ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
-        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
-        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
-        Use `submit` to send many without waiting for each. With a condition, this is a call of its own: what was
-        submitted before and is not answered yet may be stored after it.
-
-        Parameters
-        ----------
-        ids, vectors, contents, if_absent, expected_generations, **columns
-            See `Space.observe`.
-
-        Returns
-        -------
-        Ack
-            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+        The arguments and the answer are those of `Space.observe`. Use `submit` to send many without waiting for each.
+        With a condition, this is a call of its own: what was submitted before and is not answered yet may be stored
+        after it.
 
         Raises
         ------
         InvalidInput
             If a vector does not have the dimension of the space, or another value is refused; the error names the
             field, the row, the limit and the value. Nothing was stored.
+        EngramError
+            If a part of very many fails, `stored_count` says how many, from the first on, are stored all the same.
         NotFound
             If the space does not exist.
         FailedPrecondition
@@ -219,22 +217,30 @@ class AsyncClient(AsyncReader):
         OverCapacity
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
+        observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
-            return await self._observe_if(take_observations(arguments, keywords), if_absent, expected_generations)
+            return await self._observe_if(observed, if_absent, expected_generations)
+        if isinstance(observed, ManyObservations):
+            session = self._current() or await self._opened()
+            return await observe_many(session, self._add, observed, self._calls.timeout_s)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         awaited = AwaitedAnswer(future)
-        await self._add(awaited, take_observations(arguments, keywords))
+        await self._add(awaited, observed)
         return await answered(awaited, future, self._calls.timeout_s)
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -244,7 +250,7 @@ class AsyncClient(AsyncReader):
     async def submit(self, *arguments: Any, **keywords: Any) -> asyncio.Future[Ack]:
         """Send one observation or many; wait only while the buffer is full.
 
-        The arguments are those of `observe`. Single observations are sent together in batches.
+        The arguments are those of `observe`. Single observations are sent together in batches, and very many in parts.
 
         Returns
         -------
@@ -257,8 +263,12 @@ class AsyncClient(AsyncReader):
         InvalidInput, NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
+        observed = take_observations(arguments, keywords)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        await self._add(future, take_observations(arguments, keywords))
+        if isinstance(observed, OneObservation):
+            await self._add(future, observed)
+        else:
+            await submit_many(self._current() or await self._opened(), self._add, observed, future)
         return future
 
     async def observe_batch(
@@ -272,9 +282,7 @@ class AsyncClient(AsyncReader):
         warn_renamed("observe_batch", "submit")
         return await self.submit(ids, vectors, contents, **columns)
 
-    async def _add(
-        self, future: asyncio.Future[Ack] | AwaitedAnswer, observations: OneObservation | ManyObservations
-    ) -> None:
+    async def _add(self, future: Answered, observations: OneObservation | ObservationBatch) -> None:
         pending = (self._current() or await self._opened()).add(future, observations)
         if pending is not None:
             await pending.add_when_room(self._calls.timeout_s)
@@ -331,20 +339,10 @@ class AsyncClient(AsyncReader):
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
-                config, settings = (await self.space_status()).config, self._settings
+                config = (await self.space_status()).config
                 self._calls.check()
-                self._observing = ObserveSession(
-                    self._calls.transport,
-                    config,
-                    # These must not reference the client: the session ends when the client is garbage-collected.
-                    functools.partial(self._calls.transport.encode, priority=settings.priority),
-                    reopen=self._reopen,
-                    limits=settings.limits,
-                    options=settings.options,
-                    session_id=settings.session_id,
-                    # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
-                    incarnation=self.incarnation or settings.incarnation,
-                )
+                # This must not reference the client: the session ends when the client is garbage-collected.
+                self._observing = self._settings.session(self._calls.transport, config, self.incarnation, self._reopen)
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)
         return self._observing

@@ -10,16 +10,16 @@ from typing import Unpack
 
 from engram.client.calls import Calls
 from engram.client.collection.async_many import AsyncManyReader
+from engram.client.following.async_following import AsyncFollowCalls
 from engram.client.naming.async_naming import AsyncNaming
 from engram.client.snapshot import AsyncClientSnapshot
-from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
-from engram.model.limits import RECALL_BATCH_MAX
+from engram.model.limits import RECALL_BATCH_MAX, RESULTS_MAX
 from engram.model.operations.requests import (
     Count,
     CreateSpace,
@@ -55,7 +55,7 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.waiting.index_wait import INDEX_WAIT_S, IndexWait
 
 
-class AsyncReader(AsyncManyReader, AsyncNaming):
+class AsyncReader(AsyncFollowCalls, AsyncManyReader, AsyncNaming):
     """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters
@@ -83,14 +83,15 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a cue, best first.
 
-        Results that are too large for one message are fetched in batches, as by `recall_stream`, and sorted here.
+        Results that are too many or too large for one message are fetched in batches, as by `recall_stream`, and sorted
+        here.
 
         Parameters
         ----------
         cue
             A vector, a text if the space has an embedder, or a `Cue`.
         k
-            Maximum number of hits, 1 to 10 000.
+            Maximum number of hits.
         **options
             See `RecallOptions`.
 
@@ -117,24 +118,28 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
     async def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""
         query = as_query(query)
+        if query.k > RESULTS_MAX:
+            # Each batch comes within the timeout of a call.
+            return await self._recall_in_batches(query)
         try:
             recalled = await self._calls.unary(Recall(self.space, query))
         except InvalidInput as error:
             # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
             if error.code != RESULTS_BYTES or query.strength is not None:
                 raise
-            return await self._recall_in_batches(query)
+            timeout_ms = max(1, round(1000 * self._calls.timeout_s))
+            return await self._recall_in_batches(replace(query, timeout_ms=timeout_ms))
         return _hits_of(recalled)
 
     async def _recall_in_batches(self, query: RecallQuery) -> Hits:
-        timeout_ms = max(1, round(1000 * self._calls.timeout_s))
-        query = replace(query, batch_size=RECALL_BATCH_MAX, timeout_ms=timeout_ms)
+        # What is only of streams changes nothing here.
+        query = replace(query, batch_size=RECALL_BATCH_MAX, follow=False, include_recent=False)
         hits = Hits()
-        async with aclosing(self._batches(query)) as batches:
+        async with aclosing(self._batches(query, also_empty=True)) as batches:
             async for batch in batches:
                 hits += batch
                 hits.generation, hits.incomplete = batch.generation, batch.incomplete
-        hits.sort(key=lambda hit: -hit.score)
+        hits.sort(key=lambda hit: -(hit.score if hit.strength is None else hit.strength))
         return hits
 
     @accepts_old(max_results="k")
@@ -153,7 +158,7 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         cue
             As for `recall`.
         k, batch_size
-            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+            Maximum number of hits in all, and per batch, 1 to 100.
         **options
             See `RecallStreamOptions`. A standing recall ends when the server no longer answers. With `skip_damaged`,
             each batch from the first observation left out is marked as ``incomplete``; if there is no other batch to
@@ -200,32 +205,17 @@ class AsyncReader(AsyncManyReader, AsyncNaming):
         taken = await self._calls.unary(TakeSnapshot(self.space, as_generation(max_generation), moment_us))
         return AsyncClientSnapshot(self, taken.generation)
 
-    async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
+    async def _batches(self, query: RecallQuery, *, also_empty: bool = False) -> AsyncGenerator[Hits, None]:
         self._calls.check()
-        recall = self._calls.transport.recall(StreamRecall(self.space, query))
+        recall = self._calls.transport.stream(StreamRecall(self.space, query))
         was_incomplete = False
         try:
-            while (batch := await self._next(recall, query.follow)) is not None:
-                if batch.hits or batch.incomplete > was_incomplete:
+            while (batch := await self._next(recall, follows=query.follow)) is not None:
+                if batch.hits or batch.incomplete > was_incomplete or also_empty:
                     was_incomplete = batch.incomplete
                     yield _hits_of(batch)
         finally:
             recall.cancel()
-
-    async def _next(self, recall: RecallConnection, follow: bool) -> Recalled | None:
-        if not follow:
-            with self._calls.under_way():
-                async with self._calls.within("waiting for the next batch"):
-                    return await recall.read()
-        reading = asyncio.ensure_future(recall.read())
-        try:
-            with self._calls.under_way():
-                while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
-                    # Nothing may match for hours.
-                    await self._calls.check_server(self.space)
-                return await reading
-        finally:
-            reading.cancel()
 
     async def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
-import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
+from engram.client.batches.sending import Answered, observe_many_waiting, submit_many_waiting
 from engram.client.callback_thread import AnswerFuture
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.naming.naming import BlockingNaming
@@ -23,7 +22,6 @@ from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -31,6 +29,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
+from engram.model.observations import ObservationBatch
 from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
@@ -47,6 +46,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.timeouts import as_timeout_s
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class Client(BlockingNaming):
@@ -101,7 +101,7 @@ class Client(BlockingNaming):
         self._timeout_s = self._client._calls.timeout_s
 
     def __repr__(self) -> str:
-        return f"Client({self._client.address!r}, space={self.space!r})"
+        return f"Client({in_short(self._client.address, ADDRESS_CHARACTERS_MAX)}, space={self.space!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -147,13 +147,17 @@ class Client(BlockingNaming):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -164,23 +168,29 @@ class Client(BlockingNaming):
         self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
     ) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        observed = take_observations(arguments, keywords)
         if if_absent is not False or expected_generations is not None:
-            observed = take_observations(arguments, keywords)
             return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
+        if isinstance(observed, ManyObservations):
+            return observe_many_waiting(self._opened(), self._add, self._future, observed, self._timeout_s)
         future = self._future()
         awaited = AwaitedAnswer(future)
-        self._add(awaited, take_observations(arguments, keywords))
+        self._add(awaited, observed)
         return answered_in_thread(awaited, future, self._timeout_s)
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> concurrent.futures.Future[Ack]: ...
 
     @overload
     def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -189,8 +199,12 @@ class Client(BlockingNaming):
     @one_or_many
     def submit(self, *arguments: Any, **keywords: Any) -> concurrent.futures.Future[Ack]:
         """Send one observation or many; wait only while the buffer is full. See `AsyncClient.submit`."""
+        observed = take_observations(arguments, keywords)
         future = self._future()
-        self._add(future, take_observations(arguments, keywords))
+        if isinstance(observed, OneObservation):
+            self._add(future, observed)
+        else:
+            submit_many_waiting(self._opened(), self._add, observed, future)
         return future
 
     def observe_batch(
@@ -254,28 +268,7 @@ class Client(BlockingNaming):
         return None
 
     def _batches(self, query: RecallQuery) -> Iterator[Hits]:
-        batches = self._client.open(query)
-        reading: asyncio.Task[Any] | None = None
-
-        async def following() -> Hits | None:
-            nonlocal reading
-            reading = asyncio.current_task()
-            return await anext(batches, None)
-
-        async def leaving() -> None:
-            # The generator cannot be closed while it runs, as it does when Ctrl-C has ended the wait for it.
-            if reading is not None and not reading.done():
-                reading.cancel()
-                await asyncio.wait([reading])
-            await batches.aclose()
-
-        try:
-            while (hits := self._thread.run(following())) is not None:
-                yield hits
-        finally:
-            # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
-            with contextlib.suppress(FailedPrecondition):
-                self._thread.run(leaving())
+        return self._thread.iterated(self._client.open(query))
 
     def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
         """Return how many observations pass a filter. See `AsyncClient.count`."""
@@ -318,7 +311,7 @@ class Client(BlockingNaming):
         self._thread.callbacks.wait_for_room(self._timeout_s)
         return AnswerFuture(self._thread.callbacks)
 
-    def _add(self, future: AnswerFuture | AwaitedAnswer, observations: OneObservation | ManyObservations) -> None:
+    def _add(self, future: Answered, observations: OneObservation | ObservationBatch) -> None:
         pending = self._opened().add(future, observations)
         if pending is not None:
             _add_when_room(pending, self._timeout_s)

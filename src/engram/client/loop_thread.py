@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, Final, TypeVar
 
 from engram.client.callback_thread import CallbackThread
@@ -81,6 +82,30 @@ class LoopThread:
             raise
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         return wait(future)
+
+    def iterated(self, batches: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+        """Yield what an asynchronous generator yields; closing this closes it, too."""
+        reading: asyncio.Task[Any] | None = None
+
+        async def following() -> T | None:
+            nonlocal reading
+            reading = asyncio.current_task()
+            return await anext(batches, None)
+
+        async def leaving() -> None:
+            # The generator cannot be closed while it runs, as it does when Ctrl-C has ended the wait for it.
+            if reading is not None and not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+            await batches.aclose()
+
+        try:
+            while (batch := self.run(following())) is not None:
+                yield batch
+        finally:
+            # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
+            with contextlib.suppress(FailedPrecondition):
+                self.run(leaving())
 
     def end(self, timeout_s: float) -> None:
         """Stop the loop, because it must not run while the interpreter ends."""

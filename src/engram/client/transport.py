@@ -14,11 +14,10 @@ from engram.errors import EngramError
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
-from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
-from engram.model.query import Recalled
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +160,21 @@ class StreamConnection(Protocol):
         ...
 
 
-class RecallConnection(Protocol):
-    """One streamed recall that is under way."""
+class AnswerStream(Protocol[Result_co]):
+    """One call under way that is answered with a stream of results."""
 
-    async def read(self) -> Recalled | None:
-        """Return the next batch, or None after the last one.
+    async def read(self) -> Result_co | None:
+        """Return the next result, or None after the last one.
 
         Raises
         ------
         EngramError
-            If the recall fails, for whatever reason.
+            If the call fails, for whatever reason.
         """
         ...
 
     def cancel(self) -> None:
-        """End the recall, if it has not ended; nothing is read any more."""
+        """End the call, if it has not ended; nothing is read any more."""
         ...
 
 
@@ -240,8 +239,8 @@ class Transport(ObserveTransport, Protocol):
         """
         ...
 
-    def recall(self, request: StreamRecall) -> RecallConnection:
-        """Begin a streamed recall; errors come with its batches."""
+    def stream(self, request: Request[Result]) -> AnswerStream[Result]:
+        """Begin an operation that streams; errors come with its results."""
         ...
 
     def no_answer(self) -> EngramError:

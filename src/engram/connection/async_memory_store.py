@@ -49,12 +49,12 @@ class AsyncMemoryStore:
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         *,
         vectors: Vectors | None = None,
         ttl: Ttl | None = None,
     ) -> AsyncSpace:
-        """Return the space called `name`, created if it does not exist. See `MemoryStore.space`."""
+        """Return the space called `name`; with a setting, it is created if there is none. See `MemoryStore.space`."""
         found = asyncio.to_thread(self.blocking.space, name, dim, metric, embedder, create, vectors=vectors, ttl=ttl)
         return self._face(await found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
@@ -11,7 +12,7 @@ from engram.client.transport_choice import choose_transport
 from engram.connection.remote_store import TIMEOUT_S
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
-from engram.model.operations.naming_errors import space_dropped, space_renamed
+from engram.model.operations.naming_errors import space_dropped, space_renamed, unknown_space
 from engram.model.spaces import (
     DEFAULT_SPACE,
     Metric,
@@ -20,9 +21,10 @@ from engram.model.spaces import (
     asks_for_settings,
     check_settings_of,
     check_space_name,
+    may_create,
 )
 from engram.model.values.expiry import Ttl, checked_ttl_s
-from engram.model.values.scalars import as_flag
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 
 class AsyncRemoteStore:
@@ -49,7 +51,7 @@ class AsyncRemoteStore:
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"AsyncRemoteStore({self._address!r})"
+        return f"AsyncRemoteStore({in_short(self._address, ADDRESS_CHARACTERS_MAX)})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,23 +67,24 @@ class AsyncRemoteStore:
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         *,
         vectors: Vectors | None = None,
         ttl: Ttl | None = None,
     ) -> AsyncClient:
-        """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
+        """Return a client for the space called `name`, which a setting creates if need be. See `RemoteStore.space`."""
         # All arguments are checked first, even those that an existing space would ignore.
-        may_create = as_flag("create", create)
+        asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
+        creates = may_create(create, asks) or name == DEFAULT_SPACE
         asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
-        if name in self._found and not asks_for_settings(dim, metric, embedder, vectors, ttl):
+        if name in self._found and not asks:
             return client
         try:
             config = (await client.space_status()).config
         except NotFound:
-            if not may_create:
-                raise
+            if not creates:
+                raise unknown_space(name, await _known_names(client), create=create) from None
             made = await client.create_space(name, asked.dim, asked.metric, asked.embedder, asked.vectors, asked.ttl_s)
             config = made.config
         check_settings_of(config, dim, metric, embedder, vectors, asked.ttl_s)
@@ -139,3 +142,10 @@ class AsyncRemoteStore:
             client = AsyncClient(self._address, space=name, metadata=self._metadata, timeout_s=self._timeout_s)
             self._clients[name] = client
         return client
+
+
+async def _known_names(client: AsyncClient) -> list[str]:
+    """Return the names of spaces and aliases, as far as the user may list them."""
+    with contextlib.suppress(EngramError):
+        return [*(status.name for status in await client.spaces()), *await client.aliases()]
+    return []

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from typing import Any, Final, Unpack, overload
+from typing import Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
+from engram.connection.async_following import AsyncFollowedSpace
 from engram.connection.threads import awaited, batches_of
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
-from engram.model.arguments import one_or_many
+from engram.model.arguments import one_or_many, one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
@@ -39,7 +40,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
 from engram.model.values.vector_rows import VectorsLike
 from engram.model.waiting.index_wait import INDEX_WAIT_S
-from engram.store import Snapshot, Space
+from engram.store import Snapshot
 
 
 class AsyncSnapshot:
@@ -130,7 +131,7 @@ class AsyncSnapshot:
         return batches_of(functools.partial(self.blocking._open, query), follow=False)
 
 
-class AsyncSpace:
+class AsyncSpace(AsyncFollowedSpace):
     """A `Space` of an embedded store for coroutines, with the methods of an `AsyncClient`. Made by `AsyncMemoryStore`.
 
     Parameters
@@ -138,9 +139,6 @@ class AsyncSpace:
     space
         The space. Its methods run on threads, and behave the same.
     """
-
-    def __init__(self, space: Space) -> None:
-        self.blocking: Final = space
 
     def __repr__(self) -> str:
         return f"Async{self.blocking!r}"
@@ -155,13 +153,17 @@ class AsyncSpace:
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     async def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -179,13 +181,17 @@ class AsyncSpace:
 
     @overload
     async def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> asyncio.Future[Ack]: ...
 
     @overload
     async def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -218,7 +224,7 @@ class AsyncSpace:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations; what is not named stays. See `Space.update`."""
         given: dict[str, Any] = {"merge": merge, **keywords}

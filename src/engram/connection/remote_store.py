@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
@@ -10,7 +11,7 @@ from engram.client import Client
 from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError, FailedPrecondition, NotFound
 from engram.model.operations.naming import SpaceDropped
-from engram.model.operations.naming_errors import space_dropped, space_renamed
+from engram.model.operations.naming_errors import space_dropped, space_renamed, unknown_space
 from engram.model.spaces import (
     DEFAULT_SPACE,
     Metric,
@@ -19,9 +20,10 @@ from engram.model.spaces import (
     asks_for_settings,
     check_settings_of,
     check_space_name,
+    may_create,
 )
 from engram.model.values.expiry import Ttl, checked_ttl_s
-from engram.model.values.scalars import as_flag
+from engram.showing import ADDRESS_CHARACTERS_MAX, in_short
 
 TIMEOUT_S: Final = 10.0
 
@@ -54,7 +56,7 @@ class RemoteStore:
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return f"RemoteStore({self._address!r})"
+        return f"RemoteStore({in_short(self._address, ADDRESS_CHARACTERS_MAX)})"
 
     def __enter__(self) -> Self:
         return self
@@ -70,12 +72,14 @@ class RemoteStore:
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         *,
         vectors: Vectors | None = None,
         ttl: Ttl | None = None,
     ) -> Client:
-        """Return a client for the space called `name`, created if it does not exist; ``default`` always exists.
+        """Return a client for the space called `name`; with a setting, it is created if it does not exist.
+
+        A name alone opens a space, and makes none. ``default`` is created if somebody has dropped it.
 
         Parameters
         ----------
@@ -87,7 +91,8 @@ class RemoteStore:
         InvalidInput
             If the name or a setting is not allowed.
         NotFound
-            If the space does not exist and `create` is False, or the embedder is unknown.
+            If the space does not exist and is not to be created; the message offers the name that is most like it, if
+            the spaces may be listed. If the embedder is unknown.
         AlreadyExists
             If the space exists with other settings.
         FailedPrecondition
@@ -96,16 +101,17 @@ class RemoteStore:
             If the server cannot be reached.
         """
         # All arguments are checked first, even those that an existing space would ignore.
-        may_create = as_flag("create", create)
+        asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
+        creates = may_create(create, asks) or name == DEFAULT_SPACE
         asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
-        if name in self._found and not asks_for_settings(dim, metric, embedder, vectors, ttl):
+        if name in self._found and not asks:
             return client
         try:
             config = client.space_status().config
         except NotFound:
-            if not may_create:
-                raise
+            if not creates:
+                raise unknown_space(name, _known_names(client), create=create) from None
             made = client.create_space(name, asked.dim, asked.metric, asked.embedder, asked.vectors, asked.ttl_s)
             config = made.config
         check_settings_of(config, dim, metric, embedder, vectors, asked.ttl_s)
@@ -172,3 +178,10 @@ class RemoteStore:
             # Makes one of two threads that come at the same time use the object of the other.
             client = self._clients.setdefault(name, made)
         return client
+
+
+def _known_names(client: Client) -> list[str]:
+    """Return the names of spaces and aliases, as far as the user may list them."""
+    with contextlib.suppress(EngramError):
+        return [*(status.name for status in client.spaces()), *client.aliases()]
+    return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterable
 from typing import cast
 
@@ -104,6 +105,22 @@ def given(vectors: Iterable[RawBlock]) -> Blocks:
     """Return blocks as the native index takes them."""
     nothing = (None, None)
     return [(*block, *nothing)[:4] for block in vectors]
+
+
+def as_bytes(native: _core.Index) -> bytes:
+    """Return a checkpoint with the raw vectors as bytes; raises as `write`."""
+    with tempfile.TemporaryFile() as file:
+        write(native, file.fileno(), True, False)
+        file.seek(0)
+        return file.read()
+
+
+def from_bytes(data: bytes) -> _core.Index:
+    """Return the index of a checkpoint that `as_bytes` has made; raises as `read`."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return read(file.fileno(), None, 0)
 
 
 def read(place: int | str, vectors: Iterable[RawBlock] | None, dropped: int) -> _core.Index:

@@ -15,7 +15,9 @@ from engram.model.values.vectors import as_float32
 WORD_BITS: Final = 64
 """Bits of a word of a bitmap."""
 
-_GENERATION_MAX: Final = 2**63 - 1
+GENERATION_MAX: Final = 2**63 - 1
+"""The last generation that an index has room for."""
+
 _THREADS_MAX: Final = 1024
 
 
@@ -100,7 +102,7 @@ def check_snapshot(max_generation: int | None) -> int | None:
     InvalidInput
         If it is something else.
     """
-    return None if max_generation is None else check_range("max_generation", max_generation, 0, _GENERATION_MAX)
+    return None if max_generation is None else check_range("max_generation", max_generation, 0, GENERATION_MAX)
 
 
 def as_generations(generations: ArrayLike, name: str = "generations") -> NDArray[np.int64]:
@@ -133,7 +135,7 @@ def as_generation(name: str, generation: object, low: int = 0) -> int:
     InvalidInput
         If it is not.
     """
-    return check_range(name, generation, low, _GENERATION_MAX)
+    return check_range(name, generation, low, GENERATION_MAX)
 
 
 def as_threads(threads: object) -> int:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
-from engram.errors import InvalidInput
+from engram.errors import InvalidInput, NotFound
 from engram.index.checks import (
     WORD_BITS,
     as_generation,
+    as_generations,
     as_rows,
     as_threads,
     as_vector,
@@ -158,6 +159,41 @@ class GraphReader:
             raise corrupt_checkpoint(error) from error
         report(joined(lost, self._graph.unreadable.between(first_generation, last_generation)), damaged)
         return keys, generations, scores
+
+    def vectors(self, generations: ArrayLike, damaged: list[int] | None = None) -> NDArray[np.float32]:
+        """Return copies of the vectors of versions that are alive, as they were given.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``: the versions, such as those that `search` has found.
+        damaged
+            Receives the generations of vectors that no longer match their checksums; their rows are zeros.
+
+        Returns
+        -------
+        NDArray[np.float32]
+            Shape ``(n, dim)``, in the order of `generations`.
+
+        Raises
+        ------
+        NotFound
+            If one is not in the index, or has ended; the error names the first.
+        CorruptData
+            If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
+        """
+        wanted = as_generations(generations)
+        check_damaged(damaged)
+        try:
+            vectors, live, lost = self._native.vectors(wanted)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        unreadable = np.intersect1d(wanted, self._unreadable(None, None, 0))
+        missing = wanted[(live == 0) & ~np.isin(wanted, unreadable)]
+        if len(missing):
+            raise NotFound(f"no version {missing[0]} is alive in the index", field="generations", value=missing[0])
+        report(joined(lost, unreadable), damaged)
+        return vectors
 
     def statistics(self) -> GraphStatistics:
         """Visit the whole graph and return its shape and any damage to its links; linking waits meanwhile."""

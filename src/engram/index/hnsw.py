@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ from engram.index.damage import check_lacks_nothing
 from engram.index.graph_reader import GraphReader
 from engram.index.link_helpers import LinkHelpers
 from engram.index.quality import Quality, choose_preset
-from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw
+from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw, next_generations
 from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
 from engram.model.spaces import METRICS, Metric
 
@@ -82,7 +82,7 @@ class HnswIndex(GraphReader):
         super().__init__(CurrentGraph(native))
         self._writing = threading.Lock()
 
-    def add(self, vectors: ArrayLike, threads: int | None = None) -> int:
+    def add(self, vectors: ArrayLike, threads: int | None = None, generations: ArrayLike | None = None) -> int:
         """Append vectors, make them visible and link them; return the generation of the first one.
 
         Parameters
@@ -91,24 +91,26 @@ class HnswIndex(GraphReader):
             float32, shape ``(n, dim)``.
         threads
             Number of linking threads; None: one per core.
+        generations
+            int64, shape ``(n,)``, rising, and above all before: labels of your own. None: there are no gaps.
 
         Raises
         ------
         InvalidInput
-            If the shape does not fit or a number is not finite.
+            If the shape does not fit, a number is not finite, or the generations do not rise.
         """
-        matrix = as_matrix("vectors", vectors, self.dim)
-        check_finite("vectors", matrix)
+        matrix = check_finite("vectors", as_matrix("vectors", vectors, self.dim))
         helpers = (os.cpu_count() or 1) if threads is None else as_threads(threads)
-        with self._writing, LinkHelpers(self._graph, len(matrix), helpers):
-            first = self._native.visible_generation + 1
-            # Linking begins with the first piece while later pieces are still being encoded.
-            for start in range(0, len(matrix), _ENCODE_BATCH):
-                piece = matrix[start : start + _ENCODE_BATCH]
-                with self._graph.changing:
-                    self._native.append(piece, first + start, None, None, None)
-                    self._native.publish(first + start + len(piece) - 1)
-        return first
+        with self._writing:
+            numbers = next_generations(self._native.visible_generation, generations, len(matrix))
+            with LinkHelpers(self._graph, len(matrix), helpers):
+                # Linking begins with the first piece while later pieces are still being encoded.
+                for start in range(0, len(matrix), _ENCODE_BATCH):
+                    piece, given = matrix[start : start + _ENCODE_BATCH], numbers[start : start + _ENCODE_BATCH]
+                    with self._graph.changing:
+                        self._native.append(piece, int(given[0]), None, None, given)
+                        self._native.publish(int(given[-1]))
+            return int(numbers[0]) if len(numbers) else self._native.visible_generation + 1
 
     def append(
         self,
@@ -333,3 +335,16 @@ class HnswIndex(GraphReader):
         dropped = as_generation("dropped", dropped)
         index._begin(checkpoint_file.read(as_place(path), None if vectors is None else as_blocks(vectors), dropped))
         return index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is published is linked first, because a checkpoint has what is linked.
+        check_lacks_nothing(self.unreadable_count)
+        while self.link(_ENCODE_BATCH):
+            pass
+        return _unpickled, (checkpoint_file.as_bytes(self._native),)
+
+
+def _unpickled(data: bytes) -> HnswIndex:
+    index = HnswIndex.__new__(HnswIndex)
+    index._begin(checkpoint_file.from_bytes(data))
+    return index

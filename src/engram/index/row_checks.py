@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.index.checks import as_numbers, check_array, wrong_shape
+from engram.index.checks import GENERATION_MAX, as_numbers, check_array, wrong_shape
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
 """Vectors that a search ranks by, where they lie: shape ``(n, dim)``."""
@@ -66,4 +66,34 @@ def as_row_generations(generations: object, count: int) -> NDArray[np.int64] | N
         raise wrong_shape("generations", numbers.shape, f"({count},)")
     if (np.diff(numbers) <= 0).any():
         raise InvalidInput("generations do not rise", code="invalid_arguments", field="generations", limit="rising")
+    return numbers
+
+
+def next_generations(before: int, generations: object, count: int) -> NDArray[np.int64]:
+    """Return the generations of `count` vectors that are added behind the generation `before`: int64, shape ``(n,)``.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_row_generations`, and if they do not begin behind `before`, or there are not so many generations left.
+    """
+    numbers = as_row_generations(generations, count)
+    if numbers is None:
+        if count > GENERATION_MAX - before:
+            raise InvalidInput(
+                f"behind generation {before}, there is no room for {count} more",
+                code="invalid_arguments",
+                field="vectors",
+                limit=f"generations to {GENERATION_MAX}",
+                value=count,
+            )
+        return np.arange(before + 1, before + 1 + count, dtype=np.int64)
+    if len(numbers) and numbers[0] <= before:
+        raise InvalidInput(
+            f"generations begin with {numbers[0]}; they must be above {before}, which is the newest in the index",
+            code="invalid_arguments",
+            field="generations",
+            limit=f"> {before}",
+            value=numbers[0],
+        )
     return numbers

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from engram.showing import one_line
+
 OK: Final = "ok"
 DEGRADED: Final = "degraded"
 FAILED: Final = "failed"
@@ -38,6 +40,9 @@ class Problem(NamedTuple):
     since_us: int
     message: str
     advice: str
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 def health_of(problems: Iterable[Problem]) -> str:

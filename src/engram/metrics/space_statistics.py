@@ -8,6 +8,7 @@ from engram.metrics import table
 from engram.metrics.family import MetricFamily
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class SpaceStatistics:
     damaged_count: int
     metrics: MetricSamples
     problems: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     @property
     def health(self) -> str:

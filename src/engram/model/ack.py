@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 from engram.model.values.keywords import warn_renamed
@@ -22,6 +23,10 @@ class Ack(int):
         Whether the generations are those of the observations. False if the original acknowledgement was lost and the
         client learned of the commit after a reconnect, or if the acknowledgement covers interleaved commits. Then the
         observations are visible at `last_generation`, but their own generations may be lower.
+    ids
+        The ids that were made up for the observations, in their order; empty if the caller gave them.
+    count
+        Number of observations; None: as many as there are sequence numbers or generations from the first to the last.
     """
 
     first_sequence: int
@@ -29,6 +34,8 @@ class Ack(int):
     first_generation: int
     last_generation: int
     exact: bool
+    ids: Sequence[str]
+    _count: int | None = None
 
     def __new__(
         cls,
@@ -37,6 +44,8 @@ class Ack(int):
         first_generation: int,
         last_generation: int,
         exact: bool = True,
+        ids: Sequence[str] = (),
+        count: int | None = None,
     ) -> Self:
         """Make the acknowledgement of a range of sequence numbers and generations."""
         ack = int.__new__(cls, last_generation)
@@ -45,6 +54,9 @@ class Ack(int):
         ack.first_generation = first_generation
         ack.last_generation = last_generation
         ack.exact = exact
+        ack.ids = ids
+        if count is not None:
+            ack._count = count
         return ack
 
     def __eq__(self, other: object) -> bool:
@@ -59,7 +71,8 @@ class Ack(int):
 
     def __repr__(self) -> str:
         sequences = f", sequences {self.first_sequence}..{self.last_sequence}" if self.last_sequence else ""
-        return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences})"
+        made = f", ids made up: {len(self.ids)}" if self.ids else ""
+        return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences}{made})"
 
     def __str__(self) -> str:
         # A program that prints the generation prints a number.
@@ -81,6 +94,8 @@ class Ack(int):
     @property
     def count(self) -> int:
         """Number of observations covered by the acknowledgement."""
+        if self._count is not None:
+            return self._count
         if self.last_sequence:
             return self.last_sequence - self.first_sequence + 1
         return self.last_generation - self.first_generation + 1
@@ -90,7 +105,11 @@ class Ack(int):
         sequence = self.first_sequence + offset
         first = self.first_generation + offset if self.exact else self.first_generation
         last = first if self.exact else self.last_generation
-        return Ack(sequence, sequence, first, last, self.exact)
+        return Ack(sequence, sequence, first, last, self.exact, self.ids[offset : offset + 1], 1)
+
+    def with_ids(self, ids: Sequence[str]) -> Ack:
+        """Return the acknowledgement with the ids that were made up; itself, if there are none."""
+        return Ack(*[*self._values()[:5], ids, self._count]) if ids else self
 
     def result(self, timeout: float | None = None) -> Ack:
         """Return the acknowledgement itself, as ``observe`` returned a future until the version before. Deprecated."""
@@ -103,7 +122,19 @@ class Ack(int):
         yield
 
     def _values(self) -> tuple[Any, ...]:
-        return self.first_sequence, self.last_sequence, self.first_generation, self.last_generation, self.exact
+        generations = self.first_generation, self.last_generation
+        return self.first_sequence, self.last_sequence, *generations, self.exact, self.ids, self.count
+
+
+def joined_ack(acks: Sequence[Ack]) -> Ack:
+    """Return the acknowledgement of observations whose parts have an acknowledgement each, in their order."""
+    if len(acks) == 1:
+        return acks[0]
+    first, last = acks[0], acks[-1]
+    follow = all(after.first_generation == ack.last_generation + 1 for ack, after in pairwise(acks))
+    exact, count = follow and all(ack.exact for ack in acks), sum(ack.count for ack in acks)
+    sequences, generations = (first.first_sequence, last.last_sequence), (first.first_generation, last.last_generation)
+    return Ack(*sequences, *generations, exact, count=count)
 
 
 def row_acks(ack: Ack, count: int) -> Iterator[Ack]:
@@ -151,3 +182,8 @@ class Deletion(int):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Deletion, (int(self), self.generation, self.as_of, self.more)
+
+
+def joined_deletion(deletions: Sequence[Deletion]) -> Deletion:
+    """Return the answer to a deletion by ids whose parts have an answer each, in their order."""
+    return deletions[0] if len(deletions) == 1 else Deletion(sum(deletions), deletions[-1].generation)

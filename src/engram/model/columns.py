@@ -107,7 +107,7 @@ class TextSpec(ColumnSpec):
 
     def column(self, values: Any, count: int) -> list[str]:
         """Return `values` as a list, whose elements are not checked yet."""
-        return as_list(self.plural, values, '["a text"]')
+        return as_list(self.plural, values, '["a text"]', count_max=count)
 
     def check_values(self, column: Any) -> None:
         """Check that all are texts within the limits."""
@@ -167,7 +167,7 @@ class ShareSpec(ColumnSpec):
 class MetadataSpec(ColumnSpec):
     """A column of JSON objects as texts, ``""`` for none; None if no observation has any.
 
-    `engram.model.observations.check_batch` checks that the texts are JSON, because it keeps what it parses.
+    `engram.model.batches.checks.check_batch` checks that the texts are JSON, because it keeps what it parses.
     """
 
     optional = True
@@ -182,7 +182,7 @@ class MetadataSpec(ColumnSpec):
 
     def column(self, values: Any, count: int) -> list[str]:
         """Return mappings as texts; texts are returned as they are."""
-        rows = as_list(self.plural, values, '[{"key": 1}]')
+        rows = as_list(self.plural, values, '[{"key": 1}]', count_max=count)
         return [encode_metadata(row, f"{self.plural}[{i}]") for i, row in enumerate(rows)]
 
     def check_values(self, column: Any) -> None:
@@ -206,7 +206,7 @@ class TagsSpec(ColumnSpec):
 
     def column(self, values: Any, count: int) -> list[list[str]]:
         """Return `values` as a list of lists, whose elements are not checked yet."""
-        return as_lists(self.plural, values, '["urgent"]')
+        return as_lists(self.plural, values, '["urgent"]', count)
 
     def check_values(self, column: Any) -> None:
         """Check the number of tags of each observation, and their sizes."""
@@ -252,7 +252,7 @@ class ExpirySpec(ColumnSpec):
 
 
 IDS: Final = TextSpec("ids", "ids", "id", bytes_min=1, bytes_max=ID_BYTES_MAX)
-"""The ids of the observations, which every call has to pass."""
+"""The ids of the observations, of which new ones are made up where a call gives none."""
 
 COLUMNS: Final[tuple[ColumnSpec, ...]] = (
     TextSpec("contents", "contents", "content", field="text"),

@@ -14,11 +14,13 @@ from engram.model.filters.filter import NO_FILTER, Between, Filter, Scalar
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.values.scalars import as_real, as_text
 from engram.model.values.vectors import as_query
+from engram.showing import in_short
 
 __all__ = ["BYS", "NO_FILTER", "Between", "By", "Cue", "CueLike", "Filter", "Scalar", "as_cue"]
 
 By = Literal["similarity", "words", "both"]
 BYS: Final[tuple[str, ...]] = get_args(By)
+_FILTER_CHARACTERS_MAX: Final = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +74,13 @@ class Cue:
 
     def __repr__(self) -> str:
         given = {
-            "vector": self.vector is not None and f"<{np.size(self.vector)} numbers>",
-            "text": self.text and repr(self.text if len(self.text) <= 60 else self.text[:60] + "..."),
-            "by": self.by != "similarity" and repr(self.by),
-            "filter": self.filter is not NO_FILTER and self.filter,
-            "score_min": self.score_min is not None and self.score_min,
+            "vector": "" if self.vector is None else f"<{np.size(self.vector)} numbers>",
+            "text": self.text and in_short(self.text),
+            "by": "" if self.by == "similarity" else repr(self.by),
+            "filter": "" if self.filter is NO_FILTER else in_short(self.filter, _FILTER_CHARACTERS_MAX),
+            "score_min": "" if self.score_min is None else repr(self.score_min),
         }
-        return f"Cue({', '.join(f'{name}={part}' for name, part in given.items() if part is not False and part != '')})"
+        return f"Cue({', '.join(f'{name}={part}' for name, part in given.items() if part)})"
 
     @property
     def conditions(self) -> Filter | Condition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engram.errors import CorruptData
+from engram.showing import one_line
 
 
 class Damage(NamedTuple):
@@ -30,6 +31,9 @@ class Damage(NamedTuple):
     first_generation: int
     last_generation: int
     what: str
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     @property
     def message(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 
 from engram.errors import EngramError
 from engram.model.values.metadata import JsonValue, read_metadata
+from engram.showing import TABLE_ROWS_MAX, html_table, in_short, list_line, rows_of_so_many
+
+HIT_TITLES: Final = ("id", "score", "time", "content", "tags", "metadata")
+"""The titles of a table of hits, whose rows are made by `hit_cells`."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# What a table in a notebook shows at most.
-_TABLE_ROWS_MAX: Final = 100
-_CELL_CHARACTERS_MAX: Final = 200
-_REPR_CHARACTERS_MAX: Final = 60
+_ID_CHARACTERS_MAX: Final = 40
 
 
 class StoredRow(NamedTuple):
@@ -145,11 +145,11 @@ class Hit(LazyHit):
 
     def __repr__(self) -> str:
         try:
-            content = repr(_cut(self.content, _REPR_CHARACTERS_MAX))
+            content = in_short(self.content)
         except EngramError as error:
             # A hit whose text is damaged can be shown nevertheless.
             content = f"<{error.code}>"
-        return f"Hit({self.id!r}, score={self.score:.6g}, content={content})"
+        return f"Hit({in_short(self.id, _ID_CHARACTERS_MAX)}, score={self.score:.6g}, content={content})"
 
     @property
     def time(self) -> datetime:
@@ -224,23 +224,25 @@ class Hits(list[Hit]):
         self.generation = generation
         self.incomplete = incomplete
 
+    def __repr__(self) -> str:
+        incomplete = ", incomplete=True" if self.incomplete else ""
+        return list_line(type(self).__name__, self, f"generation={self.generation}{incomplete}")
+
     def _repr_html_(self) -> str:
         """Return the first hits as a table, which notebooks show."""
-        titles = ("id", "score", "time", "content", "tags", "metadata")
-        rows = [f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"]
-        for hit in self[:_TABLE_ROWS_MAX]:
-            tags, metadata = ", ".join(hit.tags), json.dumps(hit.metadata, ensure_ascii=False) if hit.metadata else ""
-            cells = (hit.id, f"{hit.score:.4g}", f"{hit.time:%Y-%m-%d %H:%M:%S}", hit.content, tags, metadata)
-            rows.append(
-                f"<tr>{''.join(f'<td>{html.escape(_cut(cell, _CELL_CHARACTERS_MAX))}</td>' for cell in cells)}</tr>"
-            )
-        more = f" The first {_TABLE_ROWS_MAX} are shown." if len(self) > _TABLE_ROWS_MAX else ""
-        found = f"{len(self):,} hit{'s' * (len(self) != 1)} of generation {self.generation}."
-        return f"<table>{''.join(rows)}</table><p>{found}{more}</p>"
+        below = rows_of_so_many(len(self), "hit", self.generation)
+        return html_table(HIT_TITLES, map(hit_cells, self[:TABLE_ROWS_MAX]), below)
 
 
-def _cut(text: str, characters_max: int) -> str:
-    return text if len(text) <= characters_max else text[:characters_max] + "..."
+def hit_cells(hit: Hit) -> tuple[str, ...]:
+    """Return a hit as the row of a table, below `HIT_TITLES`."""
+    begin = hit.id, f"{hit.score:.4g}"
+    try:
+        tags, metadata = ", ".join(hit.tags), json.dumps(hit.metadata, ensure_ascii=False) if hit.metadata else ""
+        return *begin, f"{hit.time:%Y-%m-%d %H:%M:%S}", hit.content, tags, metadata
+    except EngramError as error:
+        # A hit whose columns are damaged can be shown nevertheless.
+        return *begin, "", f"<{error.code}>", "", ""
 
 
 def age_s(time_us: int, recalled_us: int) -> float:

@@ -78,7 +78,13 @@ class ObservationRow(NamedTuple):
 
 
 def convert_row(
-    config: SpaceConfig, id: str, vector: ArrayLike | None, content: str | None, fields: ObservationFields
+    config: SpaceConfig,
+    id: str,
+    vector: ArrayLike | None,
+    content: str | None,
+    fields: ObservationFields,
+    *,
+    is_made: bool = False,
 ) -> ObservationRow:
     """Copy one observation of a caller; check only types and the shape of the vector.
 
@@ -89,6 +95,8 @@ def convert_row(
     id, vector, content, fields
         The observation as a caller passes it. None stands for what is not given, and as `content` for no text; a vector
         that is not given is left to the embedder of the space, if it has one.
+    is_made
+        Whether the id is made up; errors do not name an id that the caller has never seen.
 
     Raises
     ------
@@ -97,16 +105,10 @@ def convert_row(
         or if a value cannot be converted.
     """
     as_text("id", id)
-    copied = _NO_VECTOR if vector is None else as_float32(vector, "vector", "the vector", id, owned=True)
+    named = None if is_made else id
+    copied = _NO_VECTOR if vector is None else as_float32(vector, "vector", "the vector", named, owned=True)
     if vector is not None and (copied.shape != (config.dim,) or not config.dim):
-        raise InvalidInput(
-            f"the vector of {id!r} has shape {copied.shape} where space {config.name!r} has dimension {config.dim}; "
-            f"pass one of shape ({config.dim},), or a list of ids",
-            code="dimension_mismatch" if config.dim else "vectors_refused",
-            field="vector",
-            limit=config.dim,
-            value=copied.shape,
-        )
+        raise _wrong_shape(config, named, copied.shape)
     values: list[Any] = list(_BLANKS)
     nbytes = copied.nbytes + ROW_OVERHEAD_BYTES
     if content is not None:
@@ -129,6 +131,18 @@ def convert_row(
         if values[position] is None:
             values[position] = spec.blank()
     return ObservationRow(id, copied, tuple(values), nbytes, content is not None, embeds)
+
+
+def _wrong_shape(config: SpaceConfig, id: str | None, shape: tuple[int, ...]) -> InvalidInput:
+    of, many = (f" of {id!r}", "a list of ids") if id is not None else ("", "vectors of many observations")
+    return InvalidInput(
+        f"the vector{of} has shape {shape} where space {config.name!r} has dimension {config.dim}; "
+        f"pass one of shape ({config.dim},), or {many}",
+        code="dimension_mismatch" if config.dim else "vectors_refused",
+        field="vector",
+        limit=config.dim,
+        value=shape,
+    )
 
 
 def batch_of(rows: Sequence[ObservationRow]) -> ObservationBatch:

@@ -1,8 +1,7 @@
-"""Batches of observations as columns, and the checks that every batch passes once, at the door.
+"""Batches of observations as columns.
 
-The write path has no object per observation: it checks, logs and indexes columns. The checks are vectorised; only a
-batch that fails is checked row by row, to name the first bad row. A batch that passes can be written to the log as it
-is: nothing after this point fails because of what is in it.
+The write path has no object per observation: it checks, logs and indexes columns. `engram.model.batches.checks` has the
+checks that every batch passes once, at the door.
 """
 
 from __future__ import annotations
@@ -15,22 +14,15 @@ from typing import Any, Final, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ObservationColumns, check_keywords
-from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.spaces import SpaceConfig
 from engram.model.values.expiry import check_one_expiry, taken_expiries, ttl_column
 from engram.model.values.keywords import accepts_old
-from engram.model.values.metadata import JsonValue, check_metadata_column, read_metadata_column
-from engram.model.values.presence import Presence, check_presence, given_rows, has_none, join_presence
+from engram.model.values.metadata import JsonValue, read_metadata_column
+from engram.model.values.presence import Presence, given_rows, has_none, join_presence
 from engram.model.values.scalars import as_flag
-from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
-from engram.model.values.vector_rows import VectorsLike, as_rows, check_none_missing, check_width, join_rows
-from engram.model.values.vectors import check_vectors
-
-# Parsed metadata take up to twenty times the memory of their texts, which `nbytes` does not count. They are kept if
-# they cannot multiply the memory of the batch.
-_OBJECTS_SHARE_MAX: Final = 1 / 8
+from engram.model.values.sequences import as_whole_list
+from engram.model.values.vector_rows import VectorsLike, as_rows, join_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ class ObservationBatch:
         columns = (getattr(self, name) for name in _NAMES)
         taken: list[Any] = [None if column is None else column[start:stop] for column in columns]
         part = ObservationBatch(*[*taken, self.embeds])
-        return part if self._objects is None else _with_objects(part, self._objects[start:stop])
+        return part if self._objects is None else keep_objects(part, self._objects[start:stop])
 
     def without_vectors(self) -> ObservationBatch:
         """Return the batch with vectors of shape ``(n, 0)``, for a message that carries the vectors by themselves."""
@@ -98,10 +90,10 @@ class ObservationBatch:
     def metadata_objects(self) -> list[dict[str, JsonValue] | None] | None:
         """Return the metadata of all rows as objects, None for a row without; None if no row has any.
 
-        They are those that `check_batch` has parsed, as long as they are kept, and otherwise are parsed once.
+        They are those that the check of the batch has parsed, as long as they are kept, and otherwise are parsed once.
         """
         if self._objects is None and self.metadata is not None:
-            _with_objects(self, read_metadata_column(list(self.metadata)))
+            keep_objects(self, read_metadata_column(list(self.metadata)))
         return self._objects
 
     @property
@@ -120,9 +112,10 @@ class ObservationBatch:
         return self._nbytes
 
 
-_PRESENCES: Final = ("vector_presence", "text_presence")
-_NAMES: Final = ("ids", "vectors", *(spec.name for spec in COLUMNS), *_PRESENCES)
-_ARRAYS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None)
+PRESENCES: Final = ("vector_presence", "text_presence")
+"""The columns that say of which observations there is a vector, and a text."""
+
+_NAMES: Final = ("ids", "vectors", *(spec.name for spec in COLUMNS), *PRESENCES)
 _TIMES: Final = "times_us"
 _CONTENTS: Final = "contents"
 
@@ -151,10 +144,10 @@ def make_batch(
     ------
     InvalidInput
         If a keyword is not known, a column cannot be converted, or a column of times or numbers has the wrong length.
-        `check_batch` makes all other checks.
+        `engram.model.batches.checks.check_batch` makes all other checks.
     """
     check_keywords(columns, MANY_KEYWORDS)
-    names, (matrix, vector_presence) = as_list(IDS.plural, ids, '["note-1"]'), as_rows(vectors)
+    names, (matrix, vector_presence) = as_whole_list(IDS.plural, ids, '["note-1"]'), as_rows(vectors)
     given: Mapping[str, Any] = {"contents": contents, **columns}
     taken = {
         spec.name: spec.column(values, len(names)) for spec in COLUMNS if (values := given.get(spec.plural)) is not None
@@ -178,7 +171,7 @@ def fill_batch(
     """Return a batch of `columns`, by their names in `ObservationBatch`; those that are missing are filled in."""
     count = len(ids)
     given: list[Any] = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
-    batch = ObservationBatch(ids, vectors, *[*given, *map(columns.get, _PRESENCES), embeds])
+    batch = ObservationBatch(ids, vectors, *[*given, *map(columns.get, PRESENCES), embeds])
     if _TIMES not in columns:
         object.__setattr__(batch, "_has_times", False)
     return batch
@@ -197,7 +190,7 @@ def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
     if joined.metadata is None or any(batch._objects is None and batch.metadata is not None for batch in batches):
         return joined
     objects = [batch._objects or [None] * len(batch) for batch in batches]
-    return _with_objects(joined, list(chain.from_iterable(objects)))
+    return keep_objects(joined, list(chain.from_iterable(objects)))
 
 
 def with_vectors(
@@ -207,7 +200,7 @@ def with_vectors(
 
     `presence` says which rows have one; None: all.
     """
-    return _with_objects(replace(batch, vectors=vectors, vector_presence=presence), batch._objects)
+    return keep_objects(replace(batch, vectors=vectors, vector_presence=presence), batch._objects)
 
 
 def with_expiry(batch: ObservationBatch, default_us: int | None, now_us: int) -> ObservationBatch:
@@ -219,7 +212,7 @@ def with_expiry(batch: ObservationBatch, default_us: int | None, now_us: int) ->
     if batch.expires_us is None and default_us is None:
         return batch
     expires_us = taken_expiries(batch.expires_us, len(batch), default_us, now_us)
-    return _with_objects(replace(batch, expires_us=expires_us), batch._objects)
+    return keep_objects(replace(batch, expires_us=expires_us), batch._objects)
 
 
 def has_vectors(batch: ObservationBatch) -> bool:
@@ -245,88 +238,7 @@ def rows_to_embed(batch: ObservationBatch, config: SpaceConfig) -> NDArray[np.in
     return np.flatnonzero(lacking)
 
 
-def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
-    """Check a batch against the limits and the settings of its space; return it unchanged.
-
-    Every batch passes this check, whatever code built it. A batch that passes can be written to the log as it is.
-
-    Raises
-    ------
-    InvalidInput
-        Naming the field, the row, the limit and the value. Nothing of a refused batch may be stored.
-    """
-    check_beside_vectors(batch)
-    check_with_vectors(batch, config)
-    return batch
-
-
-def check_beside_vectors(batch: ObservationBatch) -> None:
-    """Check everything except the vectors, which an embedder may add later; raise `InvalidInput` as `check_batch`."""
-    check_list(IDS.name, batch.ids)
-    count = len(batch)
-    if not 1 <= count <= BATCH_COUNT_MAX:
-        raise _invalid("batch_count", f"1..{BATCH_COUNT_MAX}", count, f"a batch of {count} observations")
-    for spec in COLUMNS:
-        spec.check_shape(getattr(batch, spec.name), count)
-    for name in _PRESENCES:
-        check_presence(name, getattr(batch, name), count)
-    IDS.check_values(batch.ids)
-    for spec in COLUMNS:
-        column = getattr(batch, spec.name)
-        if column is not None:
-            spec.check_values(column)
-    if batch.metadata is not None and batch._objects is None:
-        _with_objects(batch, check_metadata_column(batch.metadata))
-
-
-def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
-    """Check what `check_beside_vectors` leaves out; raise `InvalidInput` as `check_batch`."""
-    check_columns(batch, config.dim)
-    presence = batch.vector_presence
-    if presence is None:
-        check_vectors(batch.vectors, config)
-    else:
-        if config.vectors == "required":
-            check_none_missing(presence, config)
-        rows = np.flatnonzero(presence)
-        if len(rows):
-            check_vectors(batch.vectors[rows], config, rows)
-    check_bytes(batch.nbytes)
-    if batch.metadata is not None and len("".join(batch.metadata)) > _OBJECTS_SHARE_MAX * batch.nbytes:
-        _with_objects(batch, None)
-
-
-def check_columns(batch: ObservationBatch, dim: int) -> None:
-    """Check that each array of a batch has the dtype and shape that the log writes; this takes a few microseconds.
-
-    Raises
-    ------
-    InvalidInput
-        If an array has another dtype, shape or length; the error names the column.
-    """
-    count = len(batch)
-    check_array("vectors", batch.vectors, np.float32, 2)
-    if len(batch.vectors) != count:
-        raise wrong_length("vectors", len(batch.vectors), count)
-    if batch.vector_presence is not None or batch.vectors.shape[1] != dim or not dim:
-        check_width(batch.vectors, batch.vector_presence, dim)
-    for spec in _ARRAYS:
-        spec.check_shape(getattr(batch, spec.name), count)
-
-
-def check_bytes(nbytes: int) -> None:
-    """Raise `InvalidInput` if the size of a batch exceeds `BATCH_BYTES_MAX`."""
-    if nbytes > BATCH_BYTES_MAX:
-        raise _invalid("batch_bytes", BATCH_BYTES_MAX, nbytes, f"a batch of {nbytes} bytes")
-
-
-def _invalid(code: str, limit: object, value: object, what: str) -> InvalidInput:
-    return InvalidInput(
-        f"{what} is refused: batch must be within {limit}", code=code, field="batch", limit=limit, value=value
-    )
-
-
-def _with_objects(batch: ObservationBatch, objects: list[dict[str, Any] | None] | None) -> ObservationBatch:
+def keep_objects(batch: ObservationBatch, objects: list[dict[str, Any] | None] | None) -> ObservationBatch:
     """Set the parsed metadata of `batch`, and return it."""
     object.__setattr__(batch, "_objects", objects)
     return batch

@@ -9,10 +9,11 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.cue import Cue
 from engram.model.hit import Hit
-from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
+from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, STREAM_RESULTS_MAX
 from engram.model.strength import Strength
 from engram.model.times import TIME_MAX_US, TIME_MIN_US
 from engram.model.values.scalars import as_flag, as_whole, shown
+from engram.showing import one_line
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10
@@ -30,7 +31,7 @@ class RecallQuery:
     cue
         The cue to search for.
     k
-        Maximum number of hits, 1 to 10 000.
+        Maximum number of hits, 1 to 2 147 483 647. One answer of a server has at most 10 000, and a stream any number.
     batch_size
         Streamed recalls only: hits per batch, 1 to 100.
     max_generation
@@ -45,7 +46,7 @@ class RecallQuery:
         recall runs.
     follow
         Streamed recalls only: whether the stream stays open after the last batch and returns new observations that
-        match (a standing recall).
+        match (a standing recall). By words, those match that have all words of the cue.
     strength
         Ranking by memory strength; None to rank by the score of the cue.
     skip_damaged
@@ -76,10 +77,13 @@ class RecallQuery:
     skip_damaged: bool = False
     include_vectors: bool = False
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
     def __post_init__(self) -> None:
         if not isinstance(self.cue, Cue):
             raise _refused(f"the cue is {shown(self.cue)}; pass a Cue", "cue", "a Cue", type(self.cue).__name__)
-        self._keep("k", check_range("k", self.k, 1, RESULTS_MAX))
+        self._keep("k", check_range("k", self.k, 1, STREAM_RESULTS_MAX))
         self._keep("batch_size", check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX))
         if self.ef is not None:
             self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))
@@ -99,15 +103,28 @@ class RecallQuery:
                 type(self.strength).__name__,
             )
         check_one_snapshot(self.max_generation, self.snapshot_us)
-        if (self.follow or self.include_recent) and (self.cue.by != "similarity" or self.strength is not None):
+        self._check_standing()
+
+    def _check_standing(self) -> None:
+        """Check that what is observed meanwhile can be matched, if that is asked for."""
+        if not (self.follow or self.include_recent):
+            return
+        # Only what follows by words needs no rank among what was found before.
+        matched = ("similarity",) if self.include_recent else ("similarity", "words")
+        if self.cue.by not in matched or self.strength is not None:
             raise _refused(
-                "what is observed meanwhile is matched by similarity and filter only",
-                "follow" if self.follow else "include_recent",
-                "a cue by similarity, without strength",
+                f"what is observed meanwhile is matched by filter and by {' or '.join(matched)} only",
+                "include_recent" if self.include_recent else "follow",
+                f"a cue by {' or '.join(matched)}, without strength",
                 self.cue.by,
             )
-        if self.follow and self.cue.ranks and self.cue.score_min is None:
-            raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
+        if self.follow and self.cue.by == "similarity" and self.cue.ranks and self.cue.score_min is None:
+            raise _refused(
+                "a standing recall needs to know what is similar enough; pass a Cue with score_min, or one by words",
+                "score_min",
+                "a score",
+                "none",
+            )
 
     def _keep(self, name: str, value: int) -> None:
         # The built-in `int` or `bool` replaces that of NumPy, because all later stages rely on the built-in type.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from engram.model.cue import CueLike, as_cue
-from engram.model.limits import RESULTS_MAX
+from engram.model.limits import STREAM_RESULTS_MAX
 from engram.model.query import BATCH_DEFAULT, RecallQuery, check_range
 from engram.model.strength import Strength
 from engram.model.times import Moment, as_time_us
@@ -62,7 +62,8 @@ class RecallStreamOptions(RecallOptions, total=False):
         are marked as ``recent``.
     follow
         Whether to wait for new observations that match, after the last batch. Each of them is returned once, in the
-        order of generations, until the stream is closed. A cue with a vector or a text then needs a `score_min`.
+        order of generations, until the stream is closed. A cue by similarity then needs a `score_min`, if it has a
+        vector or a text; by words, what has all words of the text matches.
     timeout_ms
         Milliseconds after which the recall fails; the time spent following does not count. None: no limit.
     """
@@ -101,7 +102,7 @@ def stream_query(cue: CueLike, k: int, batch_size: int, **options: Unpack[Recall
     moment = options.get("snapshot_time")
     return RecallQuery(
         as_cue(cue),
-        k=check_range("k", k, 1, RESULTS_MAX),
+        k=check_range("k", k, 1, STREAM_RESULTS_MAX),
         batch_size=batch_size,
         max_generation=options.get("max_generation"),
         snapshot_us=None if moment is None else as_time_us(moment, "snapshot_time"),

@@ -9,7 +9,8 @@ from typing import Final, Literal, get_args
 from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
 from engram.model.values.expiry import Ttl, checked_ttl_s
-from engram.model.values.scalars import as_text, as_whole, shown
+from engram.model.values.scalars import as_flag, as_text, as_whole, shown
+from engram.showing import one_line
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
@@ -60,6 +61,9 @@ class SpaceConfig:
     embedder: str = ""
     vectors: Vectors = VECTORS_DEFAULT
     ttl_s: float | None = None
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         check_space_name(self.name)
@@ -164,6 +168,17 @@ def asks_for_settings(
     # One by one: an array has a comparison of its own.
     has_vectors = dim is not None or metric is not None or embedder is not None or vectors is not None
     return has_vectors or ttl is not None
+
+
+def may_create(create: bool | None, asks: bool) -> bool:
+    """Return whether a space that there is not is made: as `create` says, or else if a setting is asked for.
+
+    Raises
+    ------
+    InvalidInput
+        If `create` is no truth value.
+    """
+    return asks if create is None else as_flag("create", create)
 
 
 def asked_config(

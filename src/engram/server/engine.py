@@ -266,7 +266,7 @@ class Engine:
 def _make_default_space(store: StoreEngine, config: SpaceConfig) -> None:
     # If the default space exists but cannot be served, the store has reported it. Other spaces can be served.
     if not store.table.has(config.name):
-        store.space(config.name, config.dim, config.metric, config.embedder, vectors=config.vectors, ttl_s=config.ttl_s)
+        store.space(config.name, config.dim, config.metric, config.embedder, vectors=config.vectors, ttl=config.ttl_s)
 
 
 def stopping_error() -> Unavailable:

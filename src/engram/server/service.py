@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from engram.model.operations import table
 from engram.server.engine import Engine
+from engram.server.handlers.changes import changes
 from engram.server.handlers.look_up import count, get, snapshot
 from engram.server.handlers.naming import drop_alias, drop_space, list_aliases, rename_space, set_alias
 from engram.server.handlers.recall import recall, recall_many, recall_stream
@@ -51,5 +52,6 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
 
 STREAM_BEHAVIOURS: Final[dict[str, StreamBehaviour]] = {
     table.RECALL_STREAM.name: recall_stream,
+    table.CHANGES.name: changes,
 }
 """What answers the operations that stream, by their names."""

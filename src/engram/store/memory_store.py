@@ -10,15 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from engram.errors import EngramError, FailedPrecondition, StoreLocked
+from engram.errors import EngramError, FailedPrecondition, NotFound, StoreLocked
 from engram.lifecycle.forking import check_process
 from engram.lifecycle.opened_directories import Holding, OpenedDirectories
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
+from engram.model.operations.naming_errors import UNKNOWN_SPACE
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig, Vectors
-from engram.model.values.expiry import Ttl, checked_ttl_s
+from engram.model.values.expiry import Ttl
 from engram.model.values.scalars import as_flag
+from engram.showing import in_short
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.naming.space_names import SpaceNames
@@ -30,6 +32,7 @@ from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
+_PATH_CHARACTERS_MAX: Final = 150
 _opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()
 
 
@@ -87,7 +90,7 @@ class MemoryStore(SpaceNames):
         self._guard = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"MemoryStore({None if self.path is None else str(self.path)!r})"
+        return f"MemoryStore({None if self.path is None else in_short(str(self.path), _PATH_CHARACTERS_MAX)})"
 
     @property
     def path(self) -> Path | None:
@@ -116,12 +119,15 @@ class MemoryStore(SpaceNames):
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         *,
         vectors: Vectors | None = None,
         ttl: Ttl | None = None,
     ) -> Space:
-        """Return the space called `name`, created if it does not exist; ``default`` always exists.
+        """Return the space called `name`; with a setting, it is created if it does not exist.
+
+        A name alone opens a space, and makes none, so that a misspelt one leaves nothing behind. ``default`` is created
+        when it is used.
 
         Parameters
         ----------
@@ -130,7 +136,7 @@ class MemoryStore(SpaceNames):
         dim, metric, embedder
             Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
-            Whether to create the space if it does not exist.
+            Whether to create the space if it does not exist; None: if a setting is passed.
         vectors
             A setting, too: whether observations have vectors, ``"required"`` by default, ``"optional"`` or ``"none"``.
             A space without vectors has no dimension.
@@ -143,7 +149,8 @@ class MemoryStore(SpaceNames):
         InvalidInput
             If the name or a setting is not allowed.
         NotFound
-            If the space does not exist and `create` is False, or the embedder is unknown.
+            If the space does not exist and is not to be created; the message offers the name that is most like it. If
+            the embedder is unknown.
         AlreadyExists
             If the space exists with other settings.
         FailedPrecondition, Unavailable
@@ -152,8 +159,12 @@ class MemoryStore(SpaceNames):
             The error in `unsound`, if the space could not be opened.
         """
         self._check_open()
-        ttl_s = checked_ttl_s(ttl)
-        engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors, ttl_s=ttl_s)
+        try:
+            engine = self._engine.space(name, dim, metric, embedder, create, vectors=vectors, ttl=ttl)
+        except NotFound as error:
+            if error.code != UNKNOWN_SPACE:
+                raise
+            raise self._engine.naming.unknown(name, create) from None
         return self._face(engine.config, engine)
 
     def spaces(self) -> list[Space]:

@@ -10,9 +10,11 @@ from typing import Final, get_args
 from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
+from engram.model.limits import CONTENT_BYTES_DEFAULT, CONTENT_BYTES_MAX, METADATA_BYTES_DEFAULT, METADATA_BYTES_MAX
 from engram.model.values.scalars import shown
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
+from engram.showing import one_line
 
 WORKERS_MAX: Final = 16
 SEARCH_THREADS_MAX: Final = 64
@@ -80,6 +82,9 @@ class StoreOptions:
         Maximum number of observations of a space that may wait to be linked into the index. Every recall scans them.
     tail_bytes_max
         Maximum bytes of vectors of a space that may wait to be linked into the index. Every recall scans them.
+    content_bytes_max, metadata_bytes_max
+        Maximum bytes of the text of one observation, and of its metadata as JSON, in UTF-8. What is stored already
+        stays.
     mark_interval_s
         Seconds between the marks that record, outside the log, how far the log went; they are written while there are
         commits. A loss at the very end of the log can look like a power cut only behind the last mark.
@@ -125,11 +130,18 @@ class StoreOptions:
     commit_bytes_max: int = setting(16 << 20, unit="bytes", low=1)
     tail_count_max: int = setting(250_000, group="Limits", low=1)
     tail_bytes_max: int = setting(1 << 30, group="Limits", unit="bytes", low=1)
+    content_bytes_max: int = setting(CONTENT_BYTES_DEFAULT, group="Limits", unit="bytes", low=1, high=CONTENT_BYTES_MAX)
+    metadata_bytes_max: int = setting(
+        METADATA_BYTES_DEFAULT, group="Limits", unit="bytes", low=1, high=METADATA_BYTES_MAX
+    )
     mark_interval_s: float = setting(1.0, unit="seconds", above=0)
     log_compaction_bytes_per_s: int = setting(64 << 20, group="Limits", unit="bytes per second", low=0)
     scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
     scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
     room_timeout_s: float = setting(60.0, unit="seconds", above=0)
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         if isinstance(self.workers, int) and self.workers > WORKERS_MAX:

@@ -28,15 +28,15 @@ from engram.model.recall_options import (
 )
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
-from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.vector_rows import VectorsLike
-from engram.store.expiry.expiring_space import ExpiringSpace
+from engram.store.commit.large_batches import observe_all, submit_all
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.resting.space_access import SpaceAccess
+from engram.store.subscriptions.followed_space import FollowedSpace
 
 
-class Space(ExpiringSpace):
+class Space(FollowedSpace):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
@@ -64,13 +64,17 @@ class Space(ExpiringSpace):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ConditionalFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ConditionalFields],
     ) -> Ack: ...
 
     @overload
     def observe(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ConditionalColumns],
@@ -82,13 +86,14 @@ class Space(ExpiringSpace):
     ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
-        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
-        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
+        One: ``observe("note-1", vector, "a text", confidence=0.9)``; many, as columns: ``observe(ids, vectors, texts,
+        confidences=[...])``. Without ids: ``observe(content="a text")``, ``observe(vectors=vectors, contents=texts)``.
 
         Parameters
         ----------
         ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
+            The id of one observation, or any number of ids. An id that exists is superseded. Left out: new ids in
+            rising order (UUIDs of version 7), which the answer has.
         vectors
             float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None, also in a list: the space's embedder
             makes it of the text, or there is none, if the space does not require vectors.
@@ -98,17 +103,21 @@ class Space(ExpiringSpace):
             ``timestamp``, ``confidence``, ... for one; see `ObservationFields`, and `ObservationColumns` for many.
         if_absent, expected_generations
             Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
-            one each; 0: only if the id is not alive. With either, each id is named once.
+            one each; 0: only if the id is not alive. With either, each id is named once, and there are at most 10 000
+            observations of 32 MiB.
 
         Returns
         -------
         Ack
-            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+            As a number, the generation of the last observation. Up to 10 000 observations of up to 32 MiB are stored as
+            a whole or not at all. More are stored in parts of that size, in their order.
 
         Raises
         ------
         InvalidInput
             If a column is refused; the error names the field and the position. Nothing was stored.
+        EngramError
+            If a part fails, `stored_count` says how many observations, from the first on, are stored all the same.
         FailedPrecondition
             If vectors are missing and there is no embedder or it fails, or the store is closed; with code
             ``condition_failed``, if a condition does not hold, naming the first id.
@@ -117,22 +126,28 @@ class Space(ExpiringSpace):
         Unavailable
             If the store is closing or cannot write.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
-        # The engine comes last: the space may have come to rest while its texts were embedded.
+        observed = take_observations(arguments, keywords)
+        batch = self._taken(observed)
         if if_absent is False and expected_generations is None:
-            return self._engine.submit(batch).result().ack
+            return observe_all(self._access.engine, batch).with_ids(observed.made_ids)
+        batch = self._engine.prepare(batch)
         expected = expected_of(batch.ids, if_absent, expected_generations)
-        return self._engine.submit(batch, expected).result().ack
+        # The engine comes last: the space may have come to rest while its texts were embedded.
+        return self._engine.submit(batch, expected).result().ack.with_ids(observed.made_ids)
 
     @overload
     def submit(
-        self, id: str, vector: ArrayLike | None = None, content: str | None = "", **fields: Unpack[ObservationFields]
+        self,
+        id: str | None = None,
+        vector: ArrayLike | None = None,
+        content: str | None = "",
+        **fields: Unpack[ObservationFields],
     ) -> Future[Ack]: ...
 
     @overload
     def submit(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         vectors: VectorsLike | None = None,
         contents: Sequence[str | None] | None = None,
         **columns: Unpack[ObservationColumns],
@@ -156,13 +171,13 @@ class Space(ExpiringSpace):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        batch = self._prepared(take_observations(arguments, keywords))
-        return self._engine.submit_answered(batch)
+        observed = take_observations(arguments, keywords)
+        return submit_all(self._access.engine, self._taken(observed), observed.made_ids)
 
-    def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
+    def _taken(self, observed: OneObservation | ManyObservations) -> ObservationBatch:
         engine = self._engine
         engine.check_process()
-        return engine.prepare(observations.batch(engine.config))
+        return observed.batch(engine.config)
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -176,7 +191,7 @@ class Space(ExpiringSpace):
         cue
             A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
         k
-            Maximum number of hits, 1 to 10 000.
+            Maximum number of hits.
         **options
             See `RecallOptions`.
 
@@ -215,7 +230,7 @@ class Space(ExpiringSpace):
         cue
             As for `recall`.
         k, batch_size
-            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+            Maximum number of hits in all, and per batch, 1 to 100.
         **options
             See `RecallStreamOptions`.
 
@@ -282,32 +297,6 @@ class Space(ExpiringSpace):
         with self._access.held() as engine:
             # From here on, the snapshot keeps the space open.
             return engine.snapshot(max_generation, snapshot_us)
-
-    # ---- retention ----------------------------------------------------------------------------------------------
-
-    @property
-    def retention(self) -> RetentionPolicy:
-        """How much of its history the space retains."""
-        return self._engine.retention.policy
-
-    def set_retention(self, policy: RetentionPolicy) -> None:
-        """Set how much of its history the space retains; it is recorded with the space.
-
-        A space that is made by this version retains a day. One from before retains everything until this is called. A
-        client cannot call it: for a space that is served, stop the server first.
-
-        Raises
-        ------
-        InvalidInput
-            If `policy` is no `RetentionPolicy`.
-        FailedPrecondition
-            If the store is closed.
-        Unavailable
-            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
-        """
-        policy = checked_policy(policy)
-        with self._access.held() as engine:
-            engine.set_retention(policy)
 
     # ---- state --------------------------------------------------------------------------------------------------
 

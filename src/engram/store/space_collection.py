@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Unpack, overload
 
-from engram.model.ack import Deletion
+from engram.model.ack import Deletion, joined_deletion
+from engram.model.batches.parts import Parts
 from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit
 from engram.model.operations.deletions import given_to_delete
-from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.erasure_receipt import ErasureReceipt, joined_receipt
 from engram.model.operations.requests import Delete
 from engram.model.operations.scans import CountFacets, page_request
 from engram.model.scans.facets import Facets
@@ -206,12 +207,12 @@ class SpaceCollection(SpaceUpdates):
         """Delete observations durably, by ids or by a filter. Unknown ids are ignored.
 
         By a filter, what passes it as of one generation is deleted; what is written later stays. It is deleted in parts
-        of up to 10 000: if it cannot be finished, a second call deletes the rest.
+        of up to 10 000, as more ids are: if it cannot be finished, a second call deletes the rest.
 
         Parameters
         ----------
         ids
-            Up to 10 000 ids.
+            Any number of ids.
         filter
             Conditions, at least one, that each observation meets. `clear` deletes everything.
         max_generation
@@ -227,7 +228,7 @@ class SpaceCollection(SpaceUpdates):
         Raises
         ------
         InvalidInput
-            If there are too many ids, or one is not a text; if `filter` has no conditions (code ``empty_filter``).
+            If an id is not a text; if `filter` has no conditions (code ``empty_filter``).
         FailedPrecondition
             If the generation is no longer retained, or the store is closed.
         OverCapacity, Unavailable
@@ -236,14 +237,22 @@ class SpaceCollection(SpaceUpdates):
             By a filter: if there are ids that cannot be read. Everything else is deleted.
         """
         given = given_to_delete(ids, filter)
-        request = Delete(self._access.config.name, **given, max_generation=max_generation, dry_run=dry_run)
-        with self._access.held() as engine:
-            if request.filter is not None:
-                return delete_passing(engine, request.filter, request.max_generation, request.dry_run)
-            if request.dry_run:
-                return existing(engine, request.ids or ())
-            result = engine.delete(request.ids or ())
-            return Deletion(result.existed, result.last_generation or engine.generation)
+        if filter is not None:
+            request = Delete(self.name, **given, max_generation=max_generation, dry_run=dry_run)
+            with self._access.held() as engine:
+                return delete_passing(engine, given["filter"], request.max_generation, request.dry_run)
+        named: list[str] = given["ids"]
+        # No ids are one part, too.
+        parts = Parts(len(named) or 1)
+        deletions: list[Deletion] = []
+        for part in parts:
+            with parts.storing(part):
+                request = Delete(self.name, named[part], max_generation=max_generation, dry_run=dry_run)
+                with self._access.held() as engine:
+                    if request.dry_run:
+                        return existing(engine, named)
+                    deletions.append(_deleted(engine, named[part]))
+        return joined_deletion(deletions)
 
     def erase(self, ids: Iterable[str]) -> ErasureReceipt:
         """Delete observations, and remove all that was ever written under their ids from every file of the space.
@@ -255,7 +264,7 @@ class SpaceCollection(SpaceUpdates):
         Parameters
         ----------
         ids
-            Up to 10 000 ids. What cannot be found is not an error.
+            Any number of ids. What cannot be found is not an error. More than 10 000 are erased in parts of so many.
 
         Returns
         -------
@@ -265,7 +274,7 @@ class SpaceCollection(SpaceUpdates):
         Raises
         ------
         InvalidInput
-            If there are too many ids, or one is not a text.
+            If an id is not a text.
         FailedPrecondition
             If Engram 0.1 wrote a part of the log (code ``old_format``), or the store is closed.
         CorruptData
@@ -274,8 +283,12 @@ class SpaceCollection(SpaceUpdates):
             As for `observe`. What could not be finished goes on by itself, and a second call waits for that.
         """
         given = as_ids(ids)
-        with self._access.held() as engine:
-            return engine.erase(given)
+        parts = Parts(len(given) or 1)
+        receipts: list[ErasureReceipt] = []
+        for part in parts:
+            with parts.storing(part), self._access.held() as engine:
+                receipts.append(engine.erase(given[part]))
+        return joined_receipt(receipts)
 
     def clear(self) -> Deletion:
         """Delete all observations durably, in parts. What is written meanwhile stays.
@@ -298,3 +311,8 @@ def existing(engine: SpaceRecalls, ids: Iterable[str]) -> Deletion:
     """Return what the deletion of `ids` would answer, without deleting anything."""
     found = look_up(engine.present(), list(dict.fromkeys(ids)))
     return Deletion(len(found) - found.count(None), found.generation)
+
+
+def _deleted(engine: SpaceEngine, ids: list[str]) -> Deletion:
+    result = engine.delete(ids)
+    return Deletion(result.existed, result.last_generation or engine.generation)

@@ -16,15 +16,16 @@ from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.observations import (
-    ObservationBatch,
+from engram.model.batches.checks import (
     check_batch,
     check_beside_vectors,
     check_columns,
+    check_count,
+    check_embedded_bytes,
     check_with_vectors,
-    lacks_vectors,
-    with_expiry,
 )
+from engram.model.batches.text_sizes import TextSizes
+from engram.model.observations import ObservationBatch, lacks_vectors, rows_to_embed, with_expiry
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.values.expiry import ttl_us_of
@@ -46,6 +47,7 @@ from engram.store.options import StoreOptions
 from engram.store.resting.seen_erasures import SeenErasures, SpaceErasures
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
+from engram.text.embeddable import check_present_vectors
 
 
 class SpaceEngine(WritableSpace):
@@ -69,6 +71,7 @@ class SpaceEngine(WritableSpace):
         super().__init__(config, state, options, submit, published, answers, meter)
         self._writer = GroupCommit(config.name, state, encoder)
         self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
+        self.text_sizes: TextSizes = TextSizes(options.content_bytes_max, options.metadata_bytes_max)
         self._published = published
         self._counted: Mapping[str, float] = {}
 
@@ -90,11 +93,17 @@ class SpaceEngine(WritableSpace):
         if isinstance(batch.vectors, np.ndarray) and lacks_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
+            check_count(batch)
             check_beside_vectors(batch)
+            self.text_sizes.check(batch)
+            rows = rows_to_embed(batch, self.config)
+            if batch.vector_presence is not None:
+                check_present_vectors(batch, rows, self.config)
+            check_embedded_bytes(batch, rows, self.config)
             batch = with_missing_vectors(batch, self.config, self._reader.search.embed)
             check_with_vectors(batch, self.config)
         else:
-            check_batch(batch, self.config)
+            check_batch(batch, self.config, self.text_sizes)
         return with_expiry(batch, ttl_us_of(self.config.ttl_s), present_us())
 
     def durable_sequence(self, session: str) -> int:
@@ -325,7 +334,7 @@ class SpaceEngine(WritableSpace):
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
-        yield table.STANDING_CUES.sample(len(self.subscriptions), name)
+        yield table.STANDING_CUES.sample(self.subscriptions.cue_count, name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
         yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)

@@ -17,7 +17,9 @@ from engram.model.spaces import (
     asked_config,
     asks_for_settings,
     check_settings_of,
+    may_create,
 )
+from engram.model.values.expiry import Ttl, checked_ttl_s
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.resting.known_spaces import KnownSpaces
@@ -83,9 +85,9 @@ class SpaceTable(KnownSpaces):
         metric: Metric | None,
         embedder: str | None,
         vectors: Vectors | None = None,
-        ttl_s: float | None = None,
+        ttl: Ttl | None = None,
         *,
-        create: bool,
+        create: bool | None,
         wait: bool,
     ) -> SpaceEngine:
         """Return the space that `name` means, opened or created if that is allowed; see `MemoryStore.space`.
@@ -102,16 +104,17 @@ class SpaceTable(KnownSpaces):
         EngramError
             As `MemoryStore.space`.
         """
-        has_settings = create or asks_for_settings(dim, metric, embedder, vectors, ttl_s)
-        if not has_settings and type(name) is str and name in self._open.by_name:
+        asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
+        creates = may_create(create, asks)
+        if not (asks or creates) and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
             # All arguments are checked first, even those that an existing space would ignore.
-            config = asked_config(name, dim, metric, embedder, vectors, ttl_s)
+            config = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
             meant = self.resolved(name)
-            may_create = meant == name and (create or name == DEFAULT_SPACE)
-            space = self._found(meant, config if may_create else None, wait)
+            creates = meant == name and (creates or name == DEFAULT_SPACE)
+            space = self._found(meant, config if creates else None, wait)
             check_settings_of(space.config, dim, metric, embedder, vectors, config.ttl_s)
         space.occupancy.touched = True
         return space

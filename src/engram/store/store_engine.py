@@ -22,6 +22,7 @@ from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric, Vectors
+from engram.model.values.expiry import Ttl
 from engram.model.values.scalars import as_flag
 from engram.store.age_clock import AgeClock
 from engram.store.commit.answer_thread import AnswerThread
@@ -167,14 +168,14 @@ class StoreEngine:
         dim: int | None = None,
         metric: Metric | None = None,
         embedder: str | None = None,
-        create: bool = True,
+        create: bool | None = None,
         wait: bool = True,
         vectors: Vectors | None = None,
-        ttl_s: float | None = None,
+        ttl: Ttl | None = None,
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self.table.get(name, dim, metric, embedder, vectors, ttl_s, create=as_flag("create", create), wait=wait)
+        return self.table.get(name, dim, metric, embedder, vectors, ttl, create=create, wait=wait)
 
     def reopened(self, name: str) -> SpaceEngine:
         """Return the engine of a space that exists, opened if it rests; raises as `space`."""
@@ -291,10 +292,8 @@ class StoreEngine:
         left = self.table.left
         state = recover_space(stored, self._catalogue.store_id, self._options, left.damages_of(stored.config.name))
         state.life = self.table.life(stored.config.name)
-        encoder, answers = self._committer.encoder, self._answers
-        space = SpaceEngine(
-            stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
-        )
+        parts = self._committer.encoder, self._answers, self._meter
+        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, *parts)
         space.join(self.reopened, self._workers.forget)
         left.hand_to(space, self._clock)
         self._workers.notify(space)

@@ -124,9 +124,7 @@ class SpaceHolds:
     def _find(self, name: str, new: SpaceConfig | None, *, wait: bool) -> SpaceEngine:
         if new is None:
             return self._store.space(name, create=False, wait=wait)
-        return self._store.space(
-            name, new.dim, new.metric, new.embedder, wait=wait, vectors=new.vectors, ttl_s=new.ttl_s
-        )
+        return self._store.space(name, new.dim, new.metric, new.embedder, wait=wait, vectors=new.vectors, ttl=new.ttl_s)
 
     def _settle(self, wanted: _Wanted, opening: _Opening) -> None:
         """End an opening that is done once nobody waits for it."""

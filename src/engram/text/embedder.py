@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.limits import CONTENT_BYTES_MAX
+
+READ_CHARACTERS_MAX: Final = 65_536
+"""Characters of a text that an embedder of Engram reads. The vector of a longer text is that of its beginning."""
 
 
 @runtime_checkable
@@ -38,21 +40,21 @@ class Embedder(Protocol):
         Raises
         ------
         InvalidInput
-            If a text is not a string, is too long, or contains nothing but white space; see `check_texts`.
+            If a text is not a string, or contains nothing but white space; see `check_texts`.
         """
         ...
 
 
 def check_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts` if each of them can be embedded.
+    """Return what is read of `texts` if each of them can be embedded; see `READ_CHARACTERS_MAX`.
 
     White space is refused: it has no direction, and an arbitrary vector for it would turn up in recalls.
 
     Raises
     ------
     InvalidInput
-        With code ``invalid_text`` if an element is not a string, ``content_size`` if it is too long to be stored, and
-        ``empty_text`` if it is empty or all white space. The error's field names the position.
+        With code ``invalid_text`` if an element is not a string, and ``empty_text`` if it is empty or all white space.
+        The error's field names the position.
     """
     for row, text in enumerate(texts):
         if not isinstance(text, str):
@@ -63,15 +65,6 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
                 limit="str",
                 value=type(text).__name__,
             )
-        # A character has at least one byte, so this refuses nothing that the check of observations would accept.
-        if len(text) > CONTENT_BYTES_MAX:
-            raise InvalidInput(
-                f"text {row} has {len(text)} characters; allowed are {CONTENT_BYTES_MAX} bytes",
-                code="content_size",
-                field=f"texts[{row}]",
-                limit=f"{CONTENT_BYTES_MAX} bytes",
-                value=len(text),
-            )
         if not text or text.isspace():
             raise InvalidInput(
                 f"text {row} is empty, so it has no direction to embed; give it words or a vector of your own",
@@ -80,4 +73,10 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
                 limit="at least one visible character",
                 value=repr(text[:20]),
             )
-    return texts
+    if max(map(len, texts), default=0) <= READ_CHARACTERS_MAX:
+        return texts
+    return [_beginning(text) for text in texts]
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= READ_CHARACTERS_MAX else text.lstrip()[:READ_CHARACTERS_MAX]

@@ -73,7 +73,7 @@ class LexicalEmbedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector of unit length per text: float32, shape ``(len(texts), dim)``; see `Embedder.embed`."""
-        check_texts(texts)
+        texts = check_texts(texts)
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for first, last in _blocks(texts, self.dim):
             vectors[first:last] = self._embed_block(texts[first:last])

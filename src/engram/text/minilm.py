@@ -74,7 +74,7 @@ class MiniLMEmbedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector of unit length per text: float32, shape ``(len(texts), 384)``; see `Embedder.embed`."""
-        check_texts(texts)
+        texts = check_texts(texts)
         vectors = np.empty((len(texts), MINILM_DIM), dtype=np.float32)
         by_length = np.argsort(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), kind="stable")
         for first in range(0, len(texts), _TEXTS_PER_RUN):

@@ -474,9 +474,9 @@ class Episode(_message.Message):
     EXPIRES_US_FIELD_NUMBER: _builtins.int
     TTL_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """1 to 512 bytes (id_size). An id that exists already is superseded."""
+    """1 to 1024 bytes (id_size). An id that exists already is superseded."""
     what: _builtins.str
-    """The text that is recalled with the observation. At most 65 536 bytes (content_size)."""
+    """The text that is recalled with the observation. At most 16 MiB, or what is set (content_size)."""
     encoding_confidence: _builtins.float
     """In [0, 1]. 0 counts as not given, which means 1."""
     where_location: _builtins.str
@@ -514,11 +514,11 @@ class Episode(_message.Message):
     def who(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Further metadata. As JSON, the metadata have at most 65 536 bytes and 1024 keys (invalid_metadata)."""
+        """Further metadata. As JSON, they have at most 1 MiB, or what is set (metadata_size), and 1024 keys (invalid_metadata)."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 64 tags (tags_count) of 1 to 128 bytes (tag_size)."""
+        """At most 64 tags (tags_count) of 1 to 16 384 bytes (tag_size)."""
 
     def __init__(
         self,
@@ -1026,7 +1026,7 @@ class StreamingRecallRequest(_message.Message):
     session_id: _builtins.str
     """Of the original protocol, and ignored: recalls do not depend on a session."""
     max_results: _builtins.int
-    """Maximum number of results, at most 10 000 (invalid_max_results). 0: that of the cue, or else 10."""
+    """Maximum number of results, at most 2 147 483 647 (invalid_max_results). 0: that of the cue, or else 10."""
     snapshot_isolation: _builtins.bool
     """Of the original protocol, and ignored: a recall always has a snapshot."""
     max_generation: _builtins.int
@@ -1047,8 +1047,8 @@ class StreamingRecallRequest(_message.Message):
     """Whether results carry their vectors."""
     follow: _builtins.bool
     """Whether the stream stays open after the last batch, and sends each new observation that matches as it is committed.
-    Only for cues by similarity, without `strength`, and with a least score if they have a vector or text
-    (invalid_recall).
+    Only for cues by similarity and by words, without `strength`; by similarity, with a least score if they have a vector
+    or text (invalid_recall). By words, those match that have all words of the text.
     """
     timeout_ms: _builtins.int
     """Milliseconds after which the recall ends with recall_timeout; the time spent following does not count. 0: no limit."""
@@ -1239,7 +1239,7 @@ Global___TemporalCue: _TypeAlias = TemporalCue  # noqa: Y015
 
 @_typing.final
 class CueFilter(_message.Message):
-    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 256 bytes (invalid_cue);
+    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 4 MiB (invalid_cue);
     `where` has limits of its own (filter_size).
     """
 
@@ -1301,7 +1301,7 @@ Global___CueFilter: _TypeAlias = CueFilter  # noqa: Y015
 
 @_typing.final
 class FilterNode(_message.Message):
-    """Conditions in any shape: a tree of at most 1024 nodes, 32 levels, 10 000 values and 1 MiB of keys and texts
+    """Conditions in any shape: a tree of at most 1024 nodes, 32 levels, 10 000 values and 4 MiB of keys and texts
     (filter_size). docs/filters.md has their meaning.
     """
 
@@ -2007,7 +2007,7 @@ Global___UpdateRequest: _TypeAlias = UpdateRequest  # noqa: Y015
 
 @_typing.final
 class RecallRequest(_message.Message):
-    """The fields mean what those of StreamingRecallRequest mean."""
+    """The fields mean what those of StreamingRecallRequest mean; `max_results` is at most 10 000 (invalid_max_results)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2113,7 +2113,7 @@ class RecallManyRequest(_message.Message):
     vector_count: _builtins.int
     """How many vectors `vectors_f32` has."""
     max_results: _builtins.int
-    """Maximum number of results of each cue."""
+    """Maximum number of results of each cue, at most 10 000 (invalid_k)."""
     max_generation: _builtins.int
     ef: _builtins.int
     include_embeddings: _builtins.bool
@@ -2559,6 +2559,143 @@ class ScanResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScanResponse: _TypeAlias = ScanResponse  # noqa: Y015
+
+@_typing.final
+class ChangesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    AFTER_GENERATION_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    after_generation: _builtins.int
+    """Tell what came after this generation; absent: what comes from now on. A generation that is not retained any more is
+    refused (snapshot_expired), and so is one that does not exist yet (invalid_after_generation).
+    """
+    include_embeddings: _builtins.bool
+    skip_damaged: _builtins.bool
+    """Whether to leave out what is damaged, and mark the answers as incomplete. Otherwise the call ends with corrupt_data."""
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Only changes of which the new version passes, or the one that it replaces. Absent: all changes."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        after_generation: _builtins.int | None = ...,
+        filter: Global___CueFilter | None = ...,
+        include_embeddings: _builtins.bool = ...,
+        skip_damaged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_generation", b"_after_generation", "after_generation", b"after_generation", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_generation", b"_after_generation", "after_generation", b"after_generation", "filter", b"filter", "include_embeddings", b"include_embeddings", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_generation: _TypeAlias = _typing.Literal["after_generation"]  # noqa: Y015
+    _WhichOneofArgType__after_generation: _TypeAlias = _typing.Literal["_after_generation", b"_after_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_generation) -> _WhichOneofReturnType__after_generation | None: ...
+
+Global___ChangesRequest: _TypeAlias = ChangesRequest  # noqa: Y015
+
+@_typing.final
+class ChangesResponse(_message.Message):
+    """Some changes. An answer without any tells now and then how far everything has been told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The generation up to which everything has been told, with this answer. Another call goes on after it."""
+    incomplete: _builtins.bool
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
+        """In the order of generations."""
+
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
+        """The new version of each change of the kinds OBSERVED and UPDATED, in their order."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___Change] | None = ...,
+        results: _abc.Iterable[Global___Memory] | None = ...,
+        generation: _builtins.int = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "generation", b"generation", "incomplete", b"incomplete", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangesResponse: _TypeAlias = ChangesResponse  # noqa: Y015
+
+@_typing.final
+class Change(_message.Message):
+    """One change: a version that began or ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Change._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Change._Kind.ValueType  # 0
+        KIND_OBSERVED: Change._Kind.ValueType  # 1
+        """the id was not alive before"""
+        KIND_UPDATED: Change._Kind.ValueType  # 2
+        """a version that was alive is superseded"""
+        KIND_DELETED: Change._Kind.ValueType  # 3
+        KIND_EXPIRED: Change._Kind.ValueType  # 4
+        """it was due when it was removed"""
+        KIND_LEFT: Change._Kind.ValueType  # 5
+        """a version that passed the filter is superseded by one that does not"""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    KIND_UNSPECIFIED: Change.Kind.ValueType  # 0
+    KIND_OBSERVED: Change.Kind.ValueType  # 1
+    """the id was not alive before"""
+    KIND_UPDATED: Change.Kind.ValueType  # 2
+    """a version that was alive is superseded"""
+    KIND_DELETED: Change.Kind.ValueType  # 3
+    KIND_EXPIRED: Change.Kind.ValueType  # 4
+    """it was due when it was removed"""
+    KIND_LEFT: Change.Kind.ValueType  # 5
+    """a version that passed the filter is superseded by one that does not"""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    kind: Global___Change.Kind.ValueType
+    id: _builtins.str
+    generation: _builtins.int
+    replaces: _builtins.int
+    """The generation of the version that ended; 0: there was none, or nothing is left of it."""
+    def __init__(
+        self,
+        *,
+        kind: Global___Change.Kind.ValueType = ...,
+        id: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        replaces: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "id", b"id", "kind", b"kind", "replaces", b"replaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Change: _TypeAlias = Change  # noqa: Y015
 
 @_typing.final
 class FacetsRequest(_message.Message):

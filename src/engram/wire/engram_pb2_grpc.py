@@ -104,6 +104,11 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
                 _registered_method=True)
+        self.Changes = channel.unary_stream(
+                '/engram.v1.EngramService/Changes',
+                request_serializer=engram_dot_wire_dot_engram__pb2.ChangesRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.ChangesResponse.FromString,
+                _registered_method=True)
         self.Count = channel.unary_unary(
                 '/engram.v1.EngramService/Count',
                 request_serializer=engram_dot_wire_dot_engram__pb2.CountRequest.SerializeToString,
@@ -264,6 +269,14 @@ class EngramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Changes(self, request, context):
+        """Tells what is observed, updated, deleted and expires in a space, each change once and in the order of generations,
+        until the call is cancelled. A first answer without changes says after which generation it begins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Count(self, request, context):
         """Count the observations that pass a filter.
         """
@@ -407,6 +420,11 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.GetSnapshot,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.SerializeToString,
+            ),
+            'Changes': grpc.unary_stream_rpc_method_handler(
+                    servicer.Changes,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.ChangesRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.ChangesResponse.SerializeToString,
             ),
             'Count': grpc.unary_unary_rpc_method_handler(
                     servicer.Count,
@@ -837,6 +855,33 @@ class EngramService:
             '/engram.v1.EngramService/GetSnapshot',
             engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Changes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/engram.v1.EngramService/Changes',
+            engram_dot_wire_dot_engram__pb2.ChangesRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.ChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -86,6 +86,10 @@ class EngramServiceStub:
     """Count the values that observations have, of all that pass a filter."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
+    Changes: _grpc.UnaryStreamMultiCallable[_engram_pb2.ChangesRequest, _engram_pb2.ChangesResponse]
+    """Tells what is observed, updated, deleted and expires in a space, each change once and in the order of generations,
+    until the call is cancelled. A first answer without changes says after which generation it begins.
+    """
     Count: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]
     """Count the observations that pass a filter."""
     CreateSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]
@@ -153,6 +157,10 @@ class EngramServiceAsyncStub(EngramServiceStub):
     """Count the values that observations have, of all that pass a filter."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
+    Changes: _aio.UnaryStreamMultiCallable[_engram_pb2.ChangesRequest, _engram_pb2.ChangesResponse]  # type: ignore[assignment]
+    """Tells what is observed, updated, deleted and expires in a space, each change once and in the order of generations,
+    until the call is cancelled. A first answer without changes says after which generation it begins.
+    """
     Count: _aio.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]  # type: ignore[assignment]
     """Count the observations that pass a filter."""
     CreateSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]  # type: ignore[assignment]
@@ -301,6 +309,16 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.GetSnapshotResponse, _abc.Awaitable[_engram_pb2.GetSnapshotResponse]]:
         """Name a snapshot: the generation that is the newest now, or was at a time."""
+
+    @_abc_1.abstractmethod
+    def Changes(
+        self,
+        request: _engram_pb2.ChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_engram_pb2.ChangesResponse], _abc.AsyncIterator[_engram_pb2.ChangesResponse]]:
+        """Tells what is observed, updated, deleted and expires in a space, each change once and in the order of generations,
+        until the call is cancelled. A first answer without changes says after which generation it begins.
+        """
 
     @_abc_1.abstractmethod
     def Count(

@@ -49,6 +49,7 @@ def _descriptor(name: str) -> Any:
 
 OBSERVE_STREAM: Final = Method("ObserveStream", pb.ObservationRequest, pb.ObservationResponse)
 RECALL_STREAM: Final = Method("RecallStream", pb.StreamingRecallRequest, pb.StreamingRecallResponse)
+CHANGES: Final = Method("Changes", pb.ChangesRequest, pb.ChangesResponse)
 MEMORY_STREAM: Final = Method("MemoryStream", pb.MemoryStreamRequest, pb.MemoryStreamResponse)
 REMEMBER: Final = Method("Remember", pb.RememberRequest, pb.RememberResponse)
 RECALL: Final = Method("Recall", pb.RecallRequest, pb.RecallResponse)

@@ -1,6 +1,6 @@
 """Conversion of messages to and from the columns of `engram.model.observations.ObservationBatch`.
 
-Nothing here checks contents against a space; `engram.model.observations.check_batch` does that for every transport.
+Nothing here checks contents against a space; `engram.model.batches.checks.check_batch` does that for every transport.
 The only checks here are those that columns cannot express, such as that the bytes of the vectors divide into rows.
 """
 

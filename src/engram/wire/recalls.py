@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from engram.errors import InvalidInput
 from engram.model.hit import Hit, Hits, StoredRow, age_s
 from engram.model.limits import (
-    CONTENT_BYTES_MAX,
     DIMENSION_MAX,
+    ID_BYTES_MAX,
     MESSAGE_BYTES_MAX,
-    METADATA_BYTES_MAX,
     RESULTS_MAX,
-    TAG_BYTES_MAX,
-    TAGS_MAX,
+    STREAM_RESULTS_MAX,
 )
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.results import RESULTS_BYTES, answer_too_large
@@ -31,11 +28,12 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp
 
-# gRPC clients refuse messages of more than 4 MiB by default.
-_BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
-# The largest size of one hit: its text, metadata (which is sent both as a whole and by key), tags and vector.
-_HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
-_FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
+# Several hits of a stream have no more together: gRPC clients refuse messages of more than 4 MiB by default.
+_SEVERAL_BYTES_MAX: Final = 3 * 1024 * 1024
+# What a character of a text, of metadata, which are sent both as a whole and by key with escapes, or of tags takes at
+# most, and what a hit takes beside these.
+_CHARACTER_BYTES_MAX: Final = 16
+_HIT_BYTES_MAX: Final = 4 * DIMENSION_MAX + ID_BYTES_MAX + 1024
 # An answer with more characters than that is refused whatever else is in it, so no more of it is made. A recall of ten
 # thousand large texts would otherwise be held three times over only to be refused.
 _TEXTS_MAX: Final = MESSAGE_BYTES_MAX
@@ -54,7 +52,7 @@ def decode_recall(message: pb.RecallRequest) -> RecallQuery:
     InvalidInput
         If a number is out of bounds, or the cue is missing or invalid.
     """
-    return RecallQuery(**_common(message))
+    return RecallQuery(**_common(message, RESULTS_MAX))
 
 
 def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
@@ -66,7 +64,7 @@ def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
         If a number is out of bounds, or the cue is missing or invalid.
     """
     return RecallQuery(
-        **_common(message),
+        **_common(message, STREAM_RESULTS_MAX),
         batch_size=message.batch_size or BATCH_DEFAULT,
         include_recent=message.include_recent,
         follow=message.follow,
@@ -74,27 +72,39 @@ def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
     )
 
 
-def encode_batch(
-    batch: Recalled, *, embeddings: bool = False, metadata_map: bool = True
-) -> list[pb.StreamingRecallResponse]:
-    """Return the messages for one batch of a streamed recall; for `metadata_map` see `add_hits`.
+def encode_batch(batch: Recalled, *, embeddings: bool = False, metadata_map: bool = True) -> pb.StreamingRecallResponse:
+    """Return the message for one batch of a streamed recall; for `metadata_map` see `add_hits`.
 
-    There is one message, or more if a single one would exceed what clients accept by default. The last message says
-    whether more batches may follow; all others say that more messages do.
+    Raises
+    ------
+    InvalidInput
+        As `add_streamed`.
     """
     answer = pb.StreamingRecallResponse(
         metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=batch.more
     )
-    add_hits(answer.results, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
-    if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
-        return [answer]
-    middle = len(batch.hits) // 2
-    first = replace(batch, hits=batch.hits[:middle], more=True)
-    rest = replace(batch, hits=batch.hits[middle:])
-    return [
-        *encode_batch(first, embeddings=embeddings, metadata_map=metadata_map),
-        *encode_batch(rest, embeddings=embeddings, metadata_map=metadata_map),
-    ]
+    add_streamed(answer, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
+    return answer
+
+
+def add_streamed(
+    answer: pb.StreamingRecallResponse | pb.ChangesResponse,
+    hits: Sequence[Hit],
+    *,
+    embeddings: bool,
+    metadata_map: bool,
+) -> None:
+    """Add hits to one answer of a stream; for `metadata_map` see `add_hits`.
+
+    Raises
+    ------
+    InvalidInput
+        If there are several hits and the answer is larger than what clients accept by default, or one hit and it is
+        larger than a message may be. An answer with fewer hits may not be.
+    """
+    bytes_max = _SEVERAL_BYTES_MAX if len(hits) > 1 else MESSAGE_BYTES_MAX
+    characters = add_hits(answer.results, hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=bytes_max)
+    _check_size(answer, characters, len(hits), "ask for batches of at most {} of these", bytes_max)
 
 
 def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_map: bool = True) -> pb.RecallResponse:
@@ -106,8 +116,10 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_ma
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
-    add_hits(answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=_TEXTS_MAX)
-    _check_size(answer, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
+    characters = add_hits(
+        answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=_TEXTS_MAX
+    )
+    _check_size(answer, characters, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
     return answer
 
 
@@ -140,8 +152,8 @@ def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.GetResponse(snapshot_sequence=hits.generation)
-    add_hits(answer.results, hits, embeddings=embeddings, metadata_map=False, texts_max=_TEXTS_MAX)
-    _check_size(answer, len(hits), "ask for at most {} of these ids at once")
+    characters = add_hits(answer.results, hits, embeddings=embeddings, metadata_map=False, texts_max=_TEXTS_MAX)
+    _check_size(answer, characters, len(hits), "ask for at most {} of these ids at once")
     return answer
 
 
@@ -154,22 +166,31 @@ def encode_page(page: ScanPage, *, embeddings: bool = False) -> pb.ScanResponse:
         If the answer is larger than a message may be. A page of fewer observations may not be.
     """
     answer = pb.ScanResponse(snapshot_sequence=page.generation, cursor=page.cursor, incomplete=page.incomplete)
-    add_hits(answer.results, page, embeddings=embeddings, metadata_map=False)
-    _check_size(answer, len(page), "ask for pages of at most {} of these")
+    characters = add_hits(answer.results, page, embeddings=embeddings, metadata_map=False, texts_max=_TEXTS_MAX)
+    _check_size(answer, characters, len(page), "ask for pages of at most {} of these")
     return answer
 
 
-def _check_size(answer: pb.RecallResponse | pb.GetResponse | pb.ScanResponse, count: int, advice: str) -> None:
-    # Measuring an answer costs about as much as sending it, and most answers have too few hits to be too large.
-    if count > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
-        added = len(answer.results)
+def _check_size(
+    answer: pb.RecallResponse | pb.GetResponse | pb.ScanResponse | pb.StreamingRecallResponse | pb.ChangesResponse,
+    characters: int,
+    count: int,
+    advice: str,
+    bytes_max: int = MESSAGE_BYTES_MAX,
+) -> None:
+    """Check an answer to which `add_hits` added `characters` of `count` hits."""
+    # Measuring an answer costs about as much as sending it, and most answers are far too short to be too large.
+    if _CHARACTER_BYTES_MAX * characters + _HIT_BYTES_MAX * count <= bytes_max:
+        return
+    nbytes, added = answer.ByteSize(), len(answer.results)
+    if nbytes > bytes_max or added < count:
         which = f"the {count} results" if added == count else f"the first {added} of {count} results"
         raise InvalidInput(
-            f"{which} are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
-            + advice.format(added * MESSAGE_BYTES_MAX // nbytes),
+            f"{which} are {nbytes} bytes, and an answer has at most {bytes_max}: "
+            + advice.format(max(1, added * bytes_max // nbytes)),
             code=RESULTS_BYTES,
             field="max_results",
-            limit=MESSAGE_BYTES_MAX,
+            limit=bytes_max,
             value=nbytes,
         )
 
@@ -181,8 +202,8 @@ def add_hits(
     embeddings: bool,
     metadata_map: bool = True,
     texts_max: int | None = None,
-) -> None:
-    """Add `hits` to `memories`, a repeated field.
+) -> int:
+    """Add `hits` to `memories`, a repeated field; return how many characters their texts, metadata and tags have.
 
     Parameters
     ----------
@@ -197,7 +218,7 @@ def add_hits(
         Characters of texts and metadata after which no further hit is added, since together they are too large; None:
         all are added.
     """
-    characters = 0
+    characters = tag_characters = 0
     for hit in hits:
         row = hit.row()
         # Created in place, because protobuf copies a message that is created elsewhere.
@@ -222,9 +243,11 @@ def add_hits(
             _add_metadata(memory, row.metadata_json)
         if embeddings and hit.vector is not None:
             memory.embedding.extend(hit.vector.tolist())
+        tag_characters += len(row.tags_json)
         characters += len(row.content) + len(row.metadata_json)
         if texts_max is not None and characters > texts_max:
-            return
+            break
+    return characters + tag_characters
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
@@ -239,16 +262,16 @@ def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
     )
 
 
-def _count(message: pb.RecallRequest | pb.StreamingRecallRequest) -> int:
+def _count(message: pb.RecallRequest | pb.StreamingRecallRequest, count_max: int) -> int:
     count = message.max_results or message.cue.max_results or RESULTS_DEFAULT
-    return as_whole("max_results", count, 1, RESULTS_MAX, code="invalid_max_results")
+    return as_whole("max_results", count, 1, count_max, code="invalid_max_results")
 
 
-def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, Any]:
+def _common(message: pb.RecallRequest | pb.StreamingRecallRequest, count_max: int) -> dict[str, Any]:
     by_time = message.HasField("snapshot_time")
     return {
         "cue": decode_cue(message.cue),
-        "k": _count(message),
+        "k": _count(message, count_max),
         "max_generation": message.max_generation if message.HasField("max_generation") else None,
         "snapshot_us": from_timestamp(message.snapshot_time, "snapshot_time") if by_time else None,
         "ef": message.ef or None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from campaigns.chroma.comparison import Comparison
@@ -54,6 +56,13 @@ def test_everything_is_asked_of_a_collection() -> None:
     assert any(step.get("where") is not None and step.get("ids") is not None for step in filters)
     updates = [step for step in steps if step["kind"] == "update"]
     assert any(None in row.values() for step in updates if step["metadata"] is not None for row in step["metadata"])
+
+
+def test_a_read_follows_each_update() -> None:
+    for steps in map(program, SEEDS):
+        assert steps[-1]["kind"] != "update"
+        for step, following in pairwise(steps):
+            assert step["kind"] != "update" or (following["kind"], following["ids"]) == ("get", step["ids"])
 
 
 def test_no_more_is_made_equal_than_was_agreed() -> None:

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration, Generation
 
 from engram.connection import AnyStore, AsyncAnyStore
 from engram.integrations.langchain import EngramCache
-from engram.model.limits import CONTENT_BYTES_MAX
+from engram.model.limits import CONTENT_BYTES_DEFAULT
 
 LIKE_AN_OBJECT = {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "AIMessage"], "kwargs": {}}
 PROMPT_TEMPLATE = {
@@ -131,11 +131,11 @@ def test_what_json_does_not_have_is_missing(cache: EngramCache) -> None:
 
 def test_an_answer_that_is_too_long_is_told_and_not_kept(cache: EngramCache, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "engram.integrations.langchain"):
-        cache.update("prompt", "model", [Generation(text="x" * CONTENT_BYTES_MAX)])
+        cache.update("prompt", "model", [Generation(text="x" * CONTENT_BYTES_DEFAULT)])
     assert cache.lookup("prompt", "model") is None
     assert any("is not cached" in each.getMessage() for each in caplog.records)
-    model = FakeListChatModel(responses=["x" * CONTENT_BYTES_MAX, "short"], cache=cache)
-    assert len(model.invoke("a").content) == CONTENT_BYTES_MAX
+    model = FakeListChatModel(responses=["x" * CONTENT_BYTES_DEFAULT, "short"], cache=cache)
+    assert len(model.invoke("a").content) == CONTENT_BYTES_DEFAULT
     assert [model.invoke("a").content for _ in range(2)] == ["short", "short"]
 
 

@@ -10,7 +10,7 @@ import engram
 from engram.connection import AnyStore, AsyncAnyStore
 from engram.errors import EngramError
 from engram.integrations.langchain import EngramByteStore
-from engram.model.limits import BATCH_BYTES_MAX, CONTENT_BYTES_MAX, ID_BYTES_MAX
+from engram.model.limits import BATCH_BYTES_MAX, ID_BYTES_MAX
 
 
 @pytest.fixture
@@ -92,9 +92,10 @@ def test_more_keys_than_one_call_takes(values: EngramByteStore) -> None:
 
 
 def long_pairs() -> list[tuple[str, bytes]]:
-    """Pairs with the longest values, which have more bytes together than one batch may have."""
-    count = BATCH_BYTES_MAX // CONTENT_BYTES_MAX + 1
-    return [(f"note-{number}", number.to_bytes(CONTENT_BYTES_MAX // 4 * 3, "big")) for number in range(count)]
+    """Pairs with long values, which have more bytes together than one batch may have."""
+    # As text, a value has a third more.
+    size = 49_152
+    return [(f"note-{number}", number.to_bytes(size, "big")) for number in range(BATCH_BYTES_MAX * 3 // 4 // size + 1)]
 
 
 def test_more_bytes_than_one_call_takes(values: EngramByteStore) -> None:

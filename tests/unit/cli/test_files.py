@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -85,6 +86,12 @@ def test_only_the_id_is_needed_where_the_space_has_an_embedder(tmp_path: Path) -
     assert "has no embedder" in reason(jsonl(tmp_path, {"id": "a", "text": "words"}))
 
 
+def test_a_line_without_an_id_gets_one_that_comes_after_those_before(tmp_path: Path) -> None:
+    rows = [{"embedding": VECTOR}, {"id": None, "embedding": VECTOR}, {"id": "mine", "embedding": VECTOR}]
+    first, second, given = only_batch(jsonl(tmp_path, *rows)).ids
+    assert (first < second, given, UUID(first).version) == (True, "mine", 7)
+
+
 def test_times_may_be_seconds(tmp_path: Path) -> None:
     assert only_batch(jsonl(tmp_path, {"id": "a", "embedding": VECTOR, "time": 2.5})).times_us.tolist() == [2_500_000]
 
@@ -96,7 +103,6 @@ def test_times_may_be_seconds(tmp_path: Path) -> None:
         (b"[1]", "a JSON object is needed, not list"),
         (b"\xff", "can't decode"),
         (b"[" * 100_000, "recursion"),
-        ({"text": "x"}, "'id' must be a text and may not be missing"),
         ({"id": 5}, "'id' must be a text"),
         ({"id": "a", "vector": VECTOR}, "unknown field 'vector'; known are id, embedding, text"),
         ({"id": "a", "embedding": "x"}, "'embedding' must be an array of numbers"),
@@ -136,7 +142,8 @@ def test_chunks_are_bounded_and_end_where_the_dimension_changes(tmp_path: Path) 
     assert chunks[-1].position == source.total
 
 
-def test_an_endless_line_is_not_read_into_memory(tmp_path: Path) -> None:
+def test_an_endless_line_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.cli.files.jsonl._LINE_BYTES_MAX", 1_000_000)
     assert "longer than" in reason(jsonl(tmp_path, b" " + b"x" * 3_000_000))
 
 
@@ -175,6 +182,13 @@ def test_compressed_archives_and_float16_are_fine(tmp_path: Path) -> None:
     assert only_batch(NpzSource(path)).vectors.dtype == np.float32
 
 
+def test_an_archive_without_ids_gets_some(tmp_path: Path) -> None:
+    source = npz(tmp_path, vectors=np.ones((5, 8)))
+    ids = [id for chunk in source.chunks(2) for id in chunk.ids]
+    assert (ids, len(set(ids))) == (sorted(ids), 5)
+    assert only_batch(source).ids != ids
+
+
 def test_an_archive_without_vectors_leaves_them_to_the_embedder(tmp_path: Path) -> None:
     source = npz(tmp_path, ids=np.array(["a"]), contents=np.array(["words"]))
     assert only_batch(source, WITH_EMBEDDER).vectors.shape == (1, 0)
@@ -184,7 +198,7 @@ def test_an_archive_without_vectors_leaves_them_to_the_embedder(tmp_path: Path) 
     ("arrays", "part"),
     [
         ({"ids": np.array(["a"], dtype=object)}, "Python objects"),
-        ({"vectors": np.ones((1, 8))}, "no array 'ids'"),
+        ({}, "no array"),
         ({"ids": np.array(["a"]), "embeddings": np.ones((1, 8))}, "unknown array 'embeddings'; known are ids"),
         ({"ids": np.array([1])}, "must hold texts"),
         ({"ids": np.array(["a", "b"]), "vectors": np.ones((1, 8))}, "has 1 rows where ids has 2"),
@@ -237,6 +251,11 @@ def test_a_table_is_read_in_chunks(tmp_path: Path, kind: Any) -> None:
     assert kept[1].tags == [[], ["y"]]
 
 
+def test_a_table_without_ids_gets_some(tmp_path: Path) -> None:
+    ids = [id for chunk in parquet_file(tmp_path, embedding=[VECTOR] * 5).chunks(2) for id in chunk.ids]
+    assert (ids, len(set(ids))) == (sorted(ids), 5)
+
+
 def test_bad_rows_of_a_table_are_named_by_number(tmp_path: Path) -> None:
     vectors = [VECTOR, [0.0] * 8, VECTOR]
     screened = screen(one_chunk(parquet_file(tmp_path, id=["a", "b", "c"], embedding=vectors)), CONFIG)
@@ -248,7 +267,7 @@ def test_bad_rows_of_a_table_are_named_by_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "part"),
     [
-        ({"text": ["x"]}, "no column 'id'"),
+        ({"vector": [VECTOR]}, "unknown column 'vector'; known are id"),
         ({"id": ["a"], "vector": [VECTOR]}, "unknown column 'vector'; known are id"),
     ],
 )

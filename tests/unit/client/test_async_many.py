@@ -15,8 +15,9 @@ from engram.model.cue import Cue, Filter
 from engram.model.filters.fields import Own
 from engram.model.filters.filter_like import both
 from engram.model.hit import Hits
+from engram.model.limits import RESULTS_MAX
 from engram.model.many.many_recalled import ManyRecalled
-from engram.model.operations.requests import Recall, RecallMany
+from engram.model.operations.requests import Recall, RecallMany, StreamRecall
 from engram.model.query import Recalled
 from engram.model.strength import Strength
 from tests.unit.wire.test_recalls import make_hit
@@ -178,3 +179,69 @@ async def test_a_full_server_is_asked_again() -> None:
     transport = Answering(lambda request: refusals.pop() if refusals else None)
     assert ids(await client_of(transport).recall_many(MATRIX[:2])) == ["1", "2"]
     assert transport.sizes() == [2, 2]
+
+
+class Streaming(Answering):
+    """A transport that answers streamed recalls: with the hit of the cue, and one that has expired."""
+
+    def stream(self, request: StreamRecall) -> Stream:
+        self.asked.append(request)
+        generation = request.query.max_generation or self.generation
+        gone = make_hit("gone", expires_us=3_000_000)
+        batches = [Recalled([hit], generation, 1, 0.0, more=True) for hit in (named(request.query.cue), gone)]
+        return Stream([*batches, Recalled([], generation, 0, 0.0)])
+
+
+class Stream:
+    """One streamed recall, which has these batches."""
+
+    def __init__(self, batches: list[Recalled]) -> None:
+        self._batches = iter(batches)
+
+    async def read(self) -> Recalled | None:
+        return next(self._batches, None)
+
+    def cancel(self) -> None:
+        pass
+
+
+async def test_more_hits_than_one_answer_has_are_fetched_for_one_cue_after_the_other() -> None:
+    transport = Streaming()
+    transport.due_us = 5_000_000
+    found = await client_of(transport).recall_many(MATRIX[:3], RESULTS_MAX + 1, filter=Filter(tags={"x"}))
+    assert [(hits[0].id, hits.generation) for hits in found] == [("1", 7), ("2", 7), ("3", 7)]
+    # A recall of no cues tells the generation, and by which time all others have to hide what was due.
+    first, *others = transport.asked
+    assert (type(first), len(first.query.cues), first.query.common.k) == (RecallMany, 0, 1)
+    assert [type(request) for request in others] == [StreamRecall] * 3
+    assert [(each.query.k, each.query.max_generation) for each in others] == [(RESULTS_MAX + 1, 7)] * 3
+    hiding = both(Filter(tags={"x"}), ~(Own.expires_at <= 5))
+    assert all(each.query.cue.conditions == hiding for each in others)
+    assert await client_of(Streaming()).recall_many([], RESULTS_MAX + 1) == []
+
+
+async def test_so_many_hits_of_a_time_are_all_of_the_generation_of_the_first() -> None:
+    transport = Streaming()
+    await client_of(transport).recall_many(MATRIX[:2], RESULTS_MAX + 1, snapshot_time=5)
+    first, second = [request.query for request in transport.asked]
+    assert (first.max_generation, first.snapshot_us) == (None, 5_000_000)
+    assert (second.max_generation, second.snapshot_us) == (7, None)
+
+
+async def test_a_recall_of_more_hits_than_one_answer_has_is_a_stream() -> None:
+    transport = Streaming()
+    hits = await client_of(transport).recall(MATRIX[0], RESULTS_MAX + 1)
+    assert ([hit.id for hit in hits], hits.generation) == (["1", "gone"], 7)
+    (request,) = transport.asked
+    assert (type(request), request.query.batch_size, request.query.timeout_ms) == (StreamRecall, 100, None)
+    await client_of(transport).recall(MATRIX[0], RESULTS_MAX)
+    assert type(transport.asked[-1]) is Recall
+
+
+async def test_nothing_found_has_a_generation_too() -> None:
+    class Empty(Streaming):
+        def stream(self, request: StreamRecall) -> Stream:
+            return Stream([Recalled([], 9, 0, 0.0)])
+
+    hits = await client_of(Empty()).recall(MATRIX[0], RESULTS_MAX + 1)
+    assert (hits, hits.generation) == ([], 9)

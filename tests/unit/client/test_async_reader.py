@@ -36,7 +36,7 @@ class Following:
     def check(self) -> None:
         pass
 
-    def recall(self, request: Any) -> Following:
+    def stream(self, request: Any) -> Following:
         return self
 
     async def read(self) -> Recalled | None:

@@ -10,9 +10,11 @@ import pytest
 
 from engram.client.calls import Calls
 from engram.client.collection.async_collection import AsyncCollection
-from engram.errors import EngramError, OverCapacity, Unavailable
-from engram.model.ack import Deletion
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.model.ack import Ack, Deletion
 from engram.model.cue import Filter
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.requests import Delete
 from engram.model.operations.scans import Clear
 
@@ -26,7 +28,7 @@ class Answering:
 
     address = "somewhere"
 
-    def __init__(self, *answers: Deletion | EngramError) -> None:
+    def __init__(self, *answers: Ack | Deletion | ErasureReceipt | EngramError) -> None:
         self._answers = list(answers)
         self.asked: list[Any] = []
 
@@ -87,3 +89,46 @@ async def test_what_only_counts_has_no_key() -> None:
     transport = Answering(Deletion(3, 7, 7))
     await space_of(transport).delete(filter=FILTER, dry_run=True)
     assert transport.asked == [Delete("notes", filter=FILTER, dry_run=True)]
+
+
+MANY = [f"id-{row}" for row in range(2 * BATCH_COUNT_MAX + 1)]
+
+
+async def test_more_ids_than_one_call_takes_are_deleted_in_parts_each_once() -> None:
+    transport = Answering(Deletion(3, 7), Deletion(2, 9), Deletion(0, 9))
+    deleted = await space_of(transport).delete([*MANY, *MANY[:5]])
+    assert (int(deleted), deleted.generation) == (5, 9)
+    assert [id for request in transport.asked for id in request.ids] == MANY
+    assert len(set(transport.keys())) == 3
+
+
+async def test_a_deletion_that_fails_says_how_many_ids_are_deleted_all_the_same() -> None:
+    transport = Answering(Deletion(3, 7), FailedPrecondition("closed"))
+    with pytest.raises(FailedPrecondition) as caught:
+        await space_of(transport).delete(MANY)
+    assert caught.value.stored_count == BATCH_COUNT_MAX
+
+
+async def test_an_erasure_in_parts_has_one_receipt() -> None:
+    receipts = [ErasureReceipt("notes", "s", (name, "same"), 9 - row, row, row) for row, name in enumerate("abc")]
+    transport = Answering(*receipts)
+    assert await space_of(transport).erase(MANY) == ErasureReceipt("notes", "s", ("a", "same", "b", "c"), 7, 3, 2)
+    assert [len(request.ids) for request in transport.asked] == [BATCH_COUNT_MAX, BATCH_COUNT_MAX, 1]
+
+
+async def test_an_update_in_parts_has_one_answer() -> None:
+    transport = Answering(Ack(0, 0, 1, 10_000), Ack(0, 0, 10_001, 20_000), Ack(0, 0, 20_001, 20_001))
+    texts = [f"text of {name}" for name in MANY]
+    ack = await space_of(transport).update(MANY, contents=texts, tags=[["x"]] * len(MANY))
+    assert (ack.count, ack.last_generation, ack.exact) == (len(MANY), len(MANY), True)
+    last = transport.asked[-1].changes
+    assert (list(last.ids), last.columns["contents"]) == (MANY[-1:], texts[-1:])
+    assert len(set(transport.keys())) == 3
+
+
+async def test_nothing_is_updated_if_an_id_occurs_in_two_parts() -> None:
+    transport = Answering()
+    with pytest.raises(InvalidInput) as caught:
+        await space_of(transport).update([*MANY, MANY[0]], confidences=[0.5] * (len(MANY) + 1))
+    assert (caught.value.code, caught.value.field) == ("duplicate_id", f"ids[{len(MANY)}]")
+    assert transport.asked == []

@@ -171,7 +171,7 @@ async def test_a_batch_of_no_list_is_refused_at_once(ids: Any) -> None:
     stream = observing(FakeServer(), ids_of)
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     with pytest.raises(InvalidInput):
-        stream.add(future, ManyObservations(ids, np.ones((2, 8), np.float32), None, {}))
+        stream.add(future, ManyObservations(ids, np.ones((2, 8), np.float32), None, {}).batch(CONFIG))
     assert stream.outbox.count == 0
     await stream.drain(WAIT_S)
 
@@ -226,7 +226,8 @@ async def test_a_stream_that_finds_other_data_answers_all_it_held() -> None:
     futures: list[asyncio.Future[Ack]] = []
     for ids in (["a", "b"], ["c", "d"]):
         futures.append(asyncio.get_running_loop().create_future())
-        assert stream.add(futures[-1], ManyObservations(ids, np.ones((2, 8), np.float32), None, {})) is None
+        batch = ManyObservations(ids, np.ones((2, 8), np.float32), None, {}).batch(CONFIG)
+        assert stream.add(futures[-1], batch) is None
     assert [type(error) for error in await outcomes(futures)] == [SequenceError] * 2
 
 
@@ -238,7 +239,7 @@ def test_sealing_never_raises_and_forgets_no_row(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object) -> None:
         raise RuntimeError("a defect of the check")
 
-    monkeypatch.setattr("engram.client.sending.micro_batch.check_batch", broken)
+    monkeypatch.setattr("engram.client.sending.micro_batch.check_embeddable", broken)
     sealed = seal(rows, CONFIG, ids_of)
     assert sealed.payload is None
     assert [(row.id, error.code) for row, _, error in sealed.refused] == [(id, "not_storable") for id in "abc"]

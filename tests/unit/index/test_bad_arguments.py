@@ -82,6 +82,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
             "search": {"queries": ROWS},
             "walk": {"query": ROWS[0]},
             "match": {"cues": CueTable(DIM), "first_generation": 1, "last_generation": 3},
+            "vectors": {"generations": [1]},
             "erase": {"generations": [1]},
             "relocate": {"first_generation": 1, "last_generation": 3, "vectors": [(1, ROWS)], "retired": []},
             "statistics": {},
@@ -116,7 +117,7 @@ def test_bad_arguments(kind: type, name: str, tmp_path: Path, monkeypatch: pytes
     with (tmp_path / "other").open("wb") as file:
         valid = {key: file.fileno() if value is None else value for key, value in cases[name].items()}
         taken = dict(TAKEN)
-        if name == "append":
+        if name in {"add", "append"}:
             taken["generations"] = {"None"}
         if name == "relocate":
             taken["retired"] = {"an empty list"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.arguments import ManyObservations, OneObservation, arguments_of, take_observations
+from engram.model.arguments import ManyObservations, OneObservation, arguments_of, take_existing, take_observations
 from engram.model.columns import COLUMNS, MANY_KEYWORDS, ONE_KEYWORDS
 from engram.model.observations import ObservationBatch, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
@@ -104,6 +105,8 @@ def test_an_empty_array_is_not_no_vector(ids: Any, vectors: Any, code: str, fiel
         ((), {"id": "a", "ids": "b", "vector": np.ones(8)}),
         (("a",), {"id": "b"}),
         ((), {"id": None}),
+        ((None, None, None), {}),
+        ((), {"ids": None, "contents": None}),
         ((), {}),
     ],
 )
@@ -131,3 +134,104 @@ def test_a_batch_can_be_passed_on(vectors: Any) -> None:
     passed = taken(**arguments_of(batch))
     np.testing.assert_array_equal(passed.vectors, batch.vectors)
     assert (passed.ids, passed.times_us.tolist(), passed.tags) == (batch.ids, batch.times_us.tolist(), batch.tags)
+
+
+ONE = np.ones(8)
+TWO = np.ones((2, 8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords"),
+    [
+        ((), {"vector": ONE, "content": "t"}),
+        ((), {"content": "t"}),
+        ((), {"id": None, "vector": ONE}),
+        ((), {"ids": None, "vector": ONE}),
+        ((), {"metadata": {"n": 1}, "confidence": 0.5}),
+        ((None, ONE), {}),
+        ((None, ONE.tolist(), "t"), {}),
+        ((None, None, "t"), {"tags": ["x"]}),
+    ],
+)
+def test_one_without_an_id_gets_one(arguments: Any, keywords: Any) -> None:
+    one, another = take_observations(arguments, keywords), take_observations(arguments, keywords)
+    assert isinstance(one, OneObservation)
+    assert one.made_ids == (one.id,)
+    assert one.id < another.made_ids[0]
+    assert list(one.batch(CONFIG).ids) == [one.id]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords"),
+    [
+        ((), {"vectors": TWO, "contents": ["t", "u"]}),
+        ((), {"vectors": TWO}),
+        ((), {"contents": (text for text in "tu")}),
+        ((), {"ids": None, "vectors": TWO.tolist(), "confidences": [1, 0.5]}),
+        ((), {"vectors": [ONE, None], "contents": ["t", None]}),
+        ((None, TWO), {}),
+        ((None, [ONE, ONE]), {}),
+        ((None, TWO.tolist(), ["t", "u"]), {"tags": [["x"], []]}),
+        ((None, None, ["t", "u"]), {}),
+    ],
+)
+def test_many_without_ids_get_some_in_rising_order(arguments: Any, keywords: Any) -> None:
+    many = take_observations(arguments, keywords)
+    assert isinstance(many, ManyObservations)
+    first, second = many.made_ids
+    assert first < second
+    assert list(many.batch(CONFIG).ids) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "code", "field"),
+    [
+        ({"timestamps": [1, 2]}, "invalid_arguments", "ids"),
+        ({"contents": "a text"}, "not_a_list", "contents"),
+        ({"vectors": TWO, "contents": []}, "column_length", "vectors"),
+        ({"contents": repeat("t")}, "batch_count", "contents"),
+        ({"vectors": 5}, "dimension_mismatch", "vectors"),
+        ({"vectors": ONE}, "dimension_mismatch", "vectors"),
+        ({"vectors": TWO, "contents": ["t"]}, "column_length", "vectors"),
+        ({"vector": ONE, "contents": ["t"]}, "unknown_argument", "vector"),
+        ({"vector": TWO}, "dimension_mismatch", "vector"),
+    ],
+)
+def test_what_tells_no_number_of_observations_is_refused(keywords: Any, code: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        taken(**keywords)
+    assert (refusal.value.code, refusal.value.field) == (code, field)
+
+
+@pytest.mark.parametrize(
+    "vector", ["abc", [object()], TWO, np.ones(3)], ids=["a text", "no number", "two", "another dimension"]
+)
+def test_an_error_names_no_id_that_nobody_has_given(vector: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"^the vector (cannot be read|has shape)"):
+        taken(vector=vector)
+    with pytest.raises(InvalidInput, match=r"^the vector of 'note-1' (cannot be read|has shape)"):
+        taken("note-1", vector)
+
+
+def test_a_column_of_another_length_is_told_from_ids_that_nobody_has_given() -> None:
+    with pytest.raises(InvalidInput, match=r"^column vectors has 2 rows for 1 observation$"):
+        taken(vectors=TWO, contents=["t"])
+
+
+def test_more_than_one_request_has_get_ids_too() -> None:
+    many = take_observations((), {"contents": ["t"] * 10_001})
+    assert isinstance(many, ManyObservations)
+    assert list(many.made_ids) == sorted(set(many.made_ids))
+    assert len(many.batch(CONFIG)) == len(many.made_ids) == 10_001
+
+
+def test_who_gives_ids_gets_none() -> None:
+    assert take_observations(("a", ONE, "t"), {}).made_ids == ()
+    assert take_observations((["a"], [ONE]), {}).made_ids == ()
+
+
+@pytest.mark.parametrize("keywords", [{}, {"id": None, "content": "t"}, {"contents": ["t"]}, {"ids": None}])
+def test_what_exists_has_an_id(keywords: Any) -> None:
+    with pytest.raises(InvalidInput, match="there are no ids") as refusal:
+        take_existing((), keywords)
+    assert (refusal.value.code, refusal.value.field) == ("invalid_arguments", "ids")

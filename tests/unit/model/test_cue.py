@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.cue import Between, Cue, Filter, as_cue
-from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from engram.model.limits import FILTER_BYTES_MAX, FILTER_TERMS_MAX
 from tests.case_names import named
 
 
@@ -45,10 +45,10 @@ def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:
         ({"since": np.datetime64("NaT")}, "since"),
         ({"until": 1_764_000_000 * 10**9}, "until"),
         ({"tags": {1}}, "tag"),
-        ({"without_tags": {"x" * (FILTER_TEXT_BYTES_MAX + 1)}}, "tag"),
+        ({"without_tags": {"x" * (FILTER_BYTES_MAX + 1)}}, "tag"),
         ({"tags": {f"{i}" for i in range(FILTER_TERMS_MAX + 1)}}, "filter"),
         ({"metadata": {"k": [1]}}, "metadata[k]"),
-        ({"metadata": {"k": "ü" * FILTER_TEXT_BYTES_MAX}}, "metadata[k]"),
+        ({"metadata": {"k": "ü" * FILTER_BYTES_MAX}}, "metadata[k]"),
         ({"confidence_min": 1.5}, "confidence_min"),
         ({"confidence_min": float("nan")}, "confidence_min"),
         ({"since": float("inf")}, "since"),

@@ -12,7 +12,9 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model import observations
 from engram.model.arguments import arguments_of
-from engram.model.observations import ObservationBatch, check_batch, concatenate, make_batch, with_vectors
+from engram.model.batches import checks
+from engram.model.batches.checks import check_batch
+from engram.model.observations import ObservationBatch, concatenate, make_batch, with_vectors
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US
 
@@ -215,8 +217,8 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return parse
 
-    for name in ("check_metadata_column", "read_metadata_column"):
-        monkeypatch.setattr(observations, name, counted(getattr(observations, name)))
+    for module, name in ((checks, "check_metadata_column"), (observations, "read_metadata_column")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
     return counts
 
 

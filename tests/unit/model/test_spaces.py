@@ -17,6 +17,7 @@ from engram.model.spaces import (
     asks_for_settings,
     check_settings_of,
     dimension_of,
+    may_create,
 )
 
 
@@ -105,3 +106,16 @@ def test_settings_that_are_asked_for_are_checked(wrong: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         asked_config("space", None, None, None, wrong, None)
     assert (refused.value.code, refused.value.field) == ("invalid_vectors_setting", "vectors")
+
+
+@pytest.mark.parametrize("create", [None, True, False, np.True_])
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_space_is_made_as_is_said_or_else_with_a_setting(create: Any, asks: bool) -> None:
+    assert may_create(create, asks) is (asks if create is None else bool(create))
+
+
+@pytest.mark.parametrize("create", ["no", 0, 1, []])
+def test_whether_a_space_is_made_is_a_truth_value(create: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        may_create(create, True)
+    assert (refused.value.code, refused.value.field) == ("invalid_flag", "create")

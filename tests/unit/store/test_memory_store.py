@@ -72,6 +72,9 @@ def test_unknown_and_impossible_spaces() -> None:
     with MemoryStore(None) as store:
         with pytest.raises(NotFound):
             store.space("missing", create=False)
+        with pytest.raises(NotFound, match="pass a setting, such as dim=384"):
+            store.space("missing")
+        assert store.spaces() == []
         with pytest.raises(InvalidInput):
             store.space("No Such Name")
         with pytest.raises(InvalidInput):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from engram.data import sample
 from engram.errors import InvalidInput
-from engram.model.limits import CONTENT_BYTES_MAX
 from engram.text import get_embedder
+from engram.text.embedder import READ_CHARACTERS_MAX
 from engram.text.lexical import LexicalEmbedder
 
 visible_texts = st.text(min_size=1, max_size=60).filter(lambda text: not text.isspace())
@@ -98,11 +98,14 @@ def test_text_without_content_is_refused_by_position(text: str) -> None:
     assert (caught.value.code, caught.value.field) == ("empty_text", "texts[1]")
 
 
-def test_a_text_that_is_too_long_is_refused_before_any_work() -> None:
-    with pytest.raises(InvalidInput) as caught:
-        LexicalEmbedder(16).embed(["x" * (CONTENT_BYTES_MAX + 1)])
-    assert (caught.value.code, caught.value.field) == ("content_size", "texts[0]")
-    assert LexicalEmbedder(16).embed(["x" * CONTENT_BYTES_MAX]).shape == (1, 16)
+def test_of_a_long_text_the_beginning_is_read() -> None:
+    beginning = "pump " * (READ_CHARACTERS_MAX // 5) + "x"
+    assert len(beginning) == READ_CHARACTERS_MAX
+    long = " \n" + beginning + " leaks" * 1000
+    short, cut = LexicalEmbedder(16).embed([beginning, long])
+    assert np.array_equal(short, cut)
+    other = LexicalEmbedder(16).embed(["leaks" + beginning[5:]])[0]
+    assert not np.array_equal(short, other)
 
 
 def test_what_is_not_text_is_refused() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.errors import InvalidInput
-from engram.model.observations import ObservationBatch, check_batch, make_batch
+from engram.model.batches.checks import check_batch
+from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US, TIME_MIN_US, now_us

@@ -12,6 +12,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.cue import Cue, Filter
 from engram.model.hit import Hit
+from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX, RESULTS_MAX, STREAM_RESULTS_MAX
 from engram.model.query import Recalled
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
@@ -67,7 +68,7 @@ def test_embeddings_come_only_if_asked_for() -> None:
 def test_a_client_that_reads_the_whole_metadata_gets_no_map() -> None:
     hits = make_hit("a", metadata={"n": 1}), make_hit("b", metadata={"n": 2})
     answer = encode_recalled(recalled(*hits), metadata_map=False)
-    (batch,) = encode_batch(recalled(*hits), metadata_map=False)
+    batch = encode_batch(recalled(*hits), metadata_map=False)
     for memories in (answer.results, batch.results):
         assert [json.loads(memory.metadata_json) for memory in memories] == [{"n": 1}, {"n": 2}]
         assert [dict(memory.metadata) for memory in memories] == [{}, {}]
@@ -90,23 +91,37 @@ def test_figures_come_with_the_results() -> None:
 
 @pytest.mark.parametrize("more", [True, False])
 def test_a_batch_says_whether_more_come(more: bool) -> None:
-    (answer,) = encode_batch(replace(recalled(make_hit("a"), make_hit("b")), more=more))
+    answer = encode_batch(replace(recalled(make_hit("a"), make_hit("b")), more=more))
     assert [memory.id for memory in answer.results] == ["a", "b"]
     assert (answer.more_results, answer.snapshot_sequence) == (more, 9)
 
 
 def test_an_empty_batch_is_an_answer() -> None:
-    (answer,) = encode_batch(recalled())
+    answer = encode_batch(recalled())
     assert not answer.results
     assert answer.snapshot_sequence == 9
 
 
-def test_a_batch_is_divided_if_clients_would_not_accept_it() -> None:
-    hits = [make_hit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
-    answers = encode_batch(recalled(*hits))
-    assert max(answer.ByteSize() for answer in answers) < 4 * 1024 * 1024
-    assert [memory.id for answer in answers for memory in answer.results] == [hit.id for hit in hits]
-    assert [answer.more_results for answer in answers] == [True] * (len(answers) - 1) + [False]
+def test_a_batch_of_several_hits_is_refused_if_clients_would_not_accept_it() -> None:
+    hits = [make_hit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(20)]
+    with pytest.raises(InvalidInput) as caught:
+        encode_batch(recalled(*hits))
+    assert (caught.value.code, caught.value.limit) == ("results_bytes", str(3 * 1024 * 1024))
+    half = encode_batch(recalled(*hits[:10]))
+    assert half.ByteSize() < 3 * 1024 * 1024
+    assert [memory.id for memory in half.results] == [hit.id for hit in hits[:10]]
+
+
+def test_a_hit_is_as_large_as_a_message_and_no_larger() -> None:
+    metadata = {"m": "y" * 1024}
+    large = make_hit("a", content="x" * CONTENT_BYTES_MAX, metadata=metadata)
+    assert encode_batch(recalled(large)).results[0].content == large.content
+    assert encode_recalled(recalled(large)).results[0].content == large.content
+    several = [make_hit(f"{i}", content="ü" * 1024 * 1024) for i in range(20)]
+    assert len(encode_recalled(recalled(*several[:19])).results) == 19
+    with pytest.raises(InvalidInput) as caught:
+        encode_recalled(recalled(*several))
+    assert (caught.value.code, caught.value.limit) == ("results_bytes", str(MESSAGE_BYTES_MAX))
 
 
 def vector(cue: Cue) -> list[float]:
@@ -148,7 +163,7 @@ TEXT = pb.Cue(semantic=pb.SemanticCue(query="x"))
         (pb.StreamingRecallRequest(), "cue_missing"),
         (pb.StreamingRecallRequest(cue=pb.Cue(semantic=pb.SemanticCue(query="x"), by=9)), "invalid_cue"),  # type: ignore[arg-type]
         (pb.StreamingRecallRequest(cue=TEXT, follow=True), "invalid_recall"),
-        (pb.StreamingRecallRequest(cue=TEXT, max_results=10_001), "invalid_max_results"),
+        (pb.StreamingRecallRequest(cue=TEXT, max_results=2**31), "invalid_max_results"),
         (pb.StreamingRecallRequest(cue=TEXT, batch_size=101), "invalid_batch_size"),
         (pb.StreamingRecallRequest(cue=TEXT, ef=10_001), "invalid_ef"),
         (
@@ -161,6 +176,15 @@ def test_impossible_recalls_are_refused(request_: pb.StreamingRecallRequest, cod
     with pytest.raises(InvalidInput) as caught:
         decode_streaming_recall(request_)
     assert caught.value.code == code
+
+
+def test_a_stream_has_more_results_than_one_answer() -> None:
+    many = STREAM_RESULTS_MAX
+    assert decode_streaming_recall(pb.StreamingRecallRequest(cue=TEXT, max_results=many)).k == many
+    assert decode_recall(pb.RecallRequest(cue=TEXT, max_results=RESULTS_MAX)).k == RESULTS_MAX
+    with pytest.raises(InvalidInput) as caught:
+        decode_recall(pb.RecallRequest(cue=TEXT, max_results=RESULTS_MAX + 1))
+    assert (caught.value.code, caught.value.limit) == ("invalid_max_results", f"1..{RESULTS_MAX}")
 
 
 def test_a_snapshot_by_time() -> None:
@@ -185,5 +209,5 @@ def test_skipping_damage_is_asked_for_and_told() -> None:
         assert decode_streaming_recall(pb.StreamingRecallRequest(cue=cue, skip_damaged=skip)).skip_damaged is skip
         answer = Recalled([make_hit("a")], 9, 1, 1.5, incomplete=skip)
         assert encode_recalled(answer).metadata.incomplete is skip
-        (batch,) = encode_batch(answer)
+        batch = encode_batch(answer)
         assert batch.metadata.incomplete is skip

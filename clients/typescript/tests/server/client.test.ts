@@ -219,6 +219,42 @@ describe("a client of a real server", () => {
     expect(await errorOf(hits.next())).toBe("enough");
   });
 
+  it("follows by words, and tells what changes", async () => {
+    const notes = await inSpace({}, "");
+    const pumps = notes.follow({ text: "pump leaks", by: "words", timeoutMs: 60_000 });
+    const first = pumps.next();
+    await notes.status();
+    await notes.observe([
+      { id: "a", vector: vector(1), content: "the pump hums" },
+      { id: "b", vector: vector(2), content: "both pumps are leaking" },
+    ]);
+    expect((await first).value?.id).toBe("b");
+    await pumps.return?.();
+    await notes.update({ id: "a", tags: ["x"] });
+    await notes.delete("b");
+    const seen: unknown[] = [];
+    for await (const { kind, id, generation, replaces, hit } of notes.changes({ afterGeneration: 0 })) {
+      seen.push([kind, id, generation, replaces, hit?.tags]);
+      if (generation === 4) {
+        break;
+      }
+    }
+    expect(seen).toEqual([
+      ["observed", "a", 1, undefined, []],
+      ["observed", "b", 2, undefined, []],
+      ["updated", "a", 3, 1, ["x"]],
+      ["deleted", "b", 4, 2, undefined],
+    ]);
+    const filtered = notes.changes({ afterGeneration: 2, filter: { tags: ["x"] }, includeVectors: true });
+    const change = (await filtered.next()).value;
+    expect([change?.kind, change?.hit?.vector?.length]).toEqual(["updated", DIMENSION]);
+    const later = filtered.next();
+    await notes.update({ id: "a", tags: [] });
+    expect((await later).value).toEqual({ kind: "left", id: "a", generation: 5, replaces: 3 });
+    await filtered.return();
+    await notes.close();
+  });
+
   it("recalls by words and by strength", async () => {
     const texts = await inSpace({}, "");
     await texts.observe({ id: "a", vector: vector(1), content: "the pump leaks" });

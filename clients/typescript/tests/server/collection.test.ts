@@ -43,6 +43,15 @@ describe("the observations of a space", () => {
     expect(await engram.observe(one, { expectedGenerations: 0 })).toMatchObject({ count: 1, exact: true });
   });
 
+  it("get ids where none are named", async () => {
+    const two = [
+      { vector: vector(3), content: "first" },
+      { vector: vector(4), content: "second" },
+    ];
+    const { ids = [] } = await engram.observe(two);
+    expect((await engram.get(ids)).map((hit) => hit.content)).toEqual(["first", "second"]);
+  });
+
   it("are updated where something is named", async () => {
     await engram.observe({ id: "u", vector: vector(2), content: "kept", metadata: { deck: 1, draft: true } });
     const ack = await engram.update({ id: "u", metadata: { deck: 2, draft: null }, tags: ["t"], confidence: 0.5 });
@@ -125,6 +134,17 @@ describe("the observations of a space", () => {
     const found = await engram.get([...ids, "u"]);
     expect(found.map((each) => each.id)).toEqual(["u"]);
     expect(found.generation).toBe((await engram.snapshot()).generation);
+  });
+
+  it("are stored, recalled and deleted in any number", async () => {
+    const ids = Array.from({ length: 10_001 }, (_, row) => `many${row}`);
+    const tags = ["t".repeat(500)];
+    const stored = await engram.observe(ids.map((id, row) => ({ id, vector: vector(row + 1), tags })));
+    expect(stored).toMatchObject({ count: ids.length, exact: true });
+    const hits = await engram.recall({ filter: { tags }, k: 20_000 }).all();
+    expect(hits).toHaveLength(ids.length);
+    expect(hits.generation).toBe(stored.generation);
+    expect((await engram.delete(ids)).deleted).toBe(ids.length);
   });
 
   it("are recalled while others arrive", async () => {

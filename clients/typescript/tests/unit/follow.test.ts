@@ -193,6 +193,43 @@ describe("a standing recall", () => {
     expect(() => engram.follow({ text: "pumps" })).toThrow(expect.objectContaining({ code: "invalid_recall" }));
   });
 
+  it("goes by words without a score", async () => {
+    const server = new ModelServer();
+    const { store, asked } = follows(server);
+    const engram = await connected(server);
+    const hits = engram.follow({ text: "pump leaks", by: "words", onlyNew: true });
+    const next = hits.next();
+    await settle();
+    store(1);
+    expect((await next).value?.generation).toBe(21);
+    expect(asked[0]).toMatchObject({ text: "pump leaks", by: "words", follow: true });
+    expect(asked[0]).not.toHaveProperty("score_min");
+    await hits.return?.();
+  });
+
+  it("ends after its time, with what has come by then", async () => {
+    const server = new ModelServer();
+    const { store } = follows(server);
+    const engram = await connected(server);
+    const hits = engram.follow({ filter: {}, k: 1, timeoutMs: 5000 });
+    expect((await hits.next()).value?.generation).toBe(20);
+    store(1);
+    await vi.advanceTimersByTimeAsync(5000);
+    store(1);
+    await settle();
+    expect((await hits.next()).value?.generation).toBe(21);
+    expect(await hits.next()).toEqual({ done: true, value: undefined });
+    const waiting = engram.follow({ filter: {}, onlyNew: true, timeoutMs: 100 }).next();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    for (const [options, code] of [
+      [{ timeoutMs: -1 }, "invalid_option"],
+      [{ onlyNew: "yes" }, "invalid_flag"],
+    ] as const) {
+      expect(() => engram.follow({ filter: {}, ...(options as object) })).toThrow(expect.objectContaining({ code }));
+    }
+  });
+
   it("ends when the client is closed, also between two attempts and while its reader is slow", async () => {
     const server = new ModelServer();
     server.onCall = (call, _, socket) => {

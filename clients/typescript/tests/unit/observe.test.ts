@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type { EngramError } from "../../src/errors.js";
+import { madeId } from "../../src/ids.js";
 import type { Observation, Observations } from "../../src/types.js";
 import { ModelServer } from "../doubles/model-server.js";
 import { connected, errorOf, settle, useFakeTime, vector } from "./support.js";
@@ -108,8 +109,43 @@ describe("what is sent", () => {
   });
 });
 
+describe("ids that are left out", () => {
+  it("are made up in rising order, sent, and told", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server);
+    const pending = [
+      engram.submit({ vector: vector() }),
+      engram.submit({ id: "mine", vector: vector() }),
+      engram.submit([{ content: "x" }, { id: "own", content: "y" }]),
+      engram.submit({ vectors: new Float32Array(16).fill(1), dim: 8 }),
+      engram.submit({ contents: ["x", "y"] }),
+      engram.observe({ vectors: [vector()] }),
+    ];
+    for (let turn = 0; turn < 5; turn++) {
+      await settle();
+      server.commit();
+    }
+    const told = (await Promise.all(pending)).map((ack) => ack.ids);
+    expect(told.map((ids) => ids?.length)).toEqual([1, undefined, 2, 2, 2, 1]);
+    expect(batches(server).flat()).toEqual(told.flatMap((ids) => ids ?? ["mine"]));
+    const made = told.flatMap((ids) => ids ?? []).filter((id) => id !== "own");
+    expect(made).toEqual([...new Set(made)].sort());
+    for (const id of made) {
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    }
+  });
+
+  it("rise when the clock is set back", () => {
+    const made = [madeId()];
+    const clock = vi.spyOn(Date, "now").mockReturnValue(0);
+    made.push(madeId(), madeId());
+    clock.mockRestore();
+    expect(made).toEqual([...new Set(made)].sort());
+  });
+});
+
 describe("input that can never be stored is refused before it is sent", () => {
-  const text = "x".repeat(65_537);
+  const text = "x".repeat(24 * 2 ** 20 + 1);
   const deep = JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`);
   const date = new Date(Number.NaN);
   const cyclic: Record<string, unknown> = {};
@@ -119,9 +155,8 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["null", null, "invalid_arguments"],
     ["a text", "n1", "invalid_arguments"],
     ["a vector alone", vector(), "invalid_arguments"],
-    ["no id", { vector: vector() }, "invalid_text"],
     ["an empty id", { id: "", vector: vector() }, "id_size"],
-    ["a long id", { id: "é".repeat(257), vector: vector() }, "id_size"],
+    ["a long id", { id: "é".repeat(513), vector: vector() }, "id_size"],
     ["a number as an id", { id: 7, vector: vector() }, "invalid_text"],
     ["half a pair as an id", { id: "\ud800", vector: vector() }, "invalid_text"],
     ["NaN", { id: "a", vector: [Number.NaN, 1, 1, 1, 1, 1, 1, 1] }, "not_finite"],
@@ -149,8 +184,10 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["another priority", { id: "a", vector: vector(), priority: "urgent" }, "invalid_priority"],
     ["a misspelt field", { id: "a", vector: vector(), tag: ["x"] }, "unknown_argument"],
     ["no rows", { ids: [], vectors: [] }, "batch_count"],
+    ["no rows without ids", { contents: [] }, "batch_count"],
+    ["one array without ids and dim", { vectors: new Float32Array(16) }, "invalid_dimension"],
+    ["nothing that tells how many", { confidences: [1] }, "not_a_list"],
     ["an empty list", [], "batch_count"],
-    ["too many rows", { ids: Array(10_001).fill("a"), contents: Array(10_001).fill("a") }, "batch_count"],
     ["one id as ids", { ids: "ab", vectors: [vector(), vector()] }, "not_a_list"],
     ["a column too short", { ids: ["a", "b"], vectors: [vector()] }, "column_length"],
     ["numbers that are no vectors", { ids: ["a", "b"], vectors: new Float32Array(17) }, "vectors_size"],

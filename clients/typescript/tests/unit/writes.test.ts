@@ -69,6 +69,8 @@ describe("a condition", () => {
     expect(server.socket.sent.at(-1)?.header).toMatchObject({ type: "observe", ids: ["a"], if_absent: true });
     await engram.observe({ id: "a", content: "text" }, { expectedGenerations: 7 });
     expect(server.socket.sent.at(-1)?.header).toMatchObject({ contents: ["text"], expected_generations: 7 });
+    const { ids } = await engram.observe({ vector: vector() }, { ifAbsent: true });
+    expect([ids?.length, server.socket.sent.at(-1)?.header["ids"]]).toEqual([1, ids]);
     await engram.observe({ ids: ["a", "b"], vectors: [vector(), vector()] }, { expectedGenerations: [7, 0] });
     expect(server.socket.sent.at(-1)?.header).toMatchObject({ ids: ["a", "b"], expected_generations: [7, 0] });
   });

@@ -35,8 +35,8 @@ JSON Lines and Parquet have the fields
   {", ".join(FIELDS)}
 and .npz files the arrays
   {", ".join(ARRAYS)}.
-Ids are required. A row needs a vector, or a text if the space has an embedder, unless the space takes rows without
-vectors. Everything else is optional.
+A row without an id gets a new one. A row needs a vector, or a text if the space has an embedder, unless the space takes
+rows without vectors. Everything else is optional.
 
 An interrupted run continues where it ended if it is started again with the unchanged file.
 

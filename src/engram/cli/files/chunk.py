@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
-from engram.client.sending.micro_batch import check_outgoing
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
+from engram.text.embeddable import check_rows
 
 # A row that is wrong, and one that needs an embedder where the space has none.
 _REFUSALS: Final = (InvalidInput, FailedPrecondition)
@@ -108,4 +108,6 @@ def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
 
 
 def _checked(chunk: FileChunk, config: SpaceConfig) -> ObservationBatch:
-    return check_outgoing(make_batch(chunk.ids, chunk.vectors, **chunk.columns), config)
+    batch = make_batch(chunk.ids, chunk.vectors, **chunk.columns)
+    check_rows(batch, config)
+    return batch

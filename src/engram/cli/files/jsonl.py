@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.limits import BATCH_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.values.ids import made_id
 from engram.model.values.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.
@@ -27,7 +29,9 @@ _TYPES: Final[dict[type[ColumnSpec], tuple[type, str]]] = {
     TagsSpec: (list, "an array of texts"),
 }
 # A line holds at most a vector, a text and metadata. A file with a longer line is not JSON Lines.
-_LINE_BYTES_MAX: Final = 1024 * 1024
+_LINE_BYTES_MAX: Final = MESSAGE_BYTES_MAX
+# Lines of more bytes become a chunk, however few they are.
+_CHUNK_BYTES: Final = 2 * BATCH_BYTES_MAX
 _NO_VECTOR: Final = np.empty(0, np.float32)
 
 _Row = tuple[str, NDArray[np.float32], list[Any]]
@@ -43,7 +47,7 @@ class JsonlSource:
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Yield the rows in order, at most `count_max` per chunk; all embeddings of a chunk have one length."""
-        position = 0
+        position = begun = 0
         numbers: list[int] = []
         rows: list[_Row] = []
         bad: list[BadRow] = []
@@ -57,9 +61,10 @@ class JsonlSource:
                         yield _chunk(numbers, rows, bad, position + len(line))
                         numbers, rows, bad = [], [], []
                 elif row is not None:
-                    if len(rows) >= count_max or (rows and rows[0][1].size != row[1].size):
+                    is_full = len(rows) >= count_max or position - begun >= _CHUNK_BYTES
+                    if is_full or (rows and rows[0][1].size != row[1].size):
                         yield _chunk(numbers, rows, bad, position)
-                        numbers, rows, bad = [], [], []
+                        numbers, rows, bad, begun = [], [], [], position
                     numbers.append(number)
                     rows.append(row)
                 position += len(line)
@@ -106,10 +111,11 @@ def _row(item: Any) -> _Row:
     unknown = item.keys() - set(FIELDS) - _PASSED_OVER
     if unknown:
         raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(FIELDS)}")
-    if not isinstance(item.get("id"), str):
-        raise _bad("field 'id' must be a text and may not be missing")
+    id = item.get("id")
+    if not isinstance(id, str | None):
+        raise _bad("field 'id' must be a text")
     values = [_value(item, spec, convert) for spec, convert in _CONVERSIONS]
-    return item["id"], _vector(item.get("embedding")), values
+    return made_id() if id is None else id, _vector(item.get("embedding")), values
 
 
 def _value(item: dict[str, Any], spec: ColumnSpec, convert: Callable[[Any], Any]) -> Any:

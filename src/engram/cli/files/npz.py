@@ -1,4 +1,4 @@
-"""NumPy archives: the array ids and, optionally, the others of `ARRAYS`."""
+"""NumPy archives with some of the arrays of `ARRAYS`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, TagsSpec
+from engram.model.values.ids import made_ids
 
 # An array holds one number or text per row, so there is none for tags.
 _SPECS: Final = tuple(spec for spec in COLUMNS if not isinstance(spec, TagsSpec))
@@ -30,8 +31,8 @@ class NpzSource:
     Raises
     ------
     InvalidInput
-        If the file is not a NumPy archive, lacks ids, or holds an array that is unknown, pickled, in Fortran order, or
-        of a wrong type, number of dimensions or length.
+        If the file is not a NumPy archive, holds no array, or one that is unknown, pickled, in Fortran order, or of a
+        wrong type, number of dimensions or length.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,12 +46,12 @@ class NpzSource:
             arrays = _open(self._path, stack)
             for start in range(0, self.total, count_max):
                 count = min(count_max, self.total - start)
-                columns = {name: array.read(count) for name, array in arrays.items()}
+                columns: dict[str, Any] = {name: array.read(count) for name, array in arrays.items()}
                 texts = {name: columns[name].tolist() for name in _TEXTS & columns.keys()}
-                ids = texts.pop("ids")
-                del columns["ids"]
+                columns |= texts
+                ids = columns.pop("ids") if "ids" in columns else made_ids(count)
                 vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
-                named = {ARRAYS[name]: column for name, column in (columns | texts).items()}
+                named = {ARRAYS[name]: column for name, column in columns.items()}
                 yield FileChunk(range(start + 1, start + count + 1), ids, vectors, named, position=start + count)
 
 
@@ -92,8 +93,8 @@ def _open(path: Path, stack: ExitStack) -> dict[str, _Stream]:
         raise _bad(f"{path} is not a NumPy archive: {error}") from error
     names = [name.removesuffix(".npy") for name in archive.namelist()]
     unknown = sorted(set(names) - ARRAYS.keys())
-    if unknown or "ids" not in names:
-        problem = f"an unknown array {unknown[0]!r}" if unknown else "no array 'ids'"
+    if unknown or not names:
+        problem = f"an unknown array {unknown[0]!r}" if unknown else "no array"
         raise _bad(f"{path} has {problem}; known are {', '.join(ARRAYS)}")
     return {name: _Stream(path, name, stack.enter_context(archive.open(f"{name}.npy"))) for name in names}
 
@@ -103,10 +104,10 @@ def _count(path: Path, arrays: dict[str, _Stream]) -> int:
         wanted = 2 if name == "vectors" else 1
         if len(array.shape) != wanted:
             raise _bad(f"array {name!r} of {path} must have {wanted} dimensions, not the shape {array.shape}")
-    count = arrays["ids"].shape[0]
+    first, count = next((name, array.shape[0]) for name, array in arrays.items())
     for name, array in arrays.items():
         if array.shape[0] != count:
-            raise _bad(f"array {name!r} of {path} has {array.shape[0]} rows where ids has {count}")
+            raise _bad(f"array {name!r} of {path} has {array.shape[0]} rows where {first} has {count}")
     return count
 
 

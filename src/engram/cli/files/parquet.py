@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput, MissingExtra
 from engram.model.columns import COLUMNS, IDS, ExpirySpec, MetadataSpec, TagsSpec, TextSpec
+from engram.model.values.ids import made_ids
 
 # The columns, and the arguments of `engram.model.observations.make_batch` that they stand for.
 _COLUMNS: Final = {"id": "ids", "embedding": "vectors", **{spec.field: spec.plural for spec in COLUMNS}}
@@ -28,7 +29,7 @@ class ParquetSource:
     MissingExtra
         If pyarrow is not installed.
     InvalidInput
-        If the file is not a Parquet file, has no column id, or has unknown columns.
+        If the file is not a Parquet file, or has unknown columns.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,9 +49,8 @@ class ParquetSource:
             raise _bad(f"{path} is not a Parquet file: {error}") from error
         names = self._file.schema_arrow.names
         unknown = sorted(set(names) - _COLUMNS.keys())
-        if unknown or "id" not in names:
-            problem = f"an unknown column {unknown[0]!r}" if unknown else "no column 'id'"
-            raise _bad(f"{path} has {problem}; known are {', '.join(_COLUMNS)}")
+        if unknown:
+            raise _bad(f"{path} has an unknown column {unknown[0]!r}; known are {', '.join(_COLUMNS)}")
         self._arrow = arrow
         self._path = path
         self.total: int = self._file.metadata.num_rows
@@ -61,7 +61,7 @@ class ParquetSource:
         for table in self._file.iter_batches(batch_size=count_max):
             count = table.num_rows
             columns = {_COLUMNS[name]: self._column(name, table.column(name)) for name in table.schema.names}
-            ids = columns.pop("ids")
+            ids = columns.pop("ids") if "ids" in columns else made_ids(count)
             vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
             yield FileChunk(range(start + 1, start + count + 1), ids, vectors, columns, position=start + count)
             start += count

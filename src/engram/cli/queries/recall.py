@@ -35,9 +35,7 @@ from engram.store import Cue, Strength
     help="Recall by a vector, read from a .npy file or a JSON array; - reads JSON from standard input.",
 )
 @setting_option("client", "space")
-@click.option(
-    "-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Maximum number of hits."
-)
+@click.option("-k", "count", type=click.IntRange(1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--words", is_flag=True, help="Search for the words of TEXT instead of its meaning.")
 @filter_options
 @click.option("--score-min", type=float, help="Only hits at least this similar.")

@@ -9,12 +9,13 @@ from typing import Unpack, overload
 
 from engram.client.collection.async_updates import AsyncUpdates
 from engram.errors import InvalidInput
-from engram.model.ack import Deletion
+from engram.model.ack import Deletion, joined_deletion
+from engram.model.batches.parts import Parts
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.operations.deletions import given_to_delete
-from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.erasure_receipt import ErasureReceipt, joined_receipt
 from engram.model.operations.requests import Delete, Erase, Get
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.operations.scans import Clear, CountFacets, ReadPage, page_request
@@ -98,11 +99,11 @@ class AsyncCollection(AsyncUpdates):
         return FoundHits(map(by_id.get, wanted), generation or 0)
 
     async def _look_up(self, request: Get) -> list[Hits]:
-        """Return what one call answers, or several if one answer would be too large."""
+        """Return what one call answers, or several if one message would be too large."""
         try:
             return [await self._calls.unary(request)]
         except InvalidInput as error:
-            if error.code != RESULTS_BYTES or len(request.ids) < 2:
+            if error.code not in (RESULTS_BYTES, "message_bytes") or len(request.ids) < 2:
                 raise
         middle = len(request.ids) // 2
         first = await self._look_up(replace(request, ids=request.ids[:middle]))
@@ -180,7 +181,7 @@ class AsyncCollection(AsyncUpdates):
         Parameters
         ----------
         ids
-            Up to 10 000 ids.
+            Any number of ids. Very many are deleted in several calls.
         filter
             Conditions, at least one, that each observation meets. `clear` deletes everything.
         max_generation
@@ -197,7 +198,7 @@ class AsyncCollection(AsyncUpdates):
         Raises
         ------
         InvalidInput
-            If there are too many ids, or one is not a text; if `filter` has no conditions (code ``empty_filter``).
+            If an id is not a text; if `filter` has no conditions (code ``empty_filter``).
         NotFound
             If the space does not exist.
         FailedPrecondition
@@ -208,7 +209,17 @@ class AsyncCollection(AsyncUpdates):
             If the server stays overloaded, or cannot be reached.
         """
         given = given_to_delete(ids, filter)
-        return await self._delete(Delete(self.space, **given, max_generation=max_generation, dry_run=dry_run))
+        if filter is not None:
+            return await self._delete(Delete(self.space, **given, max_generation=max_generation, dry_run=dry_run))
+        named: list[str] = given["ids"]
+        # No ids are one part, too.
+        parts = Parts(len(named) or 1)
+        deletions: list[Deletion] = []
+        for part in parts:
+            with parts.storing(part):
+                request = Delete(self.space, named[part], max_generation=max_generation, dry_run=dry_run)
+                deletions.append(await self._delete(request))
+        return joined_deletion(deletions)
 
     async def clear(self) -> Deletion:
         """Delete all observations durably, in parts. What is written meanwhile stays.
@@ -235,7 +246,7 @@ class AsyncCollection(AsyncUpdates):
         Parameters
         ----------
         ids
-            Up to 10 000 ids. What cannot be found is not an error.
+            Any number of ids. What cannot be found is not an error. Very many are erased in several calls.
 
         Returns
         -------
@@ -245,7 +256,7 @@ class AsyncCollection(AsyncUpdates):
         Raises
         ------
         InvalidInput
-            If there are too many ids, or one is not a text.
+            If an id is not a text.
         NotFound
             If the space does not exist.
         FailedPrecondition
@@ -256,8 +267,14 @@ class AsyncCollection(AsyncUpdates):
             If the server stays overloaded, cannot be reached, or is not done within the timeout of the client. It goes
             on by itself, and a second call waits for that.
         """
-        request = Erase(self.space, as_ids(ids), secrets.token_hex(16))
-        return await self._calls.unary(request)
+        given = as_ids(ids)
+        parts = Parts(len(given) or 1)
+        receipts: list[ErasureReceipt] = []
+        for part in parts:
+            with parts.storing(part):
+                request = Erase(self.space, given[part], secrets.token_hex(16))
+                receipts.append(await self._calls.unary(request))
+        return joined_receipt(receipts)
 
     async def _delete(self, request: Delete | Clear) -> Deletion:
         done = await self._calls.unary(_with_key(request))

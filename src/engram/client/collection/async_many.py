@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Unpack
 
 from engram.client.collection.async_collection import AsyncCollection
 from engram.errors import InvalidInput
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
-from engram.model.many.cue_list import CuesLike, counted_from
+from engram.model.limits import RESULTS_MAX
+from engram.model.many.cue_list import CuesLike, counted_from, of_cue
 from engram.model.many.many_query import ManyQuery, many_query
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.requests import RecallMany
@@ -36,15 +38,16 @@ class AsyncManyReader(AsyncCollection):
     ) -> list[Hits]:
         """Return what `recall` returns for each of many cues, all as of one moment, at the cost of few calls.
 
-        A thousand cues are asked for in each call, or fewer if their hits are too large for one message. Every call has
-        the timeout of the client.
+        A thousand cues are asked for in each call, or fewer if their hits are too large for one message. Of more than
+        10 000 hits of each, those of one cue after the other are fetched, in batches. Every call has the timeout of the
+        client.
 
         Parameters
         ----------
         cues
             A matrix of shape ``(n, dim)``, or a list of what `recall` takes: vectors, texts and `Cue` objects.
         k
-            Maximum number of hits of each cue, 1 to 10 000.
+            Maximum number of hits of each cue.
         filter
             Conditions that every hit meets, beside those of its cue; None: no further ones.
         **options
@@ -69,12 +72,27 @@ class AsyncManyReader(AsyncCollection):
         raise NotImplementedError
 
     async def _answer_many(self, query: ManyQuery) -> list[Hits]:
+        if query.common.k > RESULTS_MAX:
+            return await self._answer_each(query)
         found: list[Hits] = []
         for start in range(0, len(query.cues) or 1, _CUES_PER_CALL):
             recalled = await self._recalled_many(query.part(start, start + _CUES_PER_CALL), start)
             found += recalled.results
             # The others are answered as of the same generation, without what the first part hid.
             query = query.at(recalled.generation, recalled.due_us)
+        return found
+
+    async def _answer_each(self, query: ManyQuery) -> list[Hits]:
+        """Return what the cues find, one after the other: one answer has no room for so many hits."""
+        query = await self._of_one_moment(query)
+        found: list[Hits] = []
+        for row in range(len(query.cues)):
+            try:
+                hits = await self.answer(query.alone(row))
+            except InvalidInput as error:
+                raise of_cue(error, row) from None
+            found.append(hits)
+            query = query.at(hits.generation, query.due_us)
         return found
 
     async def _recalled_many(self, query: ManyQuery, first: int) -> ManyRecalled:
@@ -94,13 +112,20 @@ class AsyncManyReader(AsyncCollection):
 
     async def _recalled_alone(self, query: ManyQuery) -> ManyRecalled:
         """Return the hits of a single cue, which are too large for one message and are fetched in batches."""
-        if query.common.max_generation is None and query.common.snapshot_us is None:
-            # The other parts have to hide what was due by the same time. A recall of no cues tells it, one of one cue
-            # does not.
-            now = await self._calls.unary(RecallMany(self.space, query.part(0, 0)))
-            query = query.at(now.generation, now.due_us)
+        query = await self._of_one_moment(query)
         hits = await self.answer(query.alone(0))
         return ManyRecalled([hits], hits.generation, query.due_us)
+
+    async def _of_one_moment(self, query: ManyQuery) -> ManyQuery:
+        """Return the query as of a generation, and of a time by which what is due is hidden, if it is of now.
+
+        All parts have to agree on both. A recall of no cues tells them; one of one cue does not tell the time.
+        """
+        if query.common.max_generation is not None or query.common.snapshot_us is not None:
+            return query
+        nothing = replace(query.part(0, 0), common=replace(query.common, k=1))
+        now = await self._calls.unary(RecallMany(self.space, nothing))
+        return query.at(now.generation, now.due_us)
 
 
 def _can_be_parted(error: InvalidInput, query: ManyQuery) -> bool:

@@ -9,16 +9,17 @@ from typing import Any, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.calls import Calls
-from engram.client.sending.micro_batch import check_outgoing
-from engram.model.ack import Ack
-from engram.model.arguments import ManyObservations, OneObservation, one_or_many
+from engram.model.ack import Ack, joined_ack
+from engram.model.arguments import ManyObservations, OneObservation, one_or_many_existing
+from engram.model.batches.parts import Parts
 from engram.model.columns import ObservationColumns, ObservationFields
-from engram.model.operations.changes import take_changes
+from engram.model.operations.changes import check_all_changes, take_changes
 from engram.model.operations.conditions import Expected, expected_of
 from engram.model.operations.requests import DescribeSpace, Observe
 from engram.model.operations.updates import Update
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
+from engram.text.embeddable import check_embeddable
 
 
 class AsyncUpdates:
@@ -62,13 +63,13 @@ class AsyncUpdates:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations that exist; when this returns, that is durable and recallable.
 
-        The server does it in one call: it reads what stays, so that nothing has to be sent but what changes, and what
-        others write meanwhile is not lost. It goes beside the session: what was submitted before and is not answered
-        yet may be stored after it.
+        The server does it in one call, or in one for each part if there are very many: it reads what stays, so that
+        nothing has to be sent but what changes, and what others write meanwhile is not lost. It goes beside the
+        session: what was submitted before and is not answered yet may be stored after it.
 
         Parameters
         ----------
@@ -95,9 +96,17 @@ class AsyncUpdates:
             observations each time that they were about to be updated. With code ``call_timeout``, it may be done.
         """
         changes = take_changes(arguments, keywords)
-        # With a key, an update that is sent again because its answer was lost is not made a second time.
-        request = Update(self.space, changes, self._priority, merge, secrets.token_hex(16))
-        return await self._calls.unary(request)
+        check_all_changes(changes)
+        # No rows are one part, which is refused.
+        parts = Parts(len(changes) or 1)
+        acks: list[Ack] = []
+        for part in parts:
+            with parts.storing(part):
+                # With a key, an update that is sent again because its answer was lost is not made a second time.
+                key = secrets.token_hex(16)
+                request = Update(self.space, changes.part(part), self._priority, merge, key)
+                acks.append(await self._calls.unary(request))
+        return joined_ack(acks)
 
     async def _observe_if(
         self, observed: OneObservation | ManyObservations, if_absent: object, expected_generations: Expected
@@ -105,8 +114,9 @@ class AsyncUpdates:
         """Store observations if the conditions hold."""
         if self._config is None:
             self._config = (await self._calls.unary(DescribeSpace(self.space))).config
-        batch = check_outgoing(observed.batch(self._config), self._config)
+        batch = check_embeddable(observed.batch(self._config), self._config)
         expected = expected_of(batch.ids, if_absent, expected_generations)
         # Without a key, a write whose answer was lost would find its own version when it is sent again.
         request = Observe(self.space, batch, self._priority, secrets.token_hex(16), expected)
-        return await self._calls.unary(request)
+        ack = await self._calls.unary(request)
+        return ack.with_ids(observed.made_ids)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from engram.client.loop_thread import LoopThread
 from engram.model.ack import Ack, Deletion
-from engram.model.arguments import one_or_many
+from engram.model.arguments import one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
@@ -119,7 +119,7 @@ class BlockingCollection:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations; what is not named stays. See `AsyncClient.update` and `Space.update`."""
         return self._thread.run(self._client.update(*arguments, merge=merge, **keywords))

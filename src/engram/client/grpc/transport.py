@@ -13,18 +13,16 @@ from engram.client.grpc.address import parse_address
 from engram.client.grpc.batch_encoding import RequestParts, encode_parts
 from engram.client.grpc.call_errors import call_error, no_server
 from engram.client.grpc.observe_call import GrpcObserveCall
-from engram.client.grpc.recall_call import GrpcRecallCall
+from engram.client.grpc.stream_call import GrpcStreamCall
 from engram.client.transport import Greeting, Welcome
 from engram.errors import Unavailable
 from engram.lifecycle.forking import check_process, forked
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
-from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
 from engram.tracing.switch import current_traceparent
-from engram.wire.methods import OBSERVE_STREAM, RECALL_STREAM, SERVICE_NAME, Method
-from engram.wire.operations.recalls import RECALL_STREAM_CODEC
+from engram.wire.methods import OBSERVE_STREAM, SERVICE_NAME, Method
 from engram.wire.operations.table import CODEC_OF
 
 _CHANNEL_OPTIONS: Final = [
@@ -130,10 +128,11 @@ class GrpcTransport:
         result: Result = codec.decode_result(answer)
         return result
 
-    def recall(self, request: StreamRecall) -> GrpcRecallCall:
-        """Begin a streamed recall."""
-        question = RECALL_STREAM_CODEC.encode_request(request)
-        return GrpcRecallCall(self._callable(RECALL_STREAM)(question, metadata=self._beside()), self._address)
+    def stream(self, request: Request[Result]) -> GrpcStreamCall[Result]:
+        """Begin an operation that streams."""
+        codec = CODEC_OF[type(request)]
+        call = self._callable(codec.method)(codec.encode_request(request), metadata=self._beside())
+        return GrpcStreamCall(call, codec, self._address)
 
     def no_answer(self) -> Unavailable:
         """Return the error that no server has ever answered, and none did in time."""

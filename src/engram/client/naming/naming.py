@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from engram.client.collection.collection import BlockingCollection
+from engram.client.following.following import BlockingFollowCalls
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.status import SpaceStatus
 from engram.model.spaces import Metric, Vectors
 from engram.model.values.expiry import Ttl
 
 
-class BlockingNaming(BlockingCollection):
+class BlockingNaming(BlockingFollowCalls):
     """The spaces of a server by their names; a base class of `Client`. Its own space is one of them."""
 
     def create_space(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MethodType
 
 from engram.client.sending.micro_batch import Settle
@@ -49,6 +49,15 @@ def settle_future(future: AnyFuture) -> Settle:
     """Return a callback that sets the answer of `future`, unless the caller has cancelled the future."""
     # There is one for each observation: a bound method is the smallest callback there is.
     return MethodType(_settle, future)
+
+
+def settle_with_ids(settle: Settle, made_ids: Sequence[str]) -> Settle:
+    """Return a callback that passes the answer on to `settle`, with the ids that were made up for the observations."""
+
+    def settle_named(answer: Answer) -> None:
+        settle(answer.with_ids(made_ids) if isinstance(answer, Ack) else answer)
+
+    return settle_named
 
 
 def _settle(future: AnyFuture, answer: Answer) -> None:

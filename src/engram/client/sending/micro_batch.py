@@ -9,29 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
 from engram.model.ack import row_acks
 from engram.model.arguments import OneObservation
 from engram.model.observation_row import ObservationRow, batch_of
-from engram.model.observations import (
-    ObservationBatch,
-    check_batch,
-    check_beside_vectors,
-    check_bytes,
-    has_vectors,
-    lacks_vectors,
-    rows_to_embed,
-)
+from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.model.values.vector_rows import check_none_missing, check_width
-from engram.model.values.vectors import check_vectors
-from engram.text.embedder import check_texts
-from engram.text.registry import no_embedder
+from engram.text.embeddable import check_embeddable, check_embeds
 
 if TYPE_CHECKING:
     from engram.tracing.recorder import Origin
@@ -92,7 +78,7 @@ def make_row(config: SpaceConfig, observation: OneObservation) -> ObservationRow
     """
     row = observation.row(config)
     if observation.vector is None and config.vectors == "required" and row.embeds:
-        _check_embeds(config)
+        check_embeds(config)
     return row
 
 
@@ -157,42 +143,6 @@ def _as_typed(error: Exception) -> EngramError:
     return InvalidInput(f"the observation cannot be sent: {error!r}", code="not_storable", field="observation")
 
 
-def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
-    """Check a batch as the server will; it may lack vectors, which the embedder of the space then makes later.
-
-    Raises
-    ------
-    InvalidInput
-        As `engram.model.observations.check_batch`; also if a text to embed has no visible character.
-    FailedPrecondition
-        If vectors are missing, the space requires them, and has no embedder.
-    """
-    if not lacks_vectors(batch):
-        return check_batch(batch, config)
-    check_beside_vectors(batch)
-    if config.vectors == "required" and batch.vector_presence is None and batch.embeds:
-        _check_embeds(config)
-    rows = rows_to_embed(batch, config)
-    # An embedder refuses the whole batch if one text has no visible character.
-    check_texts([batch.contents[row] for row in rows.tolist()])
-    _check_given(batch, rows, config)
-    check_bytes(batch.nbytes + 4 * config.dim * (len(rows) if has_vectors(batch) else len(batch)))
-    return batch
-
-
-def _check_given(batch: ObservationBatch, rows: NDArray[np.int64], config: SpaceConfig) -> None:
-    """Check the vectors that are there, and that none is missing that the space requires and no embedder makes."""
-    presence = np.zeros(len(batch), np.bool_) if batch.vector_presence is None else batch.vector_presence
-    check_width(batch.vectors, presence, config.dim)
-    if config.vectors == "required":
-        completed = presence.copy()
-        completed[rows] = True
-        check_none_missing(completed, config)
-    given = np.flatnonzero(presence)
-    if len(given):
-        check_vectors(batch.vectors[given], config, given)
-
-
 def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
     """Return a callback that passes the answer to a batch on to each of its rows."""
 
@@ -209,9 +159,4 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
 
 
 def _checked(rows: Sequence[ObservationRow], config: SpaceConfig) -> ObservationBatch:
-    return check_outgoing(batch_of(rows), config)
-
-
-def _check_embeds(config: SpaceConfig) -> None:
-    if not config.embedder:
-        raise no_embedder()
+    return check_embeddable(batch_of(rows), config)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future
+from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future, settle_with_ids
 from engram.client.sending.loop_wakeup import LoopWakeup
-from engram.client.sending.micro_batch import Settle, check_outgoing, make_row
+from engram.client.sending.micro_batch import Settle, make_row
 from engram.client.sending.observe_stream import ObserveStream
 from engram.client.sending.outgoing_batch import OutgoingBatch, origin_here
 from engram.client.sending.pending_add import PendingAdd
@@ -24,10 +24,11 @@ from engram.client.transport import ObserveTransport
 from engram.client.transport_choice import prepare_loop
 from engram.errors import FailedPrecondition, Unavailable
 from engram.lifecycle import interpreter_exit
-from engram.model.arguments import ManyObservations, OneObservation
+from engram.model.arguments import OneObservation
 from engram.model.observation_row import ObservationRow
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
+from engram.text.embeddable import check_embeddable
 
 _log = logging.getLogger(__name__)
 _LASTING_CODES: Final = frozenset(
@@ -128,23 +129,25 @@ class ObserveSession:
             raise copy.copy(error)
 
     def add(
-        self, future: AnyFuture | AwaitedAnswer, observations: OneObservation | ManyObservations
+        self, future: AnyFuture | AwaitedAnswer | Settle, observations: OneObservation | ObservationBatch
     ) -> PendingAdd | None:
         """Add observations, which are answered through `future`; if there is no room, return how to wait for it.
 
         Raises
         ------
         InvalidInput
-            As `make_row`, `ManyObservations.batch` and `check_outgoing`.
+            As `make_row` and `check_embeddable`.
         """
         if isinstance(observations, OneObservation):
             row, settle = make_row(self.config, observations), self._settle(future, 1, (observations.id,))
+            if observations.is_made:
+                settle = settle_with_ids(settle, observations.made_ids)
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         offer = self._offer(future, observations)
         return None if offer.try_add() else offer
 
-    def _offer(self, future: AnyFuture | AwaitedAnswer, observations: ManyObservations) -> PendingAdd:
-        batch = check_outgoing(observations.batch(self.config), self.config)
+    def _offer(self, future: AnyFuture | AwaitedAnswer | Settle, batch: ObservationBatch) -> PendingAdd:
+        check_embeddable(batch, self.config)
         count, nbytes, first_ids = len(batch), batch.nbytes, tuple(batch.ids[:NAMED_MAX])
         settle = self._settle(future, count, first_ids)
         outgoing = OutgoingBatch(self._encode(batch), count, nbytes, settle, first_ids=first_ids, origin=origin_here())
@@ -152,10 +155,12 @@ class ObserveSession:
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )
 
-    def _settle(self, future: AnyFuture | AwaitedAnswer, count: int, first_ids: Sequence[str]) -> Settle:
+    def _settle(self, future: AnyFuture | AwaitedAnswer | Settle, count: int, first_ids: Sequence[str]) -> Settle:
         if isinstance(future, AwaitedAnswer):
             return future.settle(lambda: self.outbox.told(count, first_ids))
-        return settle_future(future)
+        if isinstance(future, asyncio.Future | concurrent.futures.Future):
+            return settle_future(future)
+        return future
 
     def _pending(self, row: ObservationRow, settle: Settle) -> PendingAdd:
         return PendingAdd(

@@ -16,6 +16,7 @@ from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.observation_row import ObservationRow
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class OutboxLimits:
     batch_count: int = setting(256, low=1)
     batch_bytes: int = setting(1024 * 1024, unit="bytes", low=1)
     linger_ms: float = setting(2.0, unit="milliseconds", low=0)
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -116,7 +120,8 @@ class SendBuffer:
             if not self._reserve(1, nbytes):
                 return False
             batch = self._open
-            opened = batch is None or not batch.takes(row)
+            # A large row goes by itself: with those before it, it might be more than a request may be.
+            opened = batch is None or not batch.takes(row) or nbytes >= self._batch_bytes
             if batch is None or opened:
                 self._cut()
                 batch = self._open = OpenBatch(self._new_index(), self._clock(), origin=origin_here())
@@ -210,6 +215,14 @@ class SendBuffer:
         with self._lock:
             self._told_count += count
             self._told_ids.update(first_ids)
+
+    def lost(self, count: int, first_ids: Sequence[str], error: EngramError) -> None:
+        """Count `count` observations as losses that were to be added, and of which nobody else tells.
+
+        `first_ids` are the first of their ids, at most `NAMED_MAX`.
+        """
+        with self._lock:
+            self._losses.add(count, first_ids, error)
 
     def settled(
         self, index: int | None, count: int, nbytes: int, answer: Answer, first_ids: Sequence[str] = ()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from engram.client.sending.observe_session import ObserveSession, Reopen
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
+from engram.client.transport import Transport
 from engram.errors import InvalidInput
 from engram.model.priority import Priority, priority_named
+from engram.model.spaces import SpaceConfig
 from engram.model.values.scalars import as_text, shown
 
 T = TypeVar("T")
@@ -56,6 +60,28 @@ class SessionSettings:
             priority_named(priority),
             _one_of(OutboxLimits, "limits", limits),
             _one_of(StreamOptions, "options", options),
+        )
+
+    def session(self, transport: Transport, config: SpaceConfig, incarnation: str, reopen: Reopen) -> ObserveSession:
+        """Return the session of a client, on the running event loop. It does not keep the client alive.
+
+        Parameters
+        ----------
+        transport, config, reopen
+            See `ObserveSession`.
+        incarnation
+            What an earlier session of the client was told; empty if there was none.
+        """
+        return ObserveSession(
+            transport,
+            config,
+            partial(transport.encode, priority=self.priority),
+            reopen=reopen,
+            limits=self.limits,
+            options=self.options,
+            session_id=self.session_id,
+            # So that a space which was made anew meanwhile is noticed.
+            incarnation=incarnation or self.incarnation,
         )
 
 

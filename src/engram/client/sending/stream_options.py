@@ -7,6 +7,7 @@ from typing import Literal
 
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class StreamOptions:
     close_s: float = setting(5.0, unit="seconds", low=0)
     refusal_delay_ms: int = setting(20, unit="milliseconds", low=0)
     on_overload: Literal["wait", "fail"] = setting("wait", choices=("wait", "fail"))
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     def __post_init__(self) -> None:
         check_settings(self)

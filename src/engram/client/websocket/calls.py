@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +16,6 @@ from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.socket import Heartbeats, Socket, open_socket
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.operations.operation import Request
-from engram.model.query import Recalled
 from engram.tracing.switch import current_traceparent
 from engram.wire.forms.received_results import decode_error, decode_result, unexpected
 from engram.wire.forms.results import encode_json
@@ -28,7 +27,7 @@ Result = TypeVar("Result")
 CALLS_MAX: Final = 32
 """Calls of one WebSocket under way at the same time. A server reads no further one, nor what cancels one."""
 
-# Bytes of the batches of a streamed recall that nobody has read yet, above which no more are read from the network.
+# Bytes of the results of a call that streams that nobody has read yet, above which no more are read from the network.
 _UNREAD_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -72,7 +71,7 @@ class CallSocket:
         self._numbers = itertools.count(1)
         self._turns = asyncio.Semaphore(CALLS_MAX)
         self._calls: dict[int, asyncio.Future[_Answer]] = {}
-        self._streams: dict[int, SocketRecall] = {}
+        self._streams: dict[int, SocketStream[Any]] = {}
         # What the server said last that concerns no call, such as why it ends the connection.
         self._said: EngramError | None = None
 
@@ -109,22 +108,24 @@ class CallSocket:
         result: Result = _result(operation.result, answer)
         return result
 
-    def stream(self, request: Request[Recalled]) -> SocketRecall:
-        """Begin a streamed recall, whose batches must be read before the next one begins here.
+    def stream(self, request: Request[Result]) -> SocketStream[Result]:
+        """Begin a call that streams, whose results must be read before the next one begins here.
 
         Raises
         ------
         EngramError
             Why the WebSocket has ended.
         """
+        operation = OPERATION_OF[type(request)]
         number = next(self._numbers)
-        message, is_frame = encode_request(request, self._beside(OPERATION_OF[type(request)].name, number))
+        message, is_frame = encode_request(request, self._beside(operation.name, number))
         self.socket.post(message, is_frame=is_frame)
-        stream = self._streams[number] = SocketRecall(self, number)
+        stream: SocketStream[Result] = SocketStream(self, number, operation.result, follows=request.follows)
+        self._streams[number] = stream
         return stream
 
     def forget(self, number: int) -> None:
-        """Hand on no more batches of a streamed recall."""
+        """Hand on no more results of a call that streams."""
         self._streams.pop(number, None)
         self.socket.resume()
 
@@ -170,8 +171,8 @@ class CallSocket:
             stream.fail(error)
 
 
-class SocketRecall:
-    """The batches of one streamed recall; a `RecallConnection` without the opening.
+class SocketStream(Generic[Result]):
+    """The results of one call that streams; an `AnswerStream` without the opening.
 
     Parameters
     ----------
@@ -179,10 +180,16 @@ class SocketRecall:
         The calls that it is one of.
     number
         Its number among them.
+    kind
+        Class of the results.
+    follows
+        Whether results may come behind one that says that there are no more.
     """
 
-    def __init__(self, calls: CallSocket, number: int) -> None:
+    def __init__(self, calls: CallSocket, number: int, kind: type[Result], *, follows: bool) -> None:
         self.ended: bool = False
+        self._kind = kind
+        self._follows = follows
         self._calls = calls
         self._number = number
         self._unread: deque[_Answer | EngramError] = deque()
@@ -190,7 +197,7 @@ class SocketRecall:
         self._changed = asyncio.Event()
 
     def put(self, answer: _Answer) -> None:
-        """Take one batch, or the error that the recall ended with."""
+        """Take one result, or the error that the call ended with."""
         self._unread.append(answer)
         self._unread_bytes += len(answer.frame)
         if self._unread_bytes > _UNREAD_BYTES_MAX:
@@ -202,18 +209,13 @@ class SocketRecall:
         self._unread.append(error)
         self._changed.set()
 
-    async def read(self, follow: bool) -> Recalled | None:
-        """Return the next batch, or None after the last one.
-
-        Parameters
-        ----------
-        follow
-            Whether batches may follow the last one that says that there are no more.
+    async def read(self) -> Result | None:
+        """Return the next result, or None after the last one.
 
         Raises
         ------
         EngramError
-            If the recall fails, for whatever reason.
+            If the call fails, for whatever reason.
         """
         if self.ended:
             return None
@@ -227,12 +229,12 @@ class SocketRecall:
         self._unread_bytes -= len(answer.frame)
         if self._unread_bytes <= _UNREAD_BYTES_MAX // 2:
             self._calls.socket.resume()
-        if answer.heading.type == "error" or not (answer.heading.more or follow):
+        if answer.heading.type == "error" or not (answer.heading.more or self._follows):
             self._end()
-        return _result(Recalled, answer)
+        return _result(self._kind, answer)
 
     def cancel(self) -> None:
-        """End the recall, if it has not ended."""
+        """End the call, if it has not ended."""
         if not self.ended:
             self._end()
             self._calls.cancel(self._number)

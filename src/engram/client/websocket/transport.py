@@ -1,4 +1,4 @@
-"""The transport over WebSocket: the calls of one client, its streamed recalls, and its sessions."""
+"""The transport over WebSocket: the calls of one client, those that stream among them, and its sessions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from engram.client.websocket.address import parse_socket_address
 from engram.client.websocket.connections import CallSockets
 from engram.client.websocket.failures import SILENT, no_server
 from engram.client.websocket.observe_socket import ObserveSocket
-from engram.client.websocket.recall_call import SocketRecallCall
 from engram.client.websocket.socket import Heartbeats
+from engram.client.websocket.stream_call import SocketStreamCall
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.lifecycle.forking import check_process
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
-from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
 from engram.wire.forms.sent_requests import encode_batch
 
@@ -101,10 +100,10 @@ class WebSocketTransport:
             calls = await self._here().shared()
             return await calls.call(request)
 
-    def recall(self, request: StreamRecall) -> SocketRecallCall:
-        """Begin a streamed recall."""
+    def stream(self, request: Request[Result]) -> SocketStreamCall[Result]:
+        """Begin an operation that streams."""
         self.check()
-        return SocketRecallCall(self._here, request)
+        return SocketStreamCall(self._here, request)
 
     def no_answer(self) -> Unavailable:
         """Return the error that no server has ever answered, and none did in time."""

@@ -17,7 +17,6 @@ from engram.integrations.haystack.documents import RESERVED, as_document, check_
 from engram.integrations.haystack.filters import condition_of, key_of
 from engram.integrations.haystack.metadata_fields import field_types, least_and_greatest, unique_values, value_count
 from engram.integrations.haystack.writing import write_documents
-from engram.integrations.parts import Parts
 from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.cue import Cue, as_cue
 from engram.model.filters.conditions import Condition
@@ -89,8 +88,8 @@ class BlockingDocumentStore(StoreAdapter):
     def delete_documents(self, document_ids: list[str]) -> None:
         """Delete documents by id, durable on return; unknown ids are ignored."""
         check_list("document_ids", document_ids)
-        for part in Parts(len(document_ids)):
-            self._space.delete(document_ids[part])
+        if document_ids:
+            self._space.delete(document_ids)
 
     def delete_all_documents(self, recreate_index: bool = False) -> None:
         """Delete all documents, durable on return.
@@ -148,10 +147,8 @@ class BlockingDocumentStore(StoreAdapter):
         change = check_meta(meta, "meta")
         space = self._space
         ids = [hit.id for hit in space.scan(_condition(filters))]
-        parts = Parts(len(ids))
-        for part in parts:
-            with parts.halving(part):
-                space.update(ids[part], metadata=[change] * (part.stop - part.start))
+        if ids:
+            space.update(ids, metadata=[change] * len(ids))
         return len(ids)
 
     def count_documents_by_filter(self, filters: Filters) -> int:
@@ -238,7 +235,7 @@ class BlockingDocumentStore(StoreAdapter):
         FilterError
             If the filter is none.
         InvalidInput
-            If the embedding does not fit the space, or `top_k` is not within 1 and 10 000.
+            If the embedding does not fit the space, or `top_k` is less than 1.
         """
         cue = dataclasses.replace(as_cue(query_embedding), filter=_condition(filters))
         return self._recalled(cue, top_k, return_embedding)
@@ -255,7 +252,7 @@ class BlockingDocumentStore(StoreAdapter):
         FilterError
             If the filter is none.
         InvalidInput
-            If the text is empty, or `top_k` is not within 1 and 10 000.
+            If the text is empty, or `top_k` is less than 1.
         """
         return self._recalled(Cue(text=query, by="words", filter=_condition(filters)), top_k, return_embedding)
 

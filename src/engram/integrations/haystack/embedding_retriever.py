@@ -40,7 +40,7 @@ class EngramEmbeddingRetriever(StoreRetriever):
         FilterError
             If the filter is none.
         InvalidInput
-            If the embedding does not fit the space, or `top_k` is not within 1 and 10 000.
+            If the embedding does not fit the space, or `top_k` is less than 1.
         """
         return {"documents": self.document_store.embedding_retrieval(query_embedding, **self._asked(filters, top_k))}
 

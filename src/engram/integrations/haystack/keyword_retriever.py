@@ -40,7 +40,7 @@ class EngramKeywordRetriever(StoreRetriever):
         FilterError
             If the filter is none.
         InvalidInput
-            If the text is empty, or `top_k` is not within 1 and 10 000.
+            If the text is empty, or `top_k` is less than 1.
         """
         return {"documents": self.document_store.keyword_retrieval(query, **self._asked(filters, top_k))}
 

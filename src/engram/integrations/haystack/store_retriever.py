@@ -11,7 +11,7 @@ from haystack.document_stores.types import FilterPolicy, apply_filter_policy
 from engram.integrations.haystack.blocking_document_store import TOP_K
 from engram.integrations.haystack.document_store import EngramDocumentStore
 from engram.integrations.haystack.documents import wrong_kind
-from engram.model.limits import RESULTS_MAX
+from engram.model.limits import STREAM_RESULTS_MAX
 from engram.model.values.scalars import as_flag, as_whole
 
 
@@ -34,7 +34,7 @@ class StoreRetriever:
     Raises
     ------
     InvalidInput
-        If `document_store` is no `EngramDocumentStore`, or `top_k` is not within 1 and 10 000.
+        If `document_store` is no `EngramDocumentStore`, or `top_k` is less than 1.
     ValueError
         If there is no such policy.
     """
@@ -52,7 +52,7 @@ class StoreRetriever:
             raise wrong_kind("document_store", document_store, "an EngramDocumentStore")
         self.document_store = document_store
         self.filters = filters
-        self.top_k = as_whole("top_k", top_k, 1, RESULTS_MAX)
+        self.top_k = as_whole("top_k", top_k, 1, STREAM_RESULTS_MAX)
         self.return_embedding = as_flag("return_embedding", return_embedding)
         self.filter_policy = FilterPolicy.from_str(filter_policy) if isinstance(filter_policy, str) else filter_policy
 

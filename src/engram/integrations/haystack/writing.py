@@ -12,7 +12,7 @@ from haystack.document_stores.types import DuplicatePolicy
 from engram.connection import AnySpace
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
 from engram.integrations.haystack.documents import observe_documents
-from engram.integrations.parts import Parts
+from engram.model.batches.parts import Parts
 
 # As often as an update of the engine, which others may overtake as well.
 _ATTEMPTS_MAX: Final = 64

@@ -9,7 +9,6 @@ from langchain_core.documents import Document
 
 from engram.connection import AnySpace
 from engram.errors import InvalidInput
-from engram.integrations.parts import Parts
 from engram.model.hit import Hit
 
 
@@ -51,15 +50,9 @@ def observe_documents(
             value=len(given),
         )
     named = [id or str(uuid.uuid4()) for id in given]
-    parts = Parts(len(named))
-    for part in parts:
-        with parts.halving(part):
-            space.observe(
-                named[part],
-                None if vectors is None else vectors[part],
-                [document.page_content for document in documents[part]],
-                metadata=[document.metadata for document in documents[part]],
-            )
+    if named:
+        contents = [document.page_content for document in documents]
+        space.observe(named, vectors, contents, metadata=[document.metadata for document in documents])
     return named
 
 
@@ -70,4 +63,4 @@ def get_documents(space: AnySpace, ids: Iterable[str]) -> list[Document]:
 
 def delete_documents(space: AnySpace, ids: Sequence[str]) -> int:
     """Delete any number of documents, durable on return, and return how many there were; unknown ids are ignored."""
-    return sum(space.delete(ids[part]) for part in Parts(len(ids)))
+    return int(space.delete(ids)) if ids else 0

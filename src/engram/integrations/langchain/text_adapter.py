@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from engram.connection import AnySpace, AsyncAnySpace, AsyncAnyStore
-from engram.integrations.parts import Parts
 from engram.integrations.store_adapter import StoreAdapter, Target
 from engram.model.filters.conditions import Condition
 from engram.model.filters.fields import Own
@@ -56,33 +55,27 @@ class TextAdapter(StoreAdapter):
 
     def _write(self, texts: Mapping[str, str]) -> None:
         """Store texts under their ids, durable on return."""
-        ids, contents = list(texts), list(texts.values())
-        parts = Parts(len(ids))
-        for part in parts:
-            with parts.halving(part):
-                self._opened().observe(ids[part], None, contents[part], **self._columns)
+        if texts:
+            self._opened().observe(list(texts), None, list(texts.values()), **self._columns)
 
     async def _write_async(self, texts: Mapping[str, str]) -> None:
         if (space := await self._async_opened()) is None:
             await asyncio.to_thread(self._write, texts)
             return
-        ids, contents = list(texts), list(texts.values())
-        parts = Parts(len(ids))
-        for part in parts:
-            with parts.halving(part):
-                await space.observe(ids[part], None, contents[part], **self._columns)
+        if texts:
+            await space.observe(list(texts), None, list(texts.values()), **self._columns)
 
     def _delete(self, ids: Sequence[str]) -> None:
         """Delete texts by their ids, durable on return; unknown ids are ignored."""
-        for part in Parts(len(ids)):
-            self._opened().delete(ids[part])
+        if ids:
+            self._opened().delete(ids)
 
     async def _delete_async(self, ids: Sequence[str]) -> None:
         if (space := await self._async_opened()) is None:
             await asyncio.to_thread(self._delete, ids)
             return
-        for part in Parts(len(ids)):
-            await space.delete(ids[part])
+        if ids:
+            await space.delete(ids)
 
     def _clear(self) -> None:
         """Delete all texts, durable on return."""

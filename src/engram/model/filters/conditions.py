@@ -13,8 +13,10 @@ from engram.model.filters.size import FilterSize, above, too_large
 from engram.model.filters.subjects import LISTED, OPERATORS, Operator, Subject
 from engram.model.limits import FILTER_NODES_MAX
 from engram.model.values.scalars import shown
+from engram.showing import cut
 
 Joint = Literal["and", "or"]
+_SHOWN_CHARACTERS_MAX: Final = 160
 
 
 class Condition(ABC):
@@ -63,7 +65,7 @@ class Condition(ABC):
         return False
 
     def __repr__(self) -> str:
-        return f"<condition {self}>"
+        return f"<condition {cut(str(self), _SHOWN_CHARACTERS_MAX)}>"
 
     @abstractmethod
     def __str__(self) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import ClassVar, Final, NoReturn
+from uuid import UUID
 
 import numpy as np
 
 from engram.model.filters.conditions import Comparison, Condition, Negation, compared
 from engram.model.filters.operands import Operand, refused
 from engram.model.filters.subjects import Attribute, Subject, metadata_subject
+from engram.showing import cut
 
-Comparable = Operand | date | np.datetime64 | np.generic
+Comparable = Operand | date | np.datetime64 | np.generic | UUID | Decimal | Enum
 """What values of metadata are compared with."""
+_SHOWN_CHARACTERS_MAX: Final = 160
 
 
 class _Ordered:
@@ -52,7 +57,7 @@ class _Ordered:
         )
 
     def __repr__(self) -> str:
-        return f"<{self._subject} of a filter>"
+        return f"<{cut(str(self._subject), _SHOWN_CHARACTERS_MAX)} of a filter>"
 
 
 class Field(_Ordered):
@@ -169,6 +174,9 @@ class OwnId:
         """Return the condition that the id starts with `text`."""
         return compared(_own("id"), "prefix", text)
 
+    def __repr__(self) -> str:
+        return f"<{_own('id')} of a filter>"
+
 
 class OwnTags:
     """The tags of observations, by which to filter."""
@@ -186,6 +194,9 @@ class OwnTags:
     def has_none(self, tags: Iterable[str]) -> Comparison:
         """Return the condition that the observation has none of `tags`."""
         return compared(_own("tags"), "none", tags)
+
+    def __repr__(self) -> str:
+        return f"<{_own('tags')} of a filter>"
 
 
 class OwnAttributes:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final, cast
 
 import numpy as np
 
 from engram.errors import InvalidInput
-from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from engram.model.limits import FILTER_BYTES_MAX, FILTER_TERMS_MAX
 from engram.model.times import Moment, as_time_us
 from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
+from engram.model.values.plain_values import comparable_value, plain_value
 from engram.model.values.scalars import as_real, as_text, shown
 from engram.model.values.sequences import as_list
+from engram.showing import one_line
 
 # Some may be given twice, but very many are refused before each is looked at.
 _TAGS_GIVEN_MAX: Final = 16 * FILTER_TERMS_MAX
@@ -98,6 +101,9 @@ class Filter:
     metadata: Mapping[str, Scalar | Between] = field(default_factory=dict)
     confidence_min: float = 0.0
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
     def __post_init__(self) -> None:
         for name in ("tags", "without_tags"):
             tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
@@ -151,29 +157,35 @@ NO_FILTER: Final = Filter()
 
 def _check_text(name: str, text: object) -> None:
     size = len(as_text(name, text, code="invalid_cue").encode())
-    if size > FILTER_TEXT_BYTES_MAX:
-        raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_TEXT_BYTES_MAX, size)
+    if size > FILTER_BYTES_MAX:
+        raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_BYTES_MAX, size)
 
 
 def _as_scalar(field: str, wanted: object) -> Scalar | Between:
-    """Return the value of a metadata condition as a built-in type; refuse a value that no metadata can have."""
-    if isinstance(wanted, np.generic):
-        wanted = wanted.item()
+    """Return the value of a metadata condition as it is stored; refuse a value that no metadata can have."""
+    given = wanted
+    try:
+        wanted = comparable_value(wanted)
+        if isinstance(wanted, np.datetime64 | date):
+            wanted = plain_value(wanted)
+    except ValueError as error:
+        raise _no_scalar(field, given) from error
     if isinstance(wanted, str):
         _check_text(field, wanted)
     elif not isinstance(wanted, Between | float | int | None):
-        raise _refused(
-            f"{field} cannot be compared with {shown(wanted)}; pass a text, a number, a truth value, None or Between",
-            field,
-            "a text, a number, a truth value, None or Between",
-            type(wanted).__name__,
-        )
+        raise _no_scalar(field, wanted)
     elif isinstance(wanted, float) and not math.isfinite(wanted):
         raise _refused(f"{field} is never {wanted}; pass a finite number", field, "a finite number", wanted)
     elif isinstance(wanted, int) and not WHOLE_MIN <= wanted <= WHOLE_MAX:
         value = shown(wanted, with_type=False)
         raise _refused(f"{field} is never {value}; whole numbers fit 64 bits", field, "64 bits", value)
     return cast("Scalar | Between", wanted)
+
+
+def _no_scalar(field: str, value: object) -> InvalidInput:
+    wanted = "a text, a number, a truth value, None or Between"
+    message = f"{field} cannot be compared with {shown(value)}; pass {wanted}"
+    return _refused(message, field, wanted, type(value).__name__)
 
 
 def _refused(message: str, field: str, limit: object, value: object) -> InvalidInput:

@@ -17,6 +17,7 @@ from engram.model.filters.subjects import LISTED, OPERATORS_OF, ORDERS, TIMES, V
 from engram.model.limits import FILTER_VALUES_MAX
 from engram.model.times import TIME_MAX_US, TIME_MIN_US, as_time_us, iso_time
 from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
+from engram.model.values.plain_values import comparable_value
 from engram.model.values.scalars import as_real, as_text, shown
 from engram.model.values.sequences import as_list
 
@@ -85,16 +86,18 @@ def refused(message: str, field: str, limit: object, value: object) -> InvalidIn
 
 
 def _operand(subject: Subject, operator: Operator, value: object, field: str) -> Operand:
+    if subject.attribute in TIMES:
+        return value if isinstance(value, Instant) else Instant(as_time_us(cast("Any", value), field))
+    try:
+        value = comparable_value(value)
+    except ValueError as error:
+        raise _wrong(subject, field, value, _WANTED) from error
     if isinstance(value, np.datetime64 | date):
-        if subject.attribute is not None and subject.attribute not in TIMES:
+        if subject.attribute is not None:
             raise _wrong(subject, field, value, "a text" if subject.attribute in ("id", "tags") else "a number")
         if operator in ("prefix", "contains"):
             raise _wrong(subject, field, value, "a text")
         return Instant(as_time_us(value, field))
-    if isinstance(value, np.generic):
-        value = value.item()
-    if subject.attribute in TIMES:
-        return value if isinstance(value, Instant) else Instant(as_time_us(cast("Any", value), field))
     if subject.attribute in ("id", "tags"):
         if not isinstance(value, str):
             raise _wrong(subject, field, value, "a text")

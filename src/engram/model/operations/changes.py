@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.arguments import ManyObservations, OneObservation, take_observations
+from engram.model.arguments import ManyObservations, OneObservation, take_existing
+from engram.model.batches.parts import Parts
 from engram.model.columns import COLUMNS, EMBED, IDS, MANY_KEYWORDS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.expiry import changed_expiries, check_one_expiry
 from engram.model.values.ids import check_distinct_ids
 from engram.model.values.metadata import check_metadata_column
 from engram.model.values.scalars import as_text
-from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
+from engram.model.values.sequences import as_list, as_whole_list, check_array, check_list, wrong_length
 from engram.model.values.vectors import as_matrix, as_query
 
 _CHANGEABLE: Final = ", ".join(MANY_KEYWORDS[1:-1])
@@ -45,6 +46,14 @@ class ObservationChanges:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def part(self, rows: slice) -> ObservationChanges:
+        """Return what changes of some of the observations; the same object, if these are all."""
+        if rows.start == 0 and rows.stop >= len(self):
+            return self
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        vectors = None if self.vectors is None else self.vectors[rows]
+        return ObservationChanges(self.ids[rows], vectors, columns)
+
 
 def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> ObservationChanges:
     """Return what the arguments of ``update`` name; they are those of ``observe``, and None is what is not named.
@@ -56,7 +65,7 @@ def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Obser
     InvalidInput
         If there is no id, a keyword is not known or given twice, or a value cannot be converted.
     """
-    given = take_observations(arguments, keywords, blank=None)
+    given = take_existing(arguments, keywords)
     if keywords.get(EMBED) is not None:
         raise InvalidInput(
             "an update embeds new texts, and leaves all others as they are; embed is an argument of observe",
@@ -66,6 +75,25 @@ def take_changes(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Obser
             value=keywords[EMBED],
         )
     return _of_one(given) if isinstance(given, OneObservation) else _of_many(given)
+
+
+def check_all_changes(changes: ObservationChanges) -> None:
+    """Check changes that are made in several parts, before the first is made; `check_changes` checks one part.
+
+    Raises
+    ------
+    InvalidInput
+        As `check_changes`, also if an id occurs in two parts.
+    """
+    if len(changes) <= BATCH_COUNT_MAX:
+        return
+    # The parts of a column that is too long would be as long as they are meant to be.
+    _check_lengths(changes)
+    parts = Parts(len(changes))
+    for rows in parts:
+        with parts.halving(rows):
+            check_changes(changes.part(rows))
+    check_distinct_ids(changes.ids)
 
 
 def check_changes(changes: ObservationChanges) -> None:
@@ -133,6 +161,14 @@ def check_tag_rows(rows: Sequence[object]) -> None:
             )
 
 
+def _check_lengths(changes: ObservationChanges) -> None:
+    for spec in COLUMNS:
+        if spec.name in changes.columns:
+            spec.check_shape(changes.columns[spec.name], len(changes))
+    if changes.vectors is not None and len(changes.vectors) != len(changes):
+        raise wrong_length("vectors", len(changes.vectors), len(changes))
+
+
 def _check_column(spec: ColumnSpec, column: Any, count: int) -> None:
     spec.check_shape(column, count)
     spec.check_values(column)
@@ -156,14 +192,14 @@ def _of_one(given: OneObservation) -> ObservationChanges:
 
 
 def _of_many(given: ManyObservations) -> ObservationChanges:
-    ids = as_list(IDS.plural, given.ids, '["note-1"]')
+    ids = as_whole_list(IDS.plural, given.ids, '["note-1"]')
     values: Mapping[str, Any] = {"contents": given.contents, **given.columns}
     columns: dict[str, Any] = {}
     for spec in COLUMNS:
         value = values.get(spec.plural)
         if value is not None and not isinstance(spec, ExpirySpec):
             if isinstance(spec, TagsSpec):
-                value = as_list(spec.plural, value, '[["urgent"]]')
+                value = as_list(spec.plural, value, '[["urgent"]]', count_max=len(ids))
                 check_tag_rows(value)
             columns[spec.name] = spec.column(value, len(ids))
     columns |= _expiry(given.columns, len(ids))

@@ -97,7 +97,7 @@ def as_expected(expected_generations: object, ids: Sequence[str]) -> tuple[int, 
         one = as_whole(_FIELD, expected_generations, _ABSENT, GENERATION_MAX, code=_CODE)
         expected = [one] * len(ids)
     else:
-        given = as_list(_FIELD, cast("Iterable[Any]", expected_generations), "[7, 0]")
+        given = as_list(_FIELD, cast("Iterable[Any]", expected_generations), "[7, 0]", count_max=len(ids))
         if len(given) != len(ids):
             raise wrong_length(_FIELD, len(given), len(ids))
         expected = [

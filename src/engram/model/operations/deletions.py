@@ -47,4 +47,6 @@ def given_to_delete(ids: Iterable[str] | None, filter: FilterLike | None) -> dic
     if ids is None and filter is None:
         # As if the list were forgotten, which is the usual reason.
         return {"ids": as_ids(ids)}  # type: ignore[arg-type]
-    return {"ids": None if ids is None else as_ids(ids), "filter": None if filter is None else as_filter(filter)}
+    # Each id once: what only counts would count it in each part.
+    named = None if ids is None else list(dict.fromkeys(as_ids(ids)))
+    return {"ids": named, "filter": None if filter is None else as_filter(filter)}

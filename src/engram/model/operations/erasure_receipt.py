@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,19 @@ class ErasureReceipt:
     generation: int
     count: int
     erased_us: int
+
+    def __repr__(self) -> str:
+        return one_line(self)
+
+
+def joined_receipt(receipts: Sequence[ErasureReceipt]) -> ErasureReceipt:
+    """Return the receipt of an erasure whose parts have a receipt each, in their order."""
+    if len(receipts) == 1:
+        return receipts[0]
+    return replace(
+        receipts[-1],
+        digests=tuple(dict.fromkeys(digest for receipt in receipts for digest in receipt.digests)),
+        # Of every id, that much at least has been erased.
+        generation=min(receipt.generation for receipt in receipts),
+        count=sum(receipt.count for receipt in receipts),
+    )

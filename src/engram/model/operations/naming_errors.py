@@ -9,17 +9,30 @@ from typing import Final
 from engram.errors import AlreadyExists, FailedPrecondition, NotFound
 from engram.model.limits import ALIASES_MAX
 
-GONE: Final = frozenset({"unknown_space", "space_dropped", "space_renamed"})
+UNKNOWN_SPACE: Final = "unknown_space"
+"""Code of the error that there is no space of a name."""
+
+GONE: Final = frozenset({UNKNOWN_SPACE, "space_dropped", "space_renamed"})
 """Codes of the errors that say that there is no such space any more."""
 # How much of a name must be the same to be offered in its place, and with how many names one is compared.
 _ALIKE: Final = 0.6
 _COMPARED_MAX: Final = 1000
 
 
-def unknown_space(name: str, known: Iterable[str] = ()) -> NotFound:
-    """Return the error that there is no space `name`; of the `known` names, it says the one that is most like it."""
+def unknown_space(name: str, known: Iterable[str] = (), *, create: bool | None = False) -> NotFound:
+    """Return the error that there is no space `name`; of the `known` names, it says the one that is most like it.
+
+    With None for `create`, as whoever opens a space leaves it open whether it may be made, it says how that is done.
+    """
     message = f"there is no space {name!r}{_advice(name, known)}"
-    return NotFound(message, code="unknown_space", field="space", value=name)
+    if create is None:
+        message = followed_by(message, "pass a setting, such as dim=384, to make one")
+    return NotFound(message, code=UNKNOWN_SPACE, field="space", value=name)
+
+
+def followed_by(message: str, advice: str) -> str:
+    """Return a message of this module with an advice behind it, also where it ends with a question."""
+    return f"{message} {advice[:1].upper()}{advice[1:]}" if message.endswith("?") else f"{message}; {advice}"
 
 
 def unknown_alias(name: str, known: Iterable[str]) -> NotFound:

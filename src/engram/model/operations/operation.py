@@ -36,6 +36,11 @@ class Request(Generic[Result_co]):
         """Further names that the request is about, each of which its action must be allowed for, too."""
         return ()
 
+    @property
+    def follows(self) -> bool:
+        """Whether answers come for as long as somebody listens."""
+        return False
+
     def for_space(self, name: str) -> Self:
         """Return the same request about the space called `name`."""
         return cast("Self", replace(cast("Any", self), space=name))

@@ -15,7 +15,7 @@ from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
-from engram.model.limits import CUES_MAX
+from engram.model.limits import CUES_MAX, RESULTS_MAX
 from engram.model.many.cue_list import too_many_cues
 from engram.model.many.many_query import ManyQuery
 from engram.model.many.many_recalled import ManyRecalled
@@ -27,7 +27,7 @@ from engram.model.operations.operation import Request
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.priority import Priority
-from engram.model.query import Recalled, RecallQuery, as_generation, check_one_snapshot
+from engram.model.query import Recalled, RecallQuery, as_generation, check_one_snapshot, check_range
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import check_id_count
 from engram.model.values.scalars import as_flag
@@ -193,11 +193,19 @@ class Recall(Request[Recalled]):
     space
         Name of the space.
     query
-        What is searched for, and how; its parameters for streams do not apply.
+        What is searched for, up to 10 000 hits, and how; its parameters for streams do not apply.
+
+    Raises
+    ------
+    InvalidInput
+        If more hits are asked for; a `StreamRecall` may.
     """
 
     space: str
     query: RecallQuery
+
+    def __post_init__(self) -> None:
+        check_range("k", self.query.k, 1, RESULTS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +217,12 @@ class RecallMany(Request[ManyRecalled]):
     space
         Name of the space.
     query
-        What is searched for, up to 10 000 cues, and how.
+        What is searched for, up to 10 000 cues and 10 000 hits of each, and how.
 
     Raises
     ------
     InvalidInput
-        If there are too many cues.
+        If there are too many cues, or more hits are asked for.
     """
 
     space: str
@@ -223,6 +231,7 @@ class RecallMany(Request[ManyRecalled]):
     def __post_init__(self) -> None:
         if len(self.query.cues) > CUES_MAX:
             raise too_many_cues(len(self.query.cues))
+        check_range("k", self.query.common.k, 1, RESULTS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +243,16 @@ class StreamRecall(Request[Recalled]):
     space
         Name of the space.
     query
-        What is searched for, and how.
+        What is searched for, any number of hits, and how.
     """
 
     space: str
     query: RecallQuery
+
+    @property
+    def follows(self) -> bool:
+        """Whether answers come for as long as somebody listens."""
+        return self.query.follow
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.filters.filter_like import FilterLike, as_filter
-from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX, RESULTS_MAX
+from engram.model.limits import FILTER_BYTES_MAX, FILTER_TERMS_MAX, RESULTS_MAX
 from engram.model.operations.operation import Request
 from engram.model.query import as_generation
 from engram.model.scans.cursor import CURSOR_CHARACTERS_MAX
@@ -194,8 +194,8 @@ def _names(field: str, names: Iterable[str]) -> tuple[str, ...]:
     listed = [names] if isinstance(names, str) else as_list(field, names, '["room"]')
     for row, name in enumerate(listed):
         size = len(as_text(f"{field}[{row}]", name, code="invalid_facets").encode())
-        if size > FILTER_TEXT_BYTES_MAX:
-            raise _no_facet(f"a name of {size} bytes has no facet", field, FILTER_TEXT_BYTES_MAX, size)
+        if size > FILTER_BYTES_MAX:
+            raise _no_facet(f"a name of {size} bytes has no facet", field, FILTER_BYTES_MAX, size)
     return tuple(listed)
 
 

@@ -9,6 +9,7 @@ from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import NO_METRICS, MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import SpaceConfig
+from engram.showing import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ class SpaceStatus:
     tail_count_max: int = 0
     problems: tuple[Problem, ...] = ()
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
     @property
     def health(self) -> str:
         """``"ok"``, ``"degraded"`` or ``"failed"``: the level of the worst problem."""
@@ -86,6 +90,9 @@ class UnsoundSpace:
     code: str
     message: str
     error: EngramError | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,9 @@ class ServerStatus:
     unsound_spaces: tuple[UnsoundSpace, ...] = ()
     metrics: MetricSamples = NO_METRICS
     problems: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:

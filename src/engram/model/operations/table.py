@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from engram.model.ack import Ack, Deletion
+from engram.model.following.change import Changes
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.action import Action
@@ -142,6 +144,15 @@ RECALL_STREAM: Final = Operation(
     (Route("POST", f"{_SPACE}/recall"), Route("POST", f"{_SPACE}/follow"), Route("GET", f"{_SPACE}/follow")),
     streams=True,
 )
+CHANGES: Final = Operation(
+    "changes",
+    FollowChanges,
+    Changes,
+    Action.RECALL,
+    "Tell what is observed, updated, deleted and expires, in order, from any retained generation on.",
+    (Route("POST", f"{_SPACE}/changes"), Route("GET", f"{_SPACE}/changes")),
+    streams=True,
+)
 COUNT: Final = Operation(
     "count",
     Count,
@@ -256,6 +267,7 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
         RECALL,
         RECALL_MANY,
         RECALL_STREAM,
+        CHANGES,
         COUNT,
         SNAPSHOT,
         CREATE_SPACE,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from engram.model.cue import Scalar
+from engram.showing import counted, html_table, list_line, one_line
+
+_TITLES: Final = ("key", "observations", "different values", "least", "greatest", "most frequent values")
+_VALUES_SHOWN_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,9 @@ class FacetValue:
 
     value: Scalar
     count: int
+
+    def __repr__(self) -> str:
+        return one_line(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,9 @@ class Facet:
     least: float | str | None
     greatest: float | str | None
 
+    def __repr__(self) -> str:
+        return one_line(self)
+
 
 class Facets(dict[str, Facet]):
     """The facets of what passes a filter, by key.
@@ -67,3 +79,23 @@ class Facets(dict[str, Facet]):
         super().__init__(facets or {})
         self.count = count
         self.generation = generation
+
+    def __repr__(self) -> str:
+        return list_line("Facets", list(self), f"count={self.count}, generation={self.generation}")
+
+    def _repr_html_(self) -> str:
+        """Return the facets as a table, which notebooks show: a row for each key."""
+        rows = (_cells(key, facet) for key, facet in self.items())
+        return html_table(_TITLES, rows, f"{counted(self.count, 'observation')} of generation {self.generation}.")
+
+
+def _cells(key: str, facet: Facet) -> tuple[str, ...]:
+    frequent = ", ".join(f"{_text(each.value)} ({each.count:,})" for each in facet.values[:_VALUES_SHOWN_MAX])
+    more = ", ..." if facet.distinct > _VALUES_SHOWN_MAX else ""
+    bounds = ("" if bound is None else _text(bound) for bound in (facet.least, facet.greatest))
+    return key, f"{facet.count:,}", f"{facet.distinct:,}", *bounds, f"{frequent}{more}"
+
+
+def _text(value: Scalar) -> str:
+    """Return a value as it is written in JSON; a text stands for itself."""
+    return value if isinstance(value, str) else json.dumps(value)

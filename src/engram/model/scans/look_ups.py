@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engram.errors import InvalidInput
-from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.scalars import as_text
-from engram.model.values.sequences import as_list
+from engram.model.values.sequences import as_whole_list
 
 
 def as_id_or_ids(id: str | Iterable[str]) -> str | list[str]:
@@ -24,13 +22,5 @@ def as_id_or_ids(id: str | Iterable[str]) -> str | list[str]:
     is_many = isinstance(id, Iterable) and not isinstance(id, str | bytes | bytearray | memoryview)
     if not is_many or (isinstance(id, np.ndarray) and not id.ndim):
         return as_text("id", id)
-    ids = as_list("id", id, '["note-1"]')
-    if len(ids) > BATCH_COUNT_MAX and not hasattr(id, "__len__"):
-        raise InvalidInput(
-            f"more than {BATCH_COUNT_MAX} ids from an iterable without a length are refused; pass a list",
-            code="batch_count",
-            field="id",
-            limit=f"0..{BATCH_COUNT_MAX}",
-            value=len(ids),
-        )
+    ids = as_whole_list("id", id, '["note-1"]')
     return [as_text(f"id[{row}]", one) for row, one in enumerate(ids)]

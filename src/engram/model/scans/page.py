@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from engram.model.hit import Hit, Hits
+from engram.model.hit import HIT_TITLES, Hit, Hits, hit_cells
+from engram.showing import TABLE_ROWS_MAX, html_table, list_line, rows_of_so_many
+
+_NOTHING: Final = ("", "", "", "no observation has this id", "", "")
 
 
 class ScanPage(Hits):
@@ -48,3 +52,11 @@ class FoundHits(list[Hit | None]):
     def __init__(self, hits: Iterable[Hit | None] = (), generation: int = 0) -> None:
         super().__init__(hits)
         self.generation = generation
+
+    def __repr__(self) -> str:
+        return list_line("FoundHits", self, f"generation={self.generation}")
+
+    def _repr_html_(self) -> str:
+        """Return the first hits as a table, which notebooks show; a row for each id, also where nothing was found."""
+        rows = (_NOTHING if hit is None else hit_cells(hit) for hit in self[:TABLE_ROWS_MAX])
+        return html_table(HIT_TITLES, rows, rows_of_so_many(len(self), "id", self.generation))

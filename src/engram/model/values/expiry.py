@@ -234,7 +234,7 @@ def _column(values: object, count: int, field: str, convert: Callable[[Any, str]
             limit="one for each row",
             value="masked",
         )
-    listed = as_list(field, _iterable(values), "[...] with one for each row")
+    listed = as_list(field, _iterable(values), "[...] with one for each row", count_max=count)
     if len(listed) != count:
         raise wrong_length(field, len(listed), count)
     is_missing = [value is None or (isinstance(value, np.datetime64) and np.isnat(value)) for value in listed]

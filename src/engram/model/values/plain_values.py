@@ -47,6 +47,23 @@ def plain_value(value: object) -> Any:
     raise ValueError(f"it holds {shown(value)}; {_ADVICE}{_instead(value)}")
 
 
+def comparable_value(value: object) -> Any:
+    """Return what metadata are compared with where a filter names `value`: what it is stored as, unless it is a time.
+
+    A time stays one, since filters compare the texts of times as moments. So does what nothing stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is a number that metadata cannot hold, such as a `Decimal` without end.
+    """
+    while isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, UUID | Decimal | np.bool_ | np.integer | np.floating):
+        return plain_value(value)
+    return value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value
+
+
 def _time_text(value: datetime | np.datetime64) -> str:
     try:
         moment: Any = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value

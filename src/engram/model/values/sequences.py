@@ -13,12 +13,15 @@ from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
 from engram.model.values.masked import is_masked
 from engram.model.values.scalars import as_text, is_utf8, shown
+from engram.showing import counted
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
-def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = True) -> list[T]:
+def as_list(
+    field: str, values: Iterable[T], example: str, *, ordered: bool = True, count_max: int = BATCH_COUNT_MAX
+) -> list[T]:
     """Return `values` as a list; any iterable except a text or a mapping is accepted.
 
     A text is refused because Python would iterate over it as a list of one-letter texts.
@@ -33,6 +36,8 @@ def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = Tr
         Example of an accepted list, for the error message.
     ordered
         Whether the order of the elements matters; if so, a set is refused.
+    count_max
+        Most elements that are taken of an iterable without a length, beside one that tells that there are more.
 
     Raises
     ------
@@ -52,11 +57,34 @@ def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = Tr
         raise _refused(field, values, f"a set has no order; pass a list, such as {example}")
     if hasattr(values, "__len__"):
         return list(values)
-    # An iterable without a length may be infinite. One element too many is enough for a later check to refuse the list.
-    return list(islice(values, BATCH_COUNT_MAX + 1))
+    # It may be infinite. One element too many is enough for a later check to refuse the list.
+    return list(islice(values, count_max + 1))
 
 
-def as_lists(field: str, rows: Iterable[Iterable[T] | None], example: str) -> list[list[T]]:
+def as_whole_list(field: str, values: Iterable[T], example: str, *, ordered: bool = True) -> list[T]:
+    """Return `values`, of which there may be any number, as a list; `as_list` says what is accepted.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_list`; with code ``batch_count``, if an iterable without a length, which may be infinite, has more than
+        `BATCH_COUNT_MAX` elements.
+    """
+    listed = as_list(field, values, example, ordered=ordered)
+    if len(listed) > BATCH_COUNT_MAX and not hasattr(values, "__len__"):
+        raise InvalidInput(
+            f"{field} has more than {BATCH_COUNT_MAX} elements and no length, so it may have no end; pass a list",
+            code="batch_count",
+            field=field,
+            limit=f"0..{BATCH_COUNT_MAX}",
+            value=len(listed),
+        )
+    return listed
+
+
+def as_lists(
+    field: str, rows: Iterable[Iterable[T] | None], example: str, count_max: int = BATCH_COUNT_MAX
+) -> list[list[T]]:
     """Return `rows` as a list of lists; a row of None becomes an empty list.
 
     Parameters
@@ -67,13 +95,15 @@ def as_lists(field: str, rows: Iterable[Iterable[T] | None], example: str) -> li
         The rows.
     example
         Example of an accepted row, for the error message.
+    count_max
+        As for `as_list`.
 
     Raises
     ------
     InvalidInput
         With code ``not_a_list``, naming `field` and, if a single row is wrong, the row.
     """
-    column = as_list(field, rows, f"[{example}]")
+    column = as_list(field, rows, f"[{example}]", count_max=count_max)
     if set(map(type, column)) <= {list, tuple}:
         return list(map(list, cast("list[list[T]]", column)))
     return [
@@ -105,7 +135,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
     """
     if not isinstance(values, np.ndarray):
         if not hasattr(values, "__array__"):
-            values = as_list(field, cast("Iterable[Any]", values), "[...] with one for each row")
+            values = as_list(field, cast("Iterable[Any]", values), "[...] with one for each row", count_max=count)
         try:
             values = np.asarray(values)
         except Exception as error:
@@ -124,9 +154,9 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
 
 
 def wrong_length(field: str, length: int, count: int) -> InvalidInput:
-    """Return the error for a column of `length` rows in a batch of `count` ids."""
+    """Return the error for a column of `length` rows in a batch of `count` observations."""
     return InvalidInput(
-        f"column {field} has {length} rows where ids has {count}",
+        f"column {field} has {length} rows for {counted(count, 'observation')}",
         code="column_length",
         field=field,
         limit=count,

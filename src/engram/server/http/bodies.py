@@ -11,7 +11,6 @@ from starlette.types import Message, Receive, Scope
 from engram.errors import InvalidInput
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.streaming.pressure.receiving import Arriving
-from engram.wire.forms.reader import check_json_size
 
 JSON_TYPE: Final = "application/json"
 LINES_TYPE: Final = "application/x-ndjson"
@@ -58,7 +57,7 @@ def check_body(scope: Scope) -> None:
     if has_body or method == "POST":
         _check_type(scope)
     if lengths and media_type(scope) not in _STREAMED_TYPES:
-        _check_size(scope, int(lengths[0]))
+        _check_size(int(lengths[0]))
 
 
 def bounded(scope: Scope, receive: Receive, arriving: Arriving) -> Receive:
@@ -79,7 +78,7 @@ def bounded(scope: Scope, receive: Receive, arriving: Arriving) -> Receive:
         nonlocal nbytes
         message = await receive()
         nbytes += len(message.get("body", b""))
-        _check_size(scope, nbytes)
+        _check_size(nbytes)
         arriving.hold(nbytes)
         return message
 
@@ -144,9 +143,7 @@ def _check_type(scope: Scope) -> None:
     )
 
 
-def _check_size(scope: Scope, nbytes: int) -> None:
-    if media_type(scope) == JSON_TYPE:
-        check_json_size(nbytes, "the body")
+def _check_size(nbytes: int) -> None:
     if nbytes > MESSAGE_BYTES_MAX:
         raise InvalidInput(
             f"a body of {nbytes} bytes or more is larger than {MESSAGE_BYTES_MAX}; send it in parts",

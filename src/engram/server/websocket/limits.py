@@ -24,7 +24,7 @@ MANY_HITS: Final = 64
 """Hits beyond which a call is a large one."""
 
 FOLLOWERS_MAX: Final = 1024
-"""Standing recalls of one WebSocket. They stay open until they are cancelled."""
+"""Standing recalls and change feeds of one WebSocket. They stay open until they are cancelled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,10 @@ from engram.model.operations.table import OPERATIONS
 from engram.model.values.scalars import as_whole
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.wire.forms.frame_headers import check_header_size
 from engram.wire.forms.leading_fields import leading_fields
 from engram.wire.forms.observations import MANY_FIELDS, ONE_FIELDS
-from engram.wire.forms.reader import FormReader, check_json_size
-from engram.wire.forms.strict_json import parse_object
+from engram.wire.forms.reader import FormReader
+from engram.wire.forms.strict_json import check_json_size, parse_object
 from engram.wire.frames import read_arrays, split_frame
 
 OBSERVATION_TYPES: Final = ("observation", "observation_batch")
@@ -222,12 +221,12 @@ def read_message(data: bytes, is_frame: bool) -> Received:
         If it is too large, no JSON object, no frame, or of no type that is known.
     """
     if not is_frame:
-        check_json_size(len(data), "the message")
+        check_json_size(data, "the message")
         if data.startswith(_OBSERVATION_START):
             return Received(_SINGLE, data, None, len(data))
         return Received(_checked(_envelope_of(data)), data, None, len(data))
     header, start = split_frame(data)
-    check_header_size(header)
+    check_json_size(header, "the header of the frame")
     text = bytes(header)
     envelope = _envelope_of(text)
     arrays = read_arrays(data, start, None if envelope.arrays is UNSET else envelope.arrays)

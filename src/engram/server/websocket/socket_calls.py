@@ -12,10 +12,11 @@ from msgspec import UNSET, UnsetType
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
+from engram.model.following.change import Changes
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.operation import Operation, Request, check_space_is_named
-from engram.model.operations.table import OPERATIONS
+from engram.model.operations.table import CHANGES, OPERATIONS
 from engram.model.query import Recalled
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import DEFAULT_SPACE
@@ -28,7 +29,7 @@ from engram.server.websocket.writer import SocketWriter
 from engram.streaming.sessions.connection import Connection
 from engram.wire.forms.failures import error_object
 from engram.wire.forms.requests import RequestReader
-from engram.wire.forms.results import encode_json, encode_result, encode_results
+from engram.wire.forms.results import encode_json, encode_result, encode_streamed
 
 
 def _reader(operation: Operation[Any]) -> RequestReader:
@@ -108,7 +109,7 @@ class SocketCalls:
                 value=id,
             )
         options = _options_of(message)
-        tasks = self._followers if options.follow and OPERATIONS[message.type].streams else self._calls
+        tasks = self._followers if _follows(OPERATIONS[message.type], options) else self._calls
         refusal = await self._refusal(tasks)
         if refusal is not None:
             await self._fail(id, refusal)
@@ -142,7 +143,7 @@ class SocketCalls:
         await _cancelled([*self._calls, *self._followers])
 
     async def finish(self) -> None:
-        """Let calls end, and cancel standing recalls, since the client sends nothing more.
+        """Let calls end, and cancel what follows, since the client sends nothing more.
 
         This also ends a pause, because nothing can end it any more.
         """
@@ -162,7 +163,7 @@ class SocketCalls:
         """Wait until one more of `tasks` may begin; return the reason if there is no point in waiting."""
         if tasks is self._followers:
             full = len(tasks) >= FOLLOWERS_MAX
-            return _too_many("standing recalls of this connection are open", FOLLOWERS_MAX) if full else None
+            return _too_many("followers of this connection are open", FOLLOWERS_MAX) if full else None
         while len(tasks) >= CALLS_MAX:
             if self._connection.outbox.holding:
                 # While results are held back, waiting for them here would block reading the resume forever.
@@ -186,8 +187,9 @@ class SocketCalls:
             return request
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
-        beside = {"type": name, "id": id}
-        has_hits = operation.result in (Recalled, ManyRecalled, Hits, ScanPage)
+        # Batches that others follow say so themselves.
+        beside = {"type": name, "id": id, "more": False}
+        has_hits = operation.result in (Recalled, ManyRecalled, Hits, ScanPage, Changes)
         is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
@@ -196,10 +198,10 @@ class SocketCalls:
                 await self._writer.write(answer, is_frame=is_frame)
 
         def encode(result: Any) -> list[bytes]:
-            return [encode_result(result, {**beside, "more": False}, vectors=vectors, binary=binary)]
+            return [encode_result(result, beside, vectors=vectors, binary=binary)]
 
         def encode_batch(result: Any) -> list[bytes]:
-            return encode_results(result, beside, vectors=vectors, binary=binary)
+            return [encode_streamed(result, beside, vectors=vectors, binary=binary)]
 
         incoming: Incoming[Any] = Incoming(space, decode, traceparent=options.traceparent or "")
         try:
@@ -217,6 +219,11 @@ class SocketCalls:
 
     async def _fail(self, id: int, error: EngramError) -> None:
         await self._writer.write(encode_json({"type": "error", "id": id, **error_object(error)}))
+
+
+def _follows(operation: Operation[Any], options: _Options) -> bool:
+    """Return whether a call goes on until it is cancelled, judging by what was read of it so far."""
+    return operation is CHANGES or (operation.streams and bool(options.follow))
 
 
 def _is_of_many(operation: Operation[Any], options: _Options) -> bool:

@@ -15,7 +15,7 @@ from engram.model.observations import ObservationBatch
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.times import now_us
-from engram.model.values.ids import as_ids
+from engram.model.values.ids import as_ids, check_id_count
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.queue import CommitRequest, CommitResult
@@ -91,8 +91,10 @@ class WritableSpace(RestableSpace):
         self._queue(lambda outcome: _settle(answer, outcome), batch=batch, expected_generations=expected_generations)
         return answer
 
-    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
+    def submit_answered(self, batch: ObservationBatch, made_ids: Sequence[str] = ()) -> Future[Ack]:
         """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
+
+        The answer has `made_ids`, which are those that were made up for the batch.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class WritableSpace(RestableSpace):
         answers.wait_for_room(self._room_timeout_s)
 
         def done(outcome: CommitResult | EngramError) -> None:
-            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
+            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack.with_ids(made_ids))
 
         self._queue(done, batch=batch)
         return answer
@@ -119,8 +121,10 @@ class WritableSpace(RestableSpace):
         FailedPrecondition, OverCapacity, Unavailable
             As for `submit`.
         """
+        ids = as_ids(ids)
+        check_id_count(ids)
         answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=ids, delete_versions=versions)
         return answer.result()
 
     def set_ttl(self, ttl_s: float | None) -> None:

@@ -46,6 +46,8 @@ class ColumnChunk:
         float32, shape ``(n,)``.
     ends_min
         The least generation from which on a version of the chunk is dead, or an earlier one.
+    ends_max
+        The greatest generation that has ended a version of the chunk, or a later one; 0 if none has.
     reached_rows
         No row behind so many was written to; 0 for a chunk that is full of what is kept.
     solid_rows
@@ -57,6 +59,7 @@ class ColumnChunk:
     __slots__ = (
         "confidences",
         "ends",
+        "ends_max",
         "ends_min",
         "importances",
         "offsets",
@@ -81,6 +84,7 @@ class ColumnChunk:
         self.importances: NDArray[np.float32] = fractions[count:]
         self.reached_rows: int = 0
         self.ends_min: int = int(_NEVER)
+        self.ends_max: int = 0
         self.solid_rows: int = 0
         self.times_min: int = int(_NEVER)
         self.times_max: int = -int(_NEVER)
@@ -133,7 +137,7 @@ class ColumnChunk:
         chunk = ColumnChunk(self.offsets_of(rows).astype(np.int32))
         for name in ("ends", "times_us", "confidences", "importances"):
             getattr(chunk, name)[:] = getattr(self, name)[rows]
-        chunk.ends_min = int(chunk.ends.min())
+        chunk.ends_min, chunk.ends_max = int(chunk.ends.min()), self.ends_max
         chunk.times_min, chunk.times_max = int(chunk.times_us.min()), int(chunk.times_us.max())
         return chunk
 
@@ -207,6 +211,28 @@ class Columns:
             found = chunk.ends[rows] > at
             alive[places] = found if is_there is None else found & is_there
         return alive
+
+    def ended_within(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the versions that ended at generations from `first`, at least 1, to `last`, and these generations.
+
+        Returns
+        -------
+        tuple
+            The versions, and the generation that ended each of them: int64, shape ``(n,)``, the latter ascending.
+        """
+        versions, ends = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for number in self.within(0, last):
+            chunk = self.chunks.get(number)
+            if chunk is None or chunk.ends_min > last or chunk.ends_max < first:
+                continue
+            # Rows behind the last one that was written have never ended.
+            written = chunk.ends[: chunk.reached_rows or None]
+            rows = np.flatnonzero((written >= first) & (written <= last))
+            versions.append((number << CHUNK_BITS) + chunk.offsets_of(rows))
+            ends.append(written[rows])
+        at = np.concatenate(ends)
+        order = np.argsort(at, kind="stable")
+        return np.concatenate(versions)[order], at[order]
 
     def within(self, first: int, last: int) -> list[int]:
         """Return the numbers of the chunks that have generations from `first` to `last`."""
@@ -313,4 +339,5 @@ def _end(chunk: ColumnChunk, offsets: NDArray[np.int64], at: NDArray[np.int64]) 
     rows = chunk.rows_of(offsets)
     if len(rows):
         chunk.ends_min = min(chunk.ends_min, int(at.min()))
+        chunk.ends_max = max(chunk.ends_max, int(at.max()))
         chunk.ends[rows] = np.minimum(chunk.ends[rows], at)

@@ -20,6 +20,7 @@ from engram.store.filters.columns import Columns
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.postings import Keeps, Postings
 from engram.store.filters.stored_rows import StoredRows
+from engram.store.filters.texts import text_key
 
 # A key at the top level is its own place: that costs no tuple for each value that is added.
 _Place = str | tuple[str, ...]
@@ -188,7 +189,7 @@ class MetadataIndex:
 
     def tagged(self, tag: str) -> NDArray[np.int64]:
         """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
-        return self._tags.get(tag)
+        return self._tags.get(text_key(tag))
 
     def key(self, path: tuple[str, ...]) -> KeyIndex | None:
         """Return the values under a key of the metadata, or under nested ones; None if there are none that are left."""
@@ -211,12 +212,12 @@ class MetadataIndex:
         self.expiring = expiring
 
     def _add_tags(self, generations: Sequence[int], column: list[list[str] | None]) -> None:
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        found: defaultdict[str | bytes, list[int]] = defaultdict(list)
         for generation, tags in zip(generations, column, strict=True):
             for tag in dict.fromkeys(tags or ()):
-                found[tag].append(generation)
-        for tag, tagged in found.items():
-            self._tags.extend(tag, tagged)
+                found[text_key(tag)].append(generation)
+        for key, tagged in found.items():
+            self._tags.extend(key, tagged)
 
     def _add_metadata(self, generations: Sequence[int], column: list[dict[str, Any] | None]) -> None:
         found: _Found = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from engram.store.filters.planning import Planner, conjuncts
 from engram.store.filters.plans import AndPlan, ListsPlan, NotPlan, Plan
 from engram.store.filters.rows import PassingRows, Window, bitmap
 
-__all__ = ["Unreadable", "bitmap", "passing", "select"]
+__all__ = ["Unreadable", "bitmap", "passing", "select", "which_pass"]
+
+# Observations with fewer generations between them are looked at in one window.
+_GAP_MAX: Final = 1024
 
 Unreadable = tuple[int, CorruptData]
 """A generation, and why what a filter needs of it cannot be read."""
@@ -61,9 +65,7 @@ def passing(
     window = Window(max(first, 1, attributes.columns.first_generation), last)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
-    planners = [(Planner(attributes, window, alive_at), part) for part in conjuncts(as_condition(filter))]
-    plans = [(planner.plan(part), planner.unclear) for planner, part in planners]
-    plans.append((Planner(attributes, window, alive_at).alive(), {}))
+    plans = _plans(attributes, filter, window, alive_at)
     if hidden is not None and len(hidden):
         plans.append((NotPlan(ListsPlan(window, [hidden])), {}))
     rows = AndPlan([plan for plan, _ in plans]).rows()
@@ -88,6 +90,57 @@ def select(
 ) -> NDArray[np.int64]:
     """Return the generations that `passing` returns: int64, shape ``(n,)``, ascending."""
     return passing(attributes, filter, first, last, alive_at, unclear, hidden).generations
+
+
+def which_pass(
+    attributes: MetadataIndex,
+    filter: FilterLike | None,
+    generations: NDArray[np.int64],
+    unclear: list[Unreadable] | None = None,
+) -> NDArray[np.bool_]:
+    """Return which of some observations, wherever they are, pass `filter`: bool, shape ``(n,)``.
+
+    What has been erased does not pass.
+
+    Parameters
+    ----------
+    attributes, filter, unclear
+        As for `passing`.
+    generations
+        The observations: int64, shape ``(n,)``, ascending.
+
+    Raises
+    ------
+    InvalidInput, CorruptData
+        As for `passing`.
+    """
+    found = np.zeros(len(generations), dtype=bool)
+    # Each run of neighbours in a window of its own: what lies between them may be most of the space.
+    ends = [*(np.flatnonzero(np.diff(generations) > _GAP_MAX) + 1).tolist(), len(generations)]
+    start = 0
+    for end in ends:
+        run = generations[start:end]
+        if len(run):
+            window = Window(int(run[0]), int(run[-1]))
+            plans = _plans(attributes, filter, window, None)
+            found[start:end] = AndPlan([plan for plan, _ in plans]).passes(run)
+            in_question = [one for one in _in_question(plans) if one[0] in run]
+            if in_question and unclear is None:
+                raise copy.copy(in_question[0][1])
+            if in_question and unclear is not None:
+                unclear += in_question
+                found[start:end] &= ~np.isin(run, [generation for generation, _ in in_question])
+        start = end
+    return found
+
+
+def _plans(
+    attributes: MetadataIndex, filter: FilterLike | None, window: Window, alive_at: int | None
+) -> list[tuple[Plan, dict[int, CorruptData]]]:
+    """Return the plans of all that must be met, each with what of it could not be read so far."""
+    planners = [(Planner(attributes, window, alive_at), part) for part in conjuncts(as_condition(filter))]
+    plans = [(planner.plan(part), planner.unclear) for planner, part in planners]
+    return [*plans, (Planner(attributes, window, alive_at).alive(), {})]
 
 
 def _in_question(plans: list[tuple[Plan, dict[int, CorruptData]]]) -> list[Unreadable]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.model.times import as_time_us
 from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
@@ -23,6 +22,8 @@ read, or all of them have been dropped."""
 _Key = TypeVar("_Key", str, str | bytes)
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
+# A longer text takes less as its digest, by which it is found all the same.
+_WHOLE_BYTES_MAX: Final = 256
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
 _SORTED_COUNT_MIN: Final = 256
 # Where fewer rows are asked for than this share of the distinct texts, only the texts of these rows are looked at.
@@ -44,8 +45,7 @@ class _Sorted(NamedTuple):
 class Texts:
     """The texts under one key, in the order of generations. One thread extends it; any reads without locks.
 
-    A text of more than `FILTER_TEXT_BYTES_MAX` bytes is kept as its digest, and read from the log where that does not
-    tell enough.
+    A text of more than 256 bytes is kept as its digest, and read from the log where that does not tell enough.
     """
 
     __slots__ = ("_distinct", "_generations", "_long", "_numbers", "_sorted", "_times", "postings")
@@ -208,10 +208,10 @@ class Texts:
 def text_key(text: str) -> str | bytes:
     """Return what stands for a text in the index: itself, or a digest of 32 bytes if it is long."""
     # A character takes at most four bytes of UTF-8, so most texts need not be encoded to be measured.
-    if 4 * len(text) <= FILTER_TEXT_BYTES_MAX:
+    if 4 * len(text) <= _WHOLE_BYTES_MAX:
         return text
     encoded = text.encode("utf-8", "surrogatepass")
-    return text if len(encoded) <= FILTER_TEXT_BYTES_MAX else blake2b(encoded, digest_size=32).digest()
+    return text if len(encoded) <= _WHOLE_BYTES_MAX else blake2b(encoded, digest_size=32).digest()
 
 
 def text_tester(operator: str, bound: str) -> Tester:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData
 from engram.index import exact_scores
 from engram.model.cue import Cue
+from engram.model.limits import RESULTS_MAX
 from engram.model.many.many_query import ManyQuery
 from engram.model.spaces import SpaceConfig
 from engram.store.many.filter_plans import FilterPlan, FilterPlans
@@ -138,7 +139,12 @@ class ManySearch:
         return found
 
     def _searched(self, vectors: NDArray[np.float32], plan: FilterPlan, count: int) -> list[Ranked] | None:
-        """Return what the graph and its tail have for each vector; None if something is damaged, of whichever it is."""
+        """Return what the graph and its tail have for each vector; None if something is damaged, of whichever it is.
+
+        None also if each vector has more results than one search has room for.
+        """
+        if count > RESULTS_MAX:
+            return None
         allowed, begin = plan.allowed
         damaged: list[int] = []
         generations, scores = self._state.index.search(

@@ -36,7 +36,7 @@ class RecallingSpace(IndexedSpace):
         cues
             A matrix of shape ``(n, dim)``, or a list of what `recall` takes: vectors, texts and `Cue` objects.
         k
-            Maximum number of hits of each cue, 1 to 10 000.
+            Maximum number of hits of each cue.
         filter
             Conditions that every hit meets, beside those of its cue; None: no further ones.
         **options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from engram.errors import EngramError, InvalidInput, Unavailable
+from engram.errors import EngramError, InvalidInput, NotFound, Unavailable
 from engram.model.operations.naming import SpaceDropped
 from engram.model.operations.naming_errors import (
     is_alias,
@@ -131,6 +131,10 @@ class SpaceNaming:
         except InvalidInput:
             # Reading the page meets the same error and reports it.
             return space
+
+    def unknown(self, name: str, create: bool | None = False) -> NotFound:
+        """Return the error that there is no space `name` to open; `create` is what `MemoryStore.space` was told."""
+        return unknown_space(name, self._known_names(), create=create)
 
     def space_id(self, name: str) -> str:
         """Return the id of the space that `name` means; empty if there is none, or it has none yet."""

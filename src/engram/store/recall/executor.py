@@ -326,4 +326,4 @@ class RecallExecutor(HitMaker):
 
 def _considered_count(k: int) -> int:
     """Return how many observations a ranking by strength considers for `k` hits."""
-    return min(RESULTS_MAX, max(_RERANKED_FACTOR * k, _RERANKED_COUNT_MIN))
+    return max(k, min(RESULTS_MAX, max(_RERANKED_FACTOR * k, _RERANKED_COUNT_MIN)))

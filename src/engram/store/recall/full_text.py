@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -20,6 +20,7 @@ from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.store.filters.selection import Unreadable
 from engram.store.recall.ranked import NOTHING, Ranked
 
 # The index holds no copy of the texts, which are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
@@ -51,7 +52,7 @@ class FullText:
         self._guard = threading.Lock()
         self._database: sqlite3.Connection | None = None
         # Generations of the texts that could not be read when they were to be indexed, and the errors.
-        self._damaged: list[tuple[int, CorruptData]] = []
+        self._damaged: list[Unreadable] = []
         self._indexed = 0
         # Number of observations that were read up to there, with or without a text.
         self._read = 0
@@ -79,7 +80,7 @@ class FullText:
         passes
             Returns for an array of generations (int64) which of them may be found.
         """
-        words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:_WORDS_MAX]
+        words = words_of(text)
         found = NOTHING
         if words:
             with self._guard:
@@ -93,7 +94,7 @@ class FullText:
                         break
         return found.head(count)
 
-    def damaged(self, generation: int, passes: Passes) -> list[tuple[int, CorruptData]]:
+    def damaged(self, generation: int, passes: Passes) -> list[Unreadable]:
         """Return the observations up to `generation` that pass and whose texts could not be read, with the errors."""
         if not self._damaged:
             return []
@@ -112,12 +113,7 @@ class FullText:
     def _take_in(self, generation: int) -> sqlite3.Connection:
         self._leave_dropped()
         if self._database is None:
-            database = sqlite3.connect(":memory:", check_same_thread=False)
-            # What it sorts would otherwise go to a file, which cannot be opened while descriptors are short.
-            database.execute("PRAGMA temp_store = MEMORY")
-            database.execute(_CREATE)
-            # Only now, so that what fails is done again by the next recall.
-            self._database = database
+            self._database = open_texts()
         while self._indexed < generation:
             records = list(islice(self._log.records_from(self._indexed + 1), _TAKEN_RECORDS))
             if not records:
@@ -130,7 +126,7 @@ class FullText:
                     if record.kind is RecordKind.OBSERVE:
                         # A compaction may have joined it with rows that are in the index.
                         first = record.rows_until(indexed)
-                        self._database.executemany(_INSERT, self._texts(record, first))
+                        add_texts(self._database, readable_texts(record, first, record.count, self._damaged))
                         read += record.count - first
                     indexed = record.last_generation
             # Set only after the transaction, because records that are rolled back were not added.
@@ -152,16 +148,39 @@ class FullText:
             self._damaged = []
             self._indexed = self._read = 0
 
-    def _texts(self, record: Record, first: int) -> list[tuple[int, str]]:
-        """Return the texts of a record from row `first` on that can be read, with their generations."""
+
+def open_texts() -> sqlite3.Connection:
+    """Return an empty index of texts in memory, which splits and stems words as all of them do."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    # What it sorts would otherwise go to a file, which cannot be opened while descriptors are short.
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.execute(_CREATE)
+    return database
+
+
+def add_texts(database: sqlite3.Connection, texts: Iterable[tuple[int, str]]) -> None:
+    """Add texts to an index, each with its generation."""
+    database.executemany(_INSERT, texts)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a cue that are looked for, each once."""
+    return list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:_WORDS_MAX]
+
+
+def readable_texts(record: Record, first: int, until: int, damaged: list[Unreadable]) -> list[tuple[int, str]]:
+    """Return the texts of a record's rows from `first` to before `until` that can be read, with their generations.
+
+    Empty ones are left out. `damaged` receives the others.
+    """
+    try:
+        texts = zip(record.generations[first:until].tolist(), record.contents()[first:until], strict=True)
+        return [(generation, text) for generation, text in texts if text]
+    except CorruptData:
+        readable = []
+    for row in range(first, until):
         try:
-            texts = zip(record.generations[first:].tolist(), record.contents()[first:], strict=True)
-            return [(generation, text) for generation, text in texts if text]
-        except CorruptData:
-            readable = []
-        for row in range(first, record.count):
-            try:
-                readable.append((record.generation(row), record.content(row)))
-            except CorruptData as error:
-                self._damaged.append((record.generation(row), error))
-        return [(generation, text) for generation, text in readable if text]
+            readable.append((record.generation(row), record.content(row)))
+        except CorruptData as error:
+            damaged.append((record.generation(row), error))
+    return [(generation, text) for generation, text in readable if text]

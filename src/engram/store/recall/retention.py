@@ -253,8 +253,8 @@ class Retention:
             return self.check(query.max_generation)
         return self._state.index.visible_generation
 
-    def check(self, generation: int) -> int:
-        """Return `generation` if it can be recalled.
+    def check(self, generation: int, field: str = "max_generation") -> int:
+        """Return `generation`, which the caller passed as `field`, if it can be recalled.
 
         Raises
         ------
@@ -263,26 +263,26 @@ class Retention:
         FailedPrecondition
             If it is no longer retained.
         """
-        generation = check_range("max_generation", generation, 0, GENERATION_MAX)
-        return self._check(generation, self._state.index.visible_generation)
+        generation = check_range(field, generation, 0, GENERATION_MAX)
+        return self._check(generation, self._state.index.visible_generation, field)
 
-    def _check(self, generation: int, newest: int) -> int:
+    def _check(self, generation: int, newest: int, field: str = "max_generation") -> int:
         # `newest` is read once: what was the newest a moment ago is not of the past because others write.
         if generation > newest:
             raise InvalidInput(
-                f"max_generation is {generation}, which is yet to come; the newest is {newest}, and None means now",
-                code="invalid_max_generation",
-                field="max_generation",
+                f"{field} is {generation}, which is yet to come; the newest is {newest}, and None means now",
+                code=f"invalid_{field}",
+                field=field,
                 limit=f"0..{newest}",
                 value=generation,
             )
         oldest = self._oldest(newest)
         if generation < oldest:
-            raise _expired(generation, oldest)
+            raise _expired(generation, oldest, field)
         return generation
 
-    def whole(self, answer: T, generation: int) -> T:
-        """Return `answer`, which was made as of `generation`, if nothing that it needs was dropped meanwhile.
+    def whole(self, answer: T, generation: int, field: str = "max_generation") -> T:
+        """Return `answer`, which was made as of `generation`, the argument `field`, if nothing it needs was dropped.
 
         Raises
         ------
@@ -291,15 +291,15 @@ class Retention:
         """
         dropped = self._state.dropped_generation
         if generation < dropped:
-            raise _expired(generation, dropped)
+            raise _expired(generation, dropped, field)
         return answer
 
 
-def _expired(generation: int, oldest: int) -> FailedPrecondition:
+def _expired(generation: int, oldest: int, field: str = "max_generation") -> FailedPrecondition:
     return FailedPrecondition(
         f"generation {generation} is no longer retained; the oldest that is, is {oldest}",
         code="snapshot_expired",
-        field="max_generation",
+        field=field,
         limit=oldest,
         value=generation,
     )

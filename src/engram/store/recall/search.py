@@ -25,7 +25,7 @@ from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.rank_fusion import fuse
-from engram.store.recall.ranked import Ranked
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
@@ -195,9 +195,8 @@ class Search:
         chosen = self._choose(prepared, generation, left_out, due_us)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
-        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
-        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed, allowed_begin=begin)
+        return self._walk(prepared.vector, chosen, generation)
 
     def _embedder_failed(self, what: str) -> FailedPrecondition:
         name = self._config.embedder
@@ -244,7 +243,7 @@ class Search:
             newest_first = chosen.generations[::-1][:count]
             return Ranked(newest_first, np.ones(len(newest_first), dtype=np.float32))
         if prepared.cue.by == "both":
-            depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
+            depth = max(count, _FUSED_COUNT_MIN)
             similar = self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
             worded = self._by_words(prepared, chosen, generation, depth, left_out)
             return fuse(similar.generations, worded.generations)
@@ -264,6 +263,8 @@ class Search:
         ef: int,
         left_out: LeftOut,
     ) -> Ranked:
+        if count > RESULTS_MAX:
+            return self._far(vector, chosen, count, generation, left_out)
         allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         found = Ranked(
             *self._state.index.search(
@@ -278,6 +279,29 @@ class Search:
         )
         left_out.settle()
         return found.where(found.generations > 0)
+
+    def _far(
+        self,
+        vector: NDArray[np.float32],
+        chosen: PassingRows | None,
+        count: int,
+        generation: int,
+        left_out: LeftOut,
+    ) -> Ranked:
+        """Return what `_nearest` does, for more than one search has room for: with a walk, in wide steps."""
+        walk = self._walk(vector, chosen, generation)
+        found = NOTHING
+        while len(found) < count:
+            step = Ranked(*walk.next(min(count - len(found), RESULTS_MAX), EF_MAX, left_out.generations))
+            left_out.settle()
+            if not step:
+                break
+            found = found.then(step)
+        return found.best_first()
+
+    def _walk(self, vector: NDArray[np.float32], chosen: PassingRows | None, generation: int) -> Walk:
+        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
+        return self._state.index.walk(vector, max_generation=generation, allowed=allowed, allowed_begin=begin)
 
     def _by_words(
         self, prepared: PreparedCue, chosen: PassingRows | None, generation: int, count: int, left_out: LeftOut

@@ -149,6 +149,26 @@ class RecallStream(Iterator[Hits]):
             return self._batch(NOTHING)
         return self._matched(self.subscription, self.subscription.poll(self._query.batch_size))
 
+    def take(self, until_s: float | None = None) -> Hits | None:
+        """Wait for new matches of a standing recall, and return up to a batch of them; None once it has ended.
+
+        Also None if there are none by `until_s`, a time of the monotonic clock in seconds. What was erased meanwhile
+        may leave the batch empty.
+
+        Raises
+        ------
+        CorruptData, FailedPrecondition, Unavailable
+            As for `poll`.
+        """
+        self._check_usable()
+        if self.subscription is not None:
+            matched = self.subscription.take(self._query.batch_size, until_s)
+            if matched is not None:
+                return self._matched(self.subscription, matched)
+        # It may have ended because the space has.
+        self._life.check()
+        return None
+
     def close(self) -> None:
         """Free the walk and end the subscription; there are no more batches."""
         self._end()
@@ -160,11 +180,9 @@ class RecallStream(Iterator[Hits]):
         while self.more_results:
             if batch := self.next_batch():
                 return batch
-        while self.subscription is not None and (matched := self.subscription.take(self._query.batch_size)):
-            if batch := self._matched(self.subscription, matched):
-                return batch
-        # It may have ended because the space has.
-        self._life.check()
+        while (matches := self.take()) is not None:
+            if matches:
+                return matches
         raise StopIteration
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Self
 from weakref import ref
 
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.tail_budget import TailBudget
@@ -20,6 +21,7 @@ from engram.store.recall.stream import RecallStream
 from engram.store.resting.occupancy import Occupancy
 from engram.store.resting.space_summaries import SpaceSummary
 from engram.store.space_state import SpaceState
+from engram.store.subscriptions.change_stream import ChangeStream
 
 
 class RestableSpace(SpaceRecalls):
@@ -162,6 +164,30 @@ class RestableSpace(SpaceRecalls):
         """
         self.subscriptions.close()
         self._state.log.close()
+
+    def follow_changes(self, request: FollowChanges) -> ChangeStream:
+        """Return a feed of what changes from now on, or after the generation that the request names.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained; if the store is closed, or the space has been dropped or renamed.
+        OverCapacity
+            If there are too many followers.
+        """
+        with self.kept_open() as space:
+            return space.life.during(partial(space._changes, request))
+
+    def _changes(self, request: FollowChanges) -> ChangeStream:
+        self._reader.check_process()
+        after, retention = request.after_generation, self.retention
+        newest = self._state.index.visible_generation
+        generation = newest if after is None else retention.check(after, "after_generation")
+        feed = self.subscriptions.follow_changes(ChangeStream(self._state, request, generation))
+        # From here on the feed keeps what it needs; what was dropped just before is gone.
+        return retention.whole(feed, generation, "after_generation")
 
     def _follow(self, query: RecallQuery) -> RecallStream:
         with self.kept_open() as space:

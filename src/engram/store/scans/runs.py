@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -64,6 +64,42 @@ def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
             taken = min(ends[run] - start, record.count - row)
         yield Span(record, row, taken)
         start += taken
+
+
+def spans_between(log: Log, first: int, last: int) -> Iterator[Span]:
+    """Yield where the log has the rows of the generations from `first` to `last`, whatever is missing of them."""
+    for record in log.records_from(first):
+        if record.first_generation > last:
+            return
+        row = record.rows_until(first - 1)
+        yield Span(record, row, record.rows_until(last) - row)
+
+
+def reach(log: Log, first: int, last: int, bytes_max: int) -> int:
+    """Return up to which generation rows are read together from `first` on: `last`, or what `within` keeps of them."""
+    spans = list(spans_between(log, first, last))
+    kept = within(spans, bytes_max)
+    if sum(span.rows for span in kept) == sum(span.rows for span in spans):
+        return last
+    return kept[-1].record.generation(kept[-1].row + kept[-1].rows - 1)
+
+
+def within(spans: Iterable[Span], bytes_max: int) -> list[Span]:
+    """Return the first of `spans`, as many rows as have about `bytes_max` bytes beside their vectors; at least one.
+
+    The rows of a record are taken to be equally large.
+    """
+    kept: list[Span] = []
+    left = bytes_max
+    for span in spans:
+        row_bytes = sum(map(len, span.record.beside_vectors())) // span.record.count + 1
+        fitting = min(span.rows, max(left // row_bytes, 0 if kept else 1))
+        if fitting:
+            kept.append(Span(span.record, span.row, fitting))
+        if fitting < span.rows:
+            break
+        left -= fitting * row_bytes
+    return kept
 
 
 def _following(stored: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.operations.scans import CountFacets, ReadPage
 from engram.model.scans.cursor import Cursor, check_cursor, decode_cursor, encode_cursor, scan_digest
 from engram.model.scans.facets import Facets
@@ -17,7 +18,7 @@ from engram.model.scans.page import ScanPage
 from engram.model.times import now_us
 from engram.store.scans.facet_counts import counted_facets
 from engram.store.scans.passing import OrderedRows
-from engram.store.scans.runs import spans_of
+from engram.store.scans.runs import spans_of, within
 from engram.store.scans.scanned_hits import readable_spans, scanned_hits
 from engram.store.space_state import SpaceState
 
@@ -107,7 +108,10 @@ class Scans:
             taken, more = rows[low : low + size], high - low > size
         # Read first, so that what is marked as indexed was linked when the page was read.
         indexed = self._state.index.indexed_generation
-        spans = list(spans_of(self._state.log, taken))
+        # Hits that are read together stay in memory as long as one of them does.
+        spans = within(spans_of(self._state.log, taken), BATCH_BYTES_MAX)
+        count = sum(span.rows for span in spans)
+        taken, more = taken[:count], more or count < len(taken)
         if request.skip_damaged:
             spans, some_are_left_out = readable_spans(spans, vectors=request.include_vectors)
             incomplete |= some_are_left_out

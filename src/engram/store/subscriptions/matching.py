@@ -11,6 +11,7 @@ from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
+from engram.store.subscriptions.word_matches import chosen_by_words
 
 
 def match(
@@ -33,12 +34,15 @@ def match(
         Receives the generations that cannot be compared with the cue, because their vectors are damaged. They may match
         or not.
     unclear
-        Receives, by generation, the observations that match if they pass the filter, which cannot be told for damage.
+        Receives, by generation, the observations that match if they pass the filter, or have the words of the cue,
+        which cannot be told for damage.
     alive_at
         As for `select`.
     """
     hidden = state.attributes.due(present_us(), last, alive_at, first)
     generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear, hidden)
+    if prepared.cue.by == "words":
+        generations = chosen_by_words(state.log, prepared.cue.text, first, last, generations, unclear)
     if prepared.vector is None:
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))
     asked = np.union1d(generations, np.array([generation for generation, _ in unclear], dtype=np.int64))

@@ -1,11 +1,14 @@
-"""The subscriptions of a space, which are matched together against what is committed (docs/decisions/0006)."""
+"""Who follows a space: subscriptions, which are matched together against what is committed, and change feeds.
+
+See docs/decisions/0006 and 0030.
+"""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from typing import Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
@@ -19,8 +22,10 @@ from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
+from engram.store.subscriptions.change_stream import ChangeStream
 from engram.store.subscriptions.matching import match
 from engram.store.subscriptions.subscription import Subscription
+from engram.store.subscriptions.word_matches import WordMatches, word_matches, words_reach
 
 # Number of observations matched at once: enough to make the matrix product efficient, few enough to deliver matches
 # soon.
@@ -31,7 +36,8 @@ _RETRY_AFTER_MS: Final = 1000
 class Subscriptions:
     """The subscriptions of a space, and the generation up to which committed observations have been matched.
 
-    Any thread may add and remove subscriptions. `advance` belongs to the matcher thread.
+    Any thread may add and remove subscriptions. `advance` belongs to the matcher thread. Change feeds read the log by
+    themselves, and are only told when there is something new.
 
     Parameters
     ----------
@@ -52,11 +58,17 @@ class Subscriptions:
         # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
+        self._feeds: WeakSet[ChangeStream] = WeakSet()
         self._table = CueTable(config.index_dim, config.metric)
         self._matched = 0
         self._closed = False
 
     def __len__(self) -> int:
+        return len(self._subscriptions) + len(self._feeds)
+
+    @property
+    def cue_count(self) -> int:
+        """Number of standing recalls."""
         return len(self._subscriptions)
 
     @property
@@ -66,8 +78,8 @@ class Subscriptions:
 
     @property
     def unread_generation(self) -> int | None:
-        """Generation behind which a subscription has matches to take or to look up; None if none has."""
-        positions = [subscription.unread_generation for subscription in self._present()]
+        """Generation behind which a follower has something to take or to look up; None if none has."""
+        positions = [follower.unread_generation for follower in self._present()]
         return min((position for position in positions if position is not None), default=None)
 
     def follow(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
@@ -91,18 +103,7 @@ class Subscriptions:
         """
         subscription = Subscription(self, prepared, self._count_max, left_out)
         with self._guard:
-            if self._closed:
-                raise FailedPrecondition("the store is closed, so there is nothing to follow", code="closed")
-            self._remove_left()
-            if len(self._subscriptions) >= FOLLOWERS_MAX:
-                raise OverCapacity(
-                    f"{FOLLOWERS_MAX} standing recalls follow space {self._config.name} already",
-                    code="too_many_followers",
-                    field="follow",
-                    limit=FOLLOWERS_MAX,
-                    value=FOLLOWERS_MAX + 1,
-                    retry_after_ms=_RETRY_AFTER_MS,
-                )
+            self._make_room()
             if not self._subscriptions:
                 self._matched = self._state.index.visible_generation
             subscription.join(generation + 1, self._matched)
@@ -112,6 +113,19 @@ class Subscriptions:
             if prepared.vector is not None and prepared.cue.score_min is not None:
                 self._table.add(key, prepared.vector, prepared.cue.score_min)
         return subscription
+
+    def follow_changes(self, feed: ChangeStream) -> ChangeStream:
+        """Return a change feed, which is told from now on when there is something new.
+
+        Raises
+        ------
+        OverCapacity, FailedPrecondition
+            As for `follow`.
+        """
+        with self._guard:
+            self._make_room()
+            self._feeds.add(feed)
+        return feed
 
     def rejoin(self, subscription: Subscription, missed_from: int) -> None:
         """Let a subscription that was too slow read the log from `missed_from` on, up to what has been matched by now.
@@ -150,22 +164,28 @@ class Subscriptions:
         return match(self._state, self._config.metric, prepared, first, last, damaged, unclear)
 
     def advance(self) -> bool:
-        """Match some of what became visible and offer the matches; return whether there is more."""
+        """Match some of what became visible, offer the matches, and tell change feeds; return whether there is more."""
         with self._guard:
             self._remove_left()
             visible = self._state.index.visible_generation
             first, last = self._matched + 1, min(visible, self._matched + _STEP)
             if self._subscriptions and first <= last:
+                if any(each.prepared.cue.by == "words" for each in self._subscriptions.values()):
+                    last = words_reach(self._state.log, first, last)
                 self._match(first, last)
             self._matched = last if self._subscriptions else visible
-            return self._matched < visible
+            is_behind = self._matched < visible
+            feeds = list(self._feeds)
+        for feed in feeds:
+            feed.tell()
+        return is_behind
 
     def close(self) -> None:
-        """End all subscriptions, and take no new ones."""
+        """End all subscriptions and change feeds, and take no new ones."""
         with self._guard:
             self._closed = True
-        for subscription in self._present():
-            subscription.close()
+        for follower in self._present():
+            follower.close()
 
     def retire(self) -> bool:
         """Take no new subscriptions, unless there are some or this is being used; return whether it is so.
@@ -176,7 +196,7 @@ class Subscriptions:
             return False
         try:
             self._remove_left()
-            if self._subscriptions:
+            if len(self):
                 return False
             self._closed = True
             return True
@@ -188,16 +208,35 @@ class Subscriptions:
         with self._guard:
             self._closed = False
 
-    def _present(self) -> list[Subscription]:
-        # A dictionary that grows cannot be listed, and any thread adds to it.
+    def _present(self) -> list[Subscription | ChangeStream]:
+        # What grows cannot be listed, and any thread adds to it.
         with self._guard:
-            return list(self._subscriptions.values())
+            return [*self._subscriptions.values(), *self._feeds]
+
+    def _make_room(self) -> None:
+        """Check that there may be one more follower. Belongs to whoever holds the guard."""
+        if self._closed:
+            raise FailedPrecondition("the store is closed, so there is nothing to follow", code="closed")
+        self._remove_left()
+        if len(self) >= FOLLOWERS_MAX:
+            raise OverCapacity(
+                f"{FOLLOWERS_MAX} standing recalls and change feeds follow space {self._config.name} already",
+                code="too_many_followers",
+                field="follow",
+                limit=FOLLOWERS_MAX,
+                value=FOLLOWERS_MAX + 1,
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
 
     def _match(self, first: int, last: int) -> None:
+        with word_matches(self._state.log, first, last) as words:
+            self._offer(first, last, words)
+
+    def _offer(self, first: int, last: int, words: WordMatches) -> None:
         similar, lost = self._similar(first, last)
         for key, subscription in self._subscriptions.items():
             unclear: list[int] = []
-            matches = self._passing(subscription, similar.get(key, NOTHING), first, last, unclear)
+            matches = self._passing(subscription, similar.get(key, NOTHING), first, last, words, unclear)
             if lost and (found := self._first_unclear(subscription, lost)):
                 unclear.append(found)
             # What its filter needs, or its vector is compared with, is damaged. It meets that in the log, and nobody
@@ -211,11 +250,18 @@ class Subscriptions:
                 subscription.leave_to_log(until)
 
     def _passing(
-        self, subscription: Subscription, similar: Ranked, first: int, last: int, unclear: list[int]
+        self,
+        subscription: Subscription,
+        similar: Ranked,
+        first: int,
+        last: int,
+        words: WordMatches,
+        unclear: list[int],
     ) -> Ranked:
         """Return what passes the filter of a subscription, of all observations if it has no vector.
 
-        `unclear` receives those of which that cannot be told, because what the filter needs is damaged.
+        By words, it is what has all of them, too. `unclear` receives those of which that cannot be told, because what
+        decides is damaged.
         """
         prepared, attributes = subscription.prepared, self._state.attributes
         hidden = attributes.due(present_us(), last, None, first)
@@ -223,6 +269,8 @@ class Subscriptions:
             return similar
         unreadable: list[Unreadable] = []
         chosen = select(attributes, prepared.cue.conditions, first, last, unclear=unreadable, hidden=hidden)
+        if prepared.cue.by == "words":
+            chosen = words.chosen(prepared.cue.text, chosen, unreadable)
         if prepared.vector is None:
             unclear += [generation for generation, _ in unreadable]
             return Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
@@ -281,3 +329,6 @@ class Subscriptions:
                 self._subscriptions.pop(key, None)
                 self._known.discard(key)
                 self._table.remove(key)
+        for feed in list(self._feeds):
+            if feed.closed:
+                self._feeds.discard(feed)

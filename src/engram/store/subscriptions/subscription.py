@@ -121,8 +121,10 @@ class Subscription:
         self._listener = listener
         listener()
 
-    def take(self, count: int) -> Ranked | None:
+    def take(self, count: int, until_s: float | None = None) -> Ranked | None:
         """Wait for matches and return up to `count` of them, in the order of generations; None once closed.
+
+        Also None if there are none by `until_s`, a time of the monotonic clock in seconds.
 
         Raises
         ------
@@ -133,8 +135,9 @@ class Subscription:
             if found := self.poll(count):
                 return found
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self.has_matches)
-                if self._closed:
+                left_s = None if until_s is None else until_s - time.monotonic()
+                is_told = self._changed.wait_for(lambda: self._closed or self.has_matches, left_s)
+                if self._closed or not is_told:
                     return None
 
     def poll(self, count: int) -> Ranked:

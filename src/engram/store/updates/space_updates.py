@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.model.ack import Ack
-from engram.model.arguments import one_or_many
+from engram.model.ack import Ack, joined_ack
+from engram.model.arguments import one_or_many_existing
+from engram.model.batches.parts import Parts
 from engram.model.columns import ObservationColumns, ObservationFields
-from engram.model.operations.changes import take_changes
+from engram.model.operations.changes import check_all_changes, take_changes
 from engram.model.operations.updates import Update
 from engram.store.updates.updating import update
 
@@ -52,20 +53,22 @@ class SpaceUpdates:
         **columns: Unpack[ObservationColumns],
     ) -> Ack: ...
 
-    @one_or_many
+    @one_or_many_existing
     def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
         """Change fields of observations that exist; when this returns, that is durable and recallable.
 
         The arguments are those of `observe`, at least one beside the ids. What is not named, or None, stays as it is;
         but ``expires_at=None`` has the observations never expire.
         New texts are embedded again in a space with an embedder, unless there are new vectors, too; in any other space
-        the vectors stay. All are changed or none, each into a new version. What others write meanwhile is not lost: the
-        update is made of the version that it supersedes.
+        the vectors stay. Up to 10 000 observations of up to 32 MiB, with what stays, are all changed or none, each into
+        a new version. More are changed in parts of that size, in their order; if a part fails, the `stored_count` of
+        the error says how many, from the first on, are changed all the same. What others write meanwhile is not lost:
+        the update is made of the version that it supersedes.
 
         Parameters
         ----------
         ids
-            The id of one observation, or up to 10 000 ids, each once.
+            The id of one observation, or any number of ids, each once.
         vectors, contents
             New vectors and texts, one for each id.
         merge
@@ -98,6 +101,14 @@ class SpaceUpdates:
         Unavailable
             As for `observe`.
         """
-        request = Update(self._access.config.name, take_changes(arguments, keywords), merge=merge)
-        with self._access.held() as engine:
-            return update(engine, request.changes, merge=request.merge).ack
+        changes = take_changes(arguments, keywords)
+        check_all_changes(changes)
+        # No rows are one part, which is refused.
+        parts = Parts(len(changes) or 1)
+        acks: list[Ack] = []
+        for part in parts:
+            with parts.storing(part):
+                request = Update(self._access.config.name, changes.part(part), merge=merge)
+                with self._access.held() as engine:
+                    acks.append(update(engine, request.changes, merge=request.merge).ack)
+        return joined_ack(acks)

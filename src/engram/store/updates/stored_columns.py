@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from engram.log.log import Log
 from engram.log.records.record_rows import RecordRows
+from engram.model.batches.checks import check_bytes
 from engram.model.columns import COLUMNS, ColumnSpec, TagsSpec
-from engram.model.observations import check_bytes
 from engram.model.values.presence import Presence, join_presence, spread, unless_all
 from engram.model.values.vector_rows import join_rows
 from engram.store.scans.runs import runs_of

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from engram.errors import EngramError, NotFound, OverCapacity
+from engram.model.batches.checks import check_bytes
 from engram.model.columns import COLUMNS
-from engram.model.observations import ObservationBatch, check_bytes, fill_batch
+from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.operations.changes import ObservationChanges
 from engram.model.values.merged_metadata import merge_metadata_column
 from engram.model.values.scalars import shown
@@ -142,7 +143,7 @@ def contended(changes: ObservationChanges) -> OverCapacity:
     """Return the error that an update was overtaken too often."""
     return OverCapacity(
         f"others changed some of {len(changes)} observations each of the {UPDATE_ATTEMPTS_MAX} times that they were "
-        "about to be updated; nothing of the update is stored",
+        "about to be updated; none of them is updated",
         code="contended",
         field="ids",
         limit=UPDATE_ATTEMPTS_MAX,
@@ -155,7 +156,8 @@ def _missing(changes: ObservationChanges, found: list[int | None]) -> NotFound:
     row = found.index(None)
     named = shown(changes.ids[row], with_type=False)
     return NotFound(
-        f"{found.count(None)} of {len(found)} ids do not exist, the first of them {named}; nothing is updated",
+        f"{found.count(None)} of {len(found)} ids do not exist, the first of them {named}; "
+        f"none of the {len(found)} is updated",
         code="missing_ids",
         field=f"ids[{row}]",
         limit="ids that exist",

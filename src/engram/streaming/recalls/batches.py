@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from engram.errors import InvalidInput
 from engram.model.hit import Hits
+from engram.model.operations.results import RESULTS_BYTES
 from engram.model.query import Recalled, RecallQuery
 from engram.store.recall.stream import RecallStream
 from engram.store.space_engine import SpaceEngine
@@ -15,7 +17,14 @@ from engram.store.subscriptions.subscription import Subscription
 
 T = TypeVar("T")
 Encode = Callable[[Recalled], T]
-"""Makes what is sent of a batch; called on a recall thread."""
+"""Makes what is sent of a batch; called on a recall thread.
+
+A batch of several hits that is too large for one message is refused with code ``results_bytes``; its halves come then.
+"""
+
+# What is sent of several hits is small, but one hit may be as large as a message. Behind one of so many characters, no
+# further batch is made before it is sent.
+_LARGE_CHARACTERS: Final = 1 << 18
 
 
 class RecallBatches(Generic[T]):
@@ -26,11 +35,13 @@ class RecallBatches(Generic[T]):
         self._encode = encode
         self._start_s = start_s
         self._dropped = False
+        # Hits that were found and are still to be sent, because those before them filled a message; the next ones last.
+        self._waiting: list[Hits] = []
 
     @property
     def more(self) -> bool:
-        """Whether there may be more batches, not counting the matches of a standing recall."""
-        return self._stream.more_results
+        """Whether there may be more batches, not counting what `poll` finds."""
+        return bool(self._waiting) or self._stream.more_results
 
     @property
     def subscription(self) -> Subscription | None:
@@ -38,19 +49,30 @@ class RecallBatches(Generic[T]):
         return self._stream.subscription
 
     def make(self, hits_max: int) -> list[T]:
-        """Return the next batches: at least one, and further ones until they have at least `hits_max` hits."""
+        """Return the next batches: at least one, and further ones until they have at least `hits_max` hits.
+
+        Raises
+        ------
+        EngramError
+            As `RecallStream.next_batch`, and if a hit is larger than a message may be.
+        """
         made = []
         hits = 0
         while True:
-            batch = self._stream.next_batch()
-            made.append(self._encoded(batch))
-            hits += len(batch)
-            if not self.more or hits >= hits_max or self._dropped:
+            batch = self._waiting.pop() if self._waiting else self._stream.next_batch()
+            encoded, sent = self._encoded(batch)
+            made.append(encoded)
+            hits += len(sent)
+            if not self.more or hits >= hits_max or self._dropped or self._waiting or _is_large(sent):
                 return made
 
-    def poll(self) -> list[T]:
-        """Return one batch with matches of the standing recall that were not returned yet."""
-        return [self._encoded(self._stream.poll())]
+    def poll(self) -> T:
+        """Return one batch with matches of the standing recall that were not returned yet.
+
+        While `more` is true, they go on. Raises as `make`.
+        """
+        batch = self._waiting.pop() if self._waiting else self._stream.poll()
+        return self._encoded(batch, follows=True)[0]
 
     def close(self) -> None:
         """Close the recall stream, which frees what it holds."""
@@ -68,10 +90,30 @@ class RecallBatches(Generic[T]):
             making.cancel()
             making.add_done_callback(lambda _: self.close())
 
-    def _encoded(self, hits: Hits) -> T:
-        elapsed_ms = (time.perf_counter() - self._start_s) * 1000
-        more = self._stream.more_results
-        return self._encode(Recalled(hits, hits.generation, len(hits), elapsed_ms, hits.incomplete, more))
+    def _encoded(self, hits: Hits, *, follows: bool = False) -> tuple[T, Hits]:
+        """Return what is sent of the first of `hits`, as many as one message takes, and these; the others wait."""
+        while True:
+            elapsed_ms = (time.perf_counter() - self._start_s) * 1000
+            more = self.more and not follows
+            try:
+                encoded = self._encode(Recalled(hits, hits.generation, len(hits), elapsed_ms, hits.incomplete, more))
+            except InvalidInput as error:
+                if error.code != RESULTS_BYTES or len(hits) < 2:
+                    raise
+            else:
+                return encoded, hits
+            middle = len(hits) // 2
+            self._waiting.append(Hits(hits[middle:], hits.generation, hits.incomplete))
+            # Matches come in the order of generations, and no later one has been returned.
+            generation = hits[middle - 1].generation if follows else hits.generation
+            hits = Hits(hits[:middle], generation, hits.incomplete)
+
+
+def _is_large(hits: Hits) -> bool:
+    if len(hits) != 1:
+        return False
+    row = hits[0].row()
+    return len(row.content) + len(row.metadata_json) > _LARGE_CHARACTERS
 
 
 def begin(space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:

@@ -9,18 +9,20 @@ from concurrent.futures import Executor, Future
 from contextlib import aclosing, contextmanager
 from itertools import chain
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.metrics import table
 from engram.metrics.histogram import Histogram
 from engram.metrics.sample import MetricSample
+from engram.model.following.change import Changes
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.query import Recalled, RecallQuery
 from engram.store.space_engine import SpaceEngine
-from engram.store.subscriptions.subscription import Subscription
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.recalls.batches import Encode, begin
+from engram.streaming.recalls.change_batches import begin_changes
 from engram.streaming.recalls.loop_priority import LoopPriority
 from engram.streaming.recalls.short_recalls import ShortRecalls
 
@@ -30,6 +32,29 @@ _RETRY_AFTER_MS: Final = 100
 _AHEAD_HITS: Final = 100
 IDLE_S: Final = 30.0
 """Seconds without a match after which a standing recall tells how far it has matched, if it got any further."""
+
+
+class Followed(Protocol):
+    """What a stream is told of as it comes: the subscription of a standing recall, or a change feed."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+    @property
+    def has_matches(self) -> bool:
+        """Whether there may be something to poll."""
+        ...
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it got further, although there was nothing to tell."""
+        ...
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called, on any thread, whenever there may be something to poll."""
+        ...
 
 
 class Recalls:
@@ -157,7 +182,7 @@ class Recalls:
                     batches, made = await self._in_thread(lambda: begin(space, query, encode))
             self._counters.add(table.RECALLS)
             self._first_result.add(perf_counter() - begin_s)
-            making: Future[list[T]] | None = None
+            making: Future[Any] | None = None
             try:
                 while batches.more:
                     making = self._threads.submit(batches.make, _AHEAD_HITS)
@@ -170,14 +195,50 @@ class Recalls:
                     async with aclosing(self._follow(batches.subscription)) as follow:
                         async for _ in follow:
                             making = self._threads.submit(batches.poll)
-                            yield (await asyncio.wrap_future(making))[0]
+                            yield await asyncio.wrap_future(making)
+                            while batches.more:
+                                making = self._threads.submit(batches.poll)
+                                yield await asyncio.wrap_future(making)
                     # It may have ended because the space has.
                     space.life.check()
             finally:
                 batches.close_after(making)
 
-    async def _follow(self, subscription: Subscription) -> AsyncGenerator[None, None]:
-        """Yield whenever the standing recall may have matches to poll, and at times when it has got further without."""
+    async def changes(
+        self, space: SpaceEngine, request: FollowChanges, encode: Callable[[Changes], T]
+    ) -> AsyncGenerator[T, None]:
+        """Yield the encoded batches of a change feed, each as it comes.
+
+        The first one says where the feed begins, and has no changes if there are none yet. So has one that says how far
+        the feed got, if nothing passed its filter for a while. Closing the generator frees everything.
+
+        Raises
+        ------
+        OverCapacity
+            If too many recalls wait, or too many streams are open already.
+        EngramError
+            If the request cannot be answered. The error gives the reason.
+        """
+        with self._one_more_stream():
+            async with self._beginning:
+                with self.loop_priority.recall_in_progress(), self._one_more_waits():
+                    batches, made = await self._in_thread(lambda: begin_changes(space, request, encode, self._idle_s))
+            making: Future[list[T]] | None = None
+            try:
+                for batch in made:
+                    yield batch
+                async with aclosing(self._follow(batches)) as follow:
+                    async for _ in follow:
+                        making = self._threads.submit(batches.poll)
+                        for batch in await asyncio.wrap_future(making):
+                            yield batch
+                # It may have ended because the space has.
+                space.life.check()
+            finally:
+                batches.close_after(making)
+
+    async def _follow(self, subscription: Followed) -> AsyncGenerator[None, None]:
+        """Yield whenever there may be something to poll, and at times when it has got further without."""
         ready = asyncio.Event()
         self._ready.add(ready)
         try:

@@ -14,8 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from engram.errors import InvalidInput
-from engram.model.limits import JSON_BYTES_MAX
-from engram.wire.forms.strict_json import parse_object, refuse
+from engram.wire.forms.strict_json import check_json_size, parse_object, refuse
 
 Form = TypeVar("Form", bound=Struct)
 # An escape that may stand for a colon, which `FormReader` counts.
@@ -52,7 +51,7 @@ class FormReader(Generic[Form]):
         text
             The object.
         is_header
-            Whether it is the header of a frame, whose size the frame limits. Otherwise it has at most `JSON_BYTES_MAX`.
+            Whether it is the header of a frame, whose size was checked before.
 
         Raises
         ------
@@ -61,7 +60,7 @@ class FormReader(Generic[Form]):
             ``unknown_field``, ``missing_field`` or ``wrong_type``; the error names the field.
         """
         if not is_header:
-            check_json_size(len(text), self._what)
+            check_json_size(text, self._what)
         try:
             form = self._read(text)
             colons = _colons(form)
@@ -104,25 +103,6 @@ class FormReader(Generic[Form]):
             field=field,
             limit=wanted.removeprefix("Expected "),
             value=got,
-        )
-
-
-def check_json_size(nbytes: int, what: str) -> None:
-    """Check that a JSON object that comes by itself is not too large.
-
-    Raises
-    ------
-    InvalidInput
-        With code ``json_bytes``.
-    """
-    if nbytes > JSON_BYTES_MAX:
-        raise InvalidInput(
-            f"{what} has {nbytes} bytes of JSON or more, and may have {JSON_BYTES_MAX}; send it in parts, or as a "
-            "binary frame, which may be larger",
-            code="json_bytes",
-            field=what,
-            limit=JSON_BYTES_MAX,
-            value=nbytes,
         )
 
 

@@ -19,6 +19,7 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
+from engram.model.following.change import Changes
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -30,6 +31,7 @@ from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import VECTORS_DEFAULT, SpaceConfig
 from engram.wire.forms.failures import error_from
+from engram.wire.forms.following.changes import read_changes
 from engram.wire.forms.many import read_many
 from engram.wire.forms.received_hits import read_hits
 
@@ -286,6 +288,7 @@ def _as_it_is(result: Any) -> Any:
 _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Recalled: _recalled,
     ManyRecalled: read_many,
+    Changes: read_changes,
     Hits: _hits,
     Ack: _of(_Generations, _ack),
     Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),

@@ -13,11 +13,11 @@ from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
+from engram.model.following.change import Changes
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.results import (
-    RESULTS_BYTES,
     Counted,
     SnapshotTaken,
     SpaceList,
@@ -29,9 +29,12 @@ from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
 from engram.model.scans.page import ScanPage
 from engram.model.spaces import VECTORS_DEFAULT
+from engram.wire.forms.following.changes import beside_hits_of_changes, changes_object
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 from engram.wire.forms.many import COUNTS, all_hits, beside_all_hits, counts_of, many_object
 
+# What several hits of a stream have together. Others are held ahead of them while they are sent.
+_SEVERAL_BYTES_MAX: Final = 4 * 1024 * 1024
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
 """Return an object as the bytes of its JSON."""
@@ -49,6 +52,8 @@ def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
     """
     if isinstance(result, ManyRecalled):
         return many_object(result, vectors=vectors)
+    if isinstance(result, Changes):
+        return changes_object(result, vectors=vectors)
     hits = _hits_of(result)
     if hits is not None:
         return {"hits": hit_objects(hits, vectors=vectors), **_beside_hits(result)}
@@ -93,13 +98,14 @@ def encode_result(
     return made
 
 
-def encode_results(
-    batch: Recalled, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
-) -> list[bytes]:
-    """Return one batch of a streamed recall as messages, each as `encode_result` makes it, with a field ``more``.
-
-    There is one message, or more if a single one would be larger than a message may be. All but the last say that more
-    follow.
+def encode_streamed(
+    batch: Recalled | Changes,
+    beside: Mapping[str, object] | None = None,
+    *,
+    vectors: bool = False,
+    binary: bool = False,
+) -> bytes:
+    """Return one batch of a stream as a message, as `encode_result` makes it; that of a recall has a field ``more``.
 
     Parameters
     ----------
@@ -113,19 +119,14 @@ def encode_results(
     Raises
     ------
     InvalidInput
-        With code ``results_bytes``, if a single hit is larger than a message may be.
+        With code ``results_bytes``, if it has several hits and takes long to send, or one hit and is larger than a
+        message may be. A batch of fewer hits may not be.
     """
-    try:
-        return [encode_result(batch, {**beside, "more": batch.more}, vectors=vectors, binary=binary)]
-    except InvalidInput as error:
-        if error.code != RESULTS_BYTES or len(batch.hits) < 2:
-            raise
-    middle = len(batch.hits) // 2
-    halves = (
-        dataclasses.replace(batch, hits=batch.hits[:middle], more=True),
-        dataclasses.replace(batch, hits=batch.hits[middle:]),
-    )
-    return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+    fields = {**(beside or {}), "more": batch.more} if isinstance(batch, Recalled) else beside
+    made = encode_result(batch, fields, vectors=vectors, binary=binary)
+    if len(made) > _SEVERAL_BYTES_MAX and len(batch.hits) > 1:
+        raise _too_large(batch, len(made))
+    return made
 
 
 def _many_frame(beside: Mapping[str, object], recalled: ManyRecalled, *, vectors: bool) -> bytes:
@@ -142,7 +143,9 @@ def _too_large(result: object, nbytes: int) -> InvalidInput:
 
 
 def _hits_of(result: object) -> Sequence[Hit] | None:
-    return result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+    if isinstance(result, Recalled | Changes):
+        return result.hits
+    return result if isinstance(result, Hits) else None
 
 
 def _beside_hits(result: Any) -> dict[str, Any]:
@@ -151,6 +154,8 @@ def _beside_hits(result: Any) -> dict[str, Any]:
         return {"generation": result.generation, "incomplete": result.incomplete, "cursor": result.cursor}
     if isinstance(result, Hits):
         return {"generation": result.generation}
+    if isinstance(result, Changes):
+        return beside_hits_of_changes(result)
     partial = getattr(result, "partial", False)
     return {"generation": result.generation, "incomplete": result.incomplete, "partial": partial}
 

@@ -48,7 +48,7 @@ def _encode_stream(request: StreamRecall) -> pb.StreamingRecallRequest:
 
 
 def _encode_batch(message: pb.StreamingRecallRequest, batch: Recalled) -> list[pb.StreamingRecallResponse]:
-    return encode_batch(batch, embeddings=message.include_embeddings, metadata_map=not message.omit_metadata_map)
+    return [encode_batch(batch, embeddings=message.include_embeddings, metadata_map=not message.omit_metadata_map)]
 
 
 def _fields(query: RecallQuery) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from engram.wire.operations.changes import CHANGES_CODEC
 from engram.wire.operations.codec import OperationCodec
 from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_CODEC
 from engram.wire.operations.many import RECALL_MANY_CODEC
@@ -33,6 +34,7 @@ CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
         RECALL_CODEC,
         RECALL_MANY_CODEC,
         RECALL_STREAM_CODEC,
+        CHANGES_CODEC,
         COUNT_CODEC,
         SNAPSHOT_CODEC,
         CREATE_SPACE_CODEC,

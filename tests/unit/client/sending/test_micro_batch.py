@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.sending.micro_batch import OpenBatch, check_outgoing, seal, settle_rows
+from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.ack import Ack
 from engram.model.columns import COLUMNS
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
+from engram.text.embeddable import check_embeddable
 from tests.doubles.batches import row_of
 
 CONFIG = SpaceConfig("test", dim=8)
@@ -137,9 +138,9 @@ def test_each_row_gets_its_share_of_the_answer() -> None:
 def test_a_batch_without_vectors_is_checked_like_any_other() -> None:
     batch = make_batch(["a", ""], np.empty((2, 0)), ["x", "y"])
     with pytest.raises(InvalidInput, match="id of observation 1"):
-        check_outgoing(batch, WITH_EMBEDDER)
+        check_embeddable(batch, WITH_EMBEDDER)
     with pytest.raises(FailedPrecondition, match="has no embedder"):
-        check_outgoing(make_batch(["a"], np.empty((1, 0)), ["x"]), CONFIG)
+        check_embeddable(make_batch(["a"], np.empty((1, 0)), ["x"]), CONFIG)
 
 
 def listed(column: Any) -> list[Any] | None:

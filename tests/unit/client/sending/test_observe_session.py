@@ -30,7 +30,7 @@ async def test_the_caller_may_change_its_vectors_once_they_are_handed_over() -> 
     )
     vectors = np.ones((2, 8), np.float32)
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-    assert session.add(future, ManyObservations(["a", "b"], vectors, None, {})) is None
+    assert session.add(future, ManyObservations(["a", "b"], vectors, None, {}).batch(session.config)) is None
     vectors[:] = 7
     assert (encoded[0].vectors == 1).all()
     await session.drain(5)
@@ -47,7 +47,7 @@ async def test_what_finds_room_is_added_at_once_and_the_rest_says_how_to_wait() 
     one, many = (asyncio.get_running_loop().create_future() for _ in range(2))
     vector = np.ones(8, np.float32)
     assert session.add(one, OneObservation("a", vector, "", {})) is None
-    pending = session.add(many, ManyObservations(["b", "c"], [vector] * 2, None, {}))
+    pending = session.add(many, ManyObservations(["b", "c"], [vector] * 2, None, {}).batch(session.config))
     assert pending is not None
     assert (pending.held(), session.outbox.count) == (1, 1)
     late = session.add(asyncio.get_running_loop().create_future(), OneObservation("d", vector, "", {}))

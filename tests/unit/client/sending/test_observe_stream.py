@@ -55,7 +55,8 @@ class Driver:
 
     def batch(self, *ids: str) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        assert self.observing.add(future, ManyObservations(ids, np.ones((len(ids), 8)), None, {})) is None
+        batch = ManyObservations(ids, np.ones((len(ids), 8)), None, {}).batch(CONFIG)
+        assert self.observing.add(future, batch) is None
         return future
 
     async def flushed(self) -> None:
@@ -344,7 +345,8 @@ def test_what_is_finished_on_another_loop_says_what_is_known_of_the_session() ->
     async def begin() -> Driver:
         driver = Driver(server, OPTIONS, OutboxLimits(), reopen=lambda: server)
         for number, ack in enumerate(acks):
-            assert driver.observing.add(ack, ManyObservations([f"id-{number}"], np.ones((1, 8)), None, {})) is None
+            batch = ManyObservations([f"id-{number}"], np.ones((1, 8)), None, {}).batch(CONFIG)
+            assert driver.observing.add(ack, batch) is None
         await asyncio.wait_for(asyncio.wrap_future(sent), WAIT_S)
         return driver
 

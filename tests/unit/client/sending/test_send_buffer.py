@@ -258,3 +258,20 @@ def test_what_a_caller_was_told_is_no_loss() -> None:
     assert outbox.take_losses() == Losses()
     outbox.settled(None, 1, 0, refused, ["a"])
     assert outbox.take_error() is refused
+
+
+def test_a_large_row_goes_by_itself() -> None:
+    """With others, it might be more than a request may be, and all of them would be refused."""
+    small, large = row(0), row_of(CONFIG, "large", np.ones(8), "x" * 1000)
+    outbox = SendBuffer(OutboxLimits(batch_bytes=1000), lambda: None, Clock())
+    for one in (small, large, large, small):
+        assert outbox.try_add_row(one, ignore)
+    counts = [settle_next(outbox).count for _ in range(4)]
+    assert (counts, outbox.count) == ([1, 1, 1, 1], 0)
+
+
+def test_what_was_never_added_is_a_loss_too() -> None:
+    outbox, _, _ = make()
+    outbox.lost(5, ["a", "b"], Unavailable("full"))
+    assert outbox.take_losses().describe("notes").startswith("5 observations to space notes ('a', 'b', ...)")
+    assert outbox.take_losses() == Losses()

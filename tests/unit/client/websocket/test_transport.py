@@ -197,7 +197,7 @@ async def test_what_is_under_way_when_the_client_is_closed_fails_and_is_not_trie
         await asyncio.wait_for(asked.wait(), TIMEOUT_S)
         await transport.close()
         await transport.close()
-        for call in (calling, transport.call(ASK, TIMEOUT_S), transport.recall(STREAM).read()):
+        for call in (calling, transport.call(ASK, TIMEOUT_S), transport.stream(STREAM).read()):
             error = await error_of(call)
             assert (type(error), error.code, error.is_transient) == (FailedPrecondition, "client_closed", False)
         assert len(server.headers) == 1
@@ -215,7 +215,7 @@ async def test_what_waits_for_a_connection_when_the_client_is_closed_waits_no_lo
     async with server:
         transport = made(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         # The second call waits for the connection of the first.
-        works = (transport.call(ASK, TIMEOUT_S), transport.call(ASK, TIMEOUT_S), transport.recall(STREAM).read())
+        works = (transport.call(ASK, TIMEOUT_S), transport.call(ASK, TIMEOUT_S), transport.stream(STREAM).read())
         waiting = [asyncio.ensure_future(work) for work in works]
         await asyncio.wait_for(taken.wait(), TIMEOUT_S)
         await transport.close()

@@ -84,7 +84,7 @@ def test_changes_share_no_memory_with_what_was_passed() -> None:
         ([], {"contents": []}, "batch_count", "ids"),
         (["x"] * (BATCH_COUNT_MAX + 1), {"contents": ["x"] * (BATCH_COUNT_MAX + 1)}, "batch_count", "ids"),
         ([3], {"contents": ["x"]}, "invalid_text", "id[0]"),
-        (["x" * 600], {"contents": ["x"]}, "id_size", "id[0]"),
+        (["x" * 1025], {"contents": ["x"]}, "id_size", "id[0]"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_field(ids: Any, keywords: dict[str, Any], code: str, field: str) -> None:

@@ -60,6 +60,12 @@ def test_the_nearest_name_is_offered() -> None:
     assert "did you mean 'notes'?" in unknown_space("note", known[:2]).message
     assert "did you mean 'note-0007'?" in unknown_space("note-0007x", known).message
     assert unknown_space("xyz", known).message == "there is no space 'xyz'"
+    assert unknown_space("note", known[:2], create=None).message == (
+        "there is no space 'note'; did you mean 'notes'? Pass a setting, such as dim=384, to make one"
+    )
+    assert unknown_space("xyz", known, create=None).message == (
+        "there is no space 'xyz'; pass a setting, such as dim=384, to make one"
+    )
     alias = unknown_alias("currant", ["current"])
     assert "did you mean 'current'?" in alias.message
     assert without_advice(alias).message == "there is no alias 'currant'"

@@ -13,7 +13,8 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.arguments import OneObservation, arguments_of
-from engram.model.observations import check_batch, concatenate, make_batch, with_expiry
+from engram.model.batches.checks import check_batch
+from engram.model.observations import concatenate, make_batch, with_expiry
 from engram.model.operations.changes import take_changes
 from engram.model.spaces import SpaceConfig
 from engram.model.values.expiry import (

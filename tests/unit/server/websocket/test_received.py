@@ -114,8 +114,8 @@ def test_every_action_can_be_asked_for(action: FlowAction) -> None:
 def test_a_text_that_is_too_large_is_told_from_others_and_explained_only_if_it_is_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engram.wire.forms.reader.JSON_BYTES_MAX", 100)
-    batch = {"type": "observation_batch", "sequence_number": 7, "ids": ["a" * 100]}
+    monkeypatch.setattr("engram.wire.forms.strict_json.JSON_BYTES_MAX", 100)
+    batch = {"type": "observation_batch", "sequence_number": 7, "ids": ["a"], "confidences": [0.5] * 100}
     with pytest.raises(InvalidInput) as caught:
         read_text(batch)
     assert caught.value.code == "json_bytes"

@@ -85,3 +85,32 @@ def test_what_is_dropped_is_counted_no_more_and_the_rest_begins_behind_it() -> N
     assert (found.window.first, found.generations.tolist()) == (8, [15, 16, 17, 18, 19, 20])
     assert found.bitmap().begin == 0
     assert passing(attributes, None, 1, 7).generations.tolist() == []
+
+
+def ended(made: Columns, first: int, last: int) -> list[tuple[int, int]]:
+    versions, at = made.ended_within(first, last)
+    return list(zip(versions.tolist(), at.tolist(), strict=True))
+
+
+def test_what_ended_is_told_by_when_it_ended() -> None:
+    made = Columns()
+    assert ended(made, 1, 100) == []
+    made.add(entry(1, 20))
+    assert ended(made, 1, 100) == []
+    made.end(np.array([17, 3, 9]), np.array([22, 21, 25]))
+    assert ended(made, 1, 100) == [(3, 21), (17, 22), (9, 25)]
+    assert ended(made, 22, 24) == [(17, 22)]
+    assert ended(made, 1, 20) == ended(made, 23, 24) == ended(made, 26, 100) == []
+    # What is erased has never been.
+    made.end(np.array([17]), np.array([0]))
+    assert ended(made, 1, 100) == [(3, 21), (9, 25)]
+
+
+def test_what_ended_is_told_of_chunks_with_few_rows_left() -> None:
+    made = Columns()
+    made.add(entry(1, 20))
+    made.end(np.array([2, 5, 9, 14]), np.array([21, 23, 22, 24]))
+    made.drop(22)
+    assert ended(made, 23, 24) == [(5, 23), (14, 24)]
+    made.end(np.array([3, 12]), np.array([25, 26]))
+    assert ended(made, 24, 25) == [(14, 24), (3, 25)]

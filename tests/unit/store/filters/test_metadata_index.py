@@ -50,3 +50,13 @@ def test_lists_are_shortened_in_steps_of_any_size(keys: int, rows: int, monkeypa
     attributes.drop(40)
     found = [attributes.tagged(f"tag-{number}").tolist() for number in range(8)]
     assert found == [[], [], [10, 11, 12], *(list(range(1 + 4 * number, 5 + 4 * number)) for number in range(3, 8))]
+
+
+def test_a_long_tag_takes_no_more_memory_than_its_digest_and_is_told_from_all_others() -> None:
+    attributes = MetadataIndex()
+    tags = [name * 16_000 for name in "xyz"]
+    for number, tag in enumerate((*tags, tags[0])):
+        attributes.add(tagged(1 + number, 1, tag))
+    assert [attributes.tagged(tag).tolist() for tag in tags] == [[1, 4], [2], [3]]
+    assert attributes.tagged(tags[0][:-1]).tolist() == []
+    assert max(len(key) for key in attributes._tags._numbers) == 32  # type: ignore[arg-type]  # All keys have a length.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engram.log.files.memory_storage import MemoryStorage
@@ -18,7 +18,7 @@ from engram.model.observations import make_batch
 from engram.store.filters import columns
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.rows import PassingRows, Window
-from engram.store.filters.selection import bitmap, select
+from engram.store.filters.selection import bitmap, select, which_pass
 from tests.doubles.batches import DIM
 from tests.doubles.logs import open_log
 
@@ -148,6 +148,21 @@ def test_the_selection_is_what_a_look_at_every_row_finds(rows: list[Row], filter
         and passes(row, filter)
     ]
     assert select(attributes, filter, first, last, alive_at).tolist() == expected
+
+
+@given(rows=ROWS, filter=FILTERS, gap=st.sampled_from([0, 2, 1000]), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_some_observations_pass_wherever_they_are(
+    rows: list[Row], filter: Filter, gap: int, data: st.DataObject
+) -> None:
+    attributes = attributes_of(rows)
+    observed = {generation: row for generation, row in numbered(rows) if row.time_s is not None}
+    assume(observed)
+    asked = sorted(data.draw(st.sets(st.sampled_from(sorted(observed)))))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("engram.store.filters.selection._GAP_MAX", gap)
+        found = which_pass(attributes, filter, np.array(asked, dtype=np.int64))
+    assert found.tolist() == [passes(observed[generation], filter) for generation in asked]
 
 
 def test_rows_beyond_a_chunk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

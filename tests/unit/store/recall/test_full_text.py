@@ -49,14 +49,14 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_compaction_joins_with_later_texts_is_not_added_again(monkeypatch: pytest.MonkeyPatch) -> None:
     added: list[int] = []
-    texts = FullText._texts
+    texts = full_text.readable_texts
 
-    def noting(words: FullText, *arguments: Any) -> list[tuple[int, str]]:
-        read = texts(words, *arguments)
+    def noting(*arguments: Any) -> list[tuple[int, str]]:
+        read = texts(*arguments)
         added.extend(generation for generation, _ in read)
         return read
 
-    monkeypatch.setattr(FullText, "_texts", noting)
+    monkeypatch.setattr(full_text, "readable_texts", noting)
     storage = MemoryStorage()
     log = open_log(storage, segment_bytes=8 << 10)
     words = FullText(log)

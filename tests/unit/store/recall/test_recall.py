@@ -348,7 +348,7 @@ def test_a_stream_that_takes_too_long_ends(space: Space, monkeypatch: pytest.Mon
 
 def test_errors_come_at_once(space: Space) -> None:
     refused: list[dict[str, Any]] = [
-        {"k": 10_001},
+        {"k": 2**31},
         {"batch_size": 101},
         {"ef": 0},
         {"timeout_ms": 0},
@@ -414,3 +414,41 @@ def test_an_empty_space_has_nothing_to_recall(space: Space) -> None:
 
 def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query), dtype=np.float64)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize(
+    "cue",
+    [
+        Cue(ANY),
+        Cue(ANY, filter=Filter(tags={"even"})),
+        Cue(ANY, score_min=0.1),
+        Cue(ANY, text="even", by="both"),
+        Cue(text="number", by="words"),
+        Cue(filter=Filter(tags={"odd"})),
+    ],
+    ids=["similarity", "filter", "score", "both", "words", "filter alone"],
+)
+def test_more_hits_than_one_search_has_room_for_are_those_of_a_larger_one(
+    space: Space, monkeypatch: pytest.MonkeyPatch, linked: bool, cue: Cue
+) -> None:
+    monkeypatch.setattr("engram.store.recall.search._EXACT_COUNT_MAX", 0)
+    fill(space)
+    if linked:
+        wait_until_indexed(space)
+    wanted = space.recall(cue, k=50, ef=10_000)
+    many = space.recall_many([cue, cue], k=50, ef=10_000)
+    for module in ("recall.search", "many.many_search"):
+        monkeypatch.setattr(f"engram.store.{module}.RESULTS_MAX", 7)
+    found = space.recall(cue, k=50)
+    assert ids(found) == ids(wanted)
+    assert [hit.score for hit in found] == pytest.approx([hit.score for hit in wanted])
+    assert [ids(hits) for hits in space.recall_many([cue, cue], k=50)] == [ids(hits) for hits in many]
+
+
+def test_a_ranking_by_strength_has_any_number_of_hits(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(space)
+    monkeypatch.setattr("engram.store.recall.executor.RESULTS_MAX", 7)
+    monkeypatch.setattr("engram.store.recall.search.RESULTS_MAX", 7)
+    hits = space.recall(ANY, k=60, strength=Strength(reinforce=False))
+    assert sorted(ids(hits), key=int) == [f"{number}" for number in range(60)]

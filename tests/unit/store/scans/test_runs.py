@@ -13,7 +13,7 @@ from engram.log.records.record_rows import RecordRows
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.compaction.pace import Pace
-from engram.store.scans.runs import ids_of, spans_of
+from engram.store.scans.runs import Span, ids_of, reach, spans_between, spans_of, within
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.damaged import flip_stored
 
@@ -120,3 +120,54 @@ def test_a_damaged_id_between_those_that_are_wanted_does_not_matter(tmp_path: Pa
         assert ids_of(log, np.array([1, 5, 6, 7, 8])) == [ids[0], *ids[4:]]
         with pytest.raises(CorruptData):
             ids_of(log, np.array([1, 3, 5, 6, 7, 8]))
+
+
+def test_so_many_rows_are_kept_as_have_so_many_bytes(space: Space) -> None:
+    log = space._engine.log
+    spans = list(spans_of(log, np.array(sorted(alive(log, space)), dtype=np.int64)))
+    assert within(iter(spans), 1 << 30) == spans
+    assert within(iter(()), 1 << 30) == []
+    first = spans[0]
+    # One row at least, however large it is.
+    assert within(iter(spans), 0) == [Span(first.record, first.row, 1)]
+    row_bytes = sum(map(len, first.record.beside_vectors())) // first.record.count + 1
+    assert within(iter(spans), first.rows * row_bytes) == [first]
+    half = max(1, first.rows // 2)
+    assert within(iter(spans), half * row_bytes) == [Span(first.record, first.row, half)]
+
+
+def test_rows_between_generations_are_those_that_are_left(space: Space) -> None:
+    log = space._engine.log
+    stored = [generation for record in log.records() for generation in record.generations.tolist()]
+    first, last = stored[3], stored[-3]
+    spans = spans_between(log, first, last)
+    found = [span.record.generation(row) for span in spans for row in range(span.row, span.row + span.rows)]
+    assert found == [generation for generation in stored if first <= generation <= last]
+
+
+def test_so_many_rows_are_read_together_as_have_so_many_bytes(space: Space) -> None:
+    log = space._engine.log
+    record, last = log.records()[0], log.last_generation
+    assert reach(log, 1, last, 1 << 30) == last
+    assert reach(log, last + 1, last + 5, 0) == last + 5
+    # One row at least, however large it is.
+    assert reach(log, 1, last, 0) == record.generation(0)
+    row_bytes = sum(map(len, record.beside_vectors())) // record.count + 1
+    assert reach(log, 1, last, 3 * row_bytes) == record.generation(2)
+
+
+def test_pages_of_large_observations_have_fewer_and_leave_none_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.store.scans.scans.BATCH_BYTES_MAX", 5000)
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        names = [f"n{number}" for number in range(12)]
+        for part in (names[:5], names[5:6], names[6:]):
+            space.observe(part, [vector_of(name) for name in part], ["x" * 2000] * len(part))
+        for order in ("generation", "id", "time"):
+            for reverse in (False, True):
+                pages = list(space.scan(order=order, reverse=reverse).pages())
+                assert max(map(len, pages)) <= 3
+                found = [hit.id for page in pages for hit in page]
+                assert sorted(found) == sorted(names)
+                if order == "generation":
+                    assert found == (names[::-1] if reverse else names)

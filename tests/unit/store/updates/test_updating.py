@@ -145,6 +145,8 @@ def test_what_is_deleted_meanwhile_does_not_come_back(space: Space, monkeypatch:
     with pytest.raises(NotFound) as refused:
         space.update(["b", "a"], contents=["x", "y"])
     assert (refused.value.code, refused.value.field) == ("missing_ids", "ids[1]")
+    # Of a part of a larger update, it is not said that nothing at all is updated.
+    assert refused.value.message.endswith("none of the 2 is updated")
     assert [hit.content for hit in space.get(["a", "b"]) if hit is not None] == [content_of("b")]
 
 
@@ -181,19 +183,22 @@ def test_other_errors_are_told_at_once(space: Space, monkeypatch: pytest.MonkeyP
     assert len(done) == 1
 
 
-def test_what_is_more_than_a_batch_may_have_is_refused(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_more_than_a_batch_may_have_is_divided(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"id-{row}" for row in range(20)]
     observe(space, *ids)
-    monkeypatch.setattr("engram.model.observations.BATCH_BYTES_MAX", 20 * DIM * 4 + 100)
+    monkeypatch.setattr("engram.model.batches.checks.BATCH_BYTES_MAX", 20 * DIM * 4 + 100)
+    assert space.update(ids, importances=[0.25] * 20) == 40
+    assert [hit.importance for hit in space.get(ids) if hit is not None] == [0.25] * 20
+    # One observation cannot be divided.
+    monkeypatch.setattr("engram.model.batches.checks.BATCH_BYTES_MAX", DIM * 4 - 1)
     with pytest.raises(InvalidInput) as refused:
-        space.update(ids, importances=[1] * 20)
-    assert (refused.value.code, space.generation) == ("batch_bytes", 20)
-    assert space.update(ids[:2], importances=[1, 1]) == 22
+        space.update(ids[0], importance=1)
+    assert (refused.value.code, refused.value.stored_count, space.generation) == ("batch_bytes", 0, 40)
 
 
 def test_merged_metadata_keep_their_limits(space: Space) -> None:
-    space.observe("a", np.ones(DIM), metadata={f"key-{number}": "x" * 1000 for number in range(60)})
+    space.observe("a", np.ones(DIM), metadata={f"key-{number}": "x" * 16_000 for number in range(60)})
     with pytest.raises(InvalidInput) as refused:
-        space.update("a", metadata={f"more-{number}": "x" * 1000 for number in range(10)})
+        space.update("a", metadata={f"more-{number}": "x" * 16_000 for number in range(10)})
     assert refused.value.code == "metadata_size"
     assert space.generation == 1

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from engram.errors import InvalidInput
 from engram.model.operations.operation import Request
 from engram.model.operations.table import OBSERVE
-from engram.wire.forms import frame_headers
-from engram.wire.forms.frame_headers import check_header_size, read_frame
+from engram.wire.forms import strict_json
+from engram.wire.forms.frame_headers import read_frame
 from engram.wire.forms.requests import RequestReader
+from engram.wire.forms.strict_json import check_json_size
 from engram.wire.frames import decode_frame, encode_frame
 from tests.unit.wire.test_frames import CORPUS, FOLDER
 
@@ -63,14 +64,14 @@ def outside(value: Any) -> int:
 def test_what_is_outside_of_texts_is_counted_wherever_it_is_cut(value: Any, ascii_only: bool, piece: int) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":")).encode("utf-8", "replace")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frame_headers, "_PIECE_BYTES", piece)
-        assert frame_headers._bytes_outside_texts(text) == outside(value)
+        patch.setattr(strict_json, "_PIECE_BYTES", piece)
+        assert strict_json._bytes_outside_texts(text) == outside(value)
 
 
 def test_texts_may_be_large_and_the_rest_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_headers, "JSON_BYTES_MAX", 100)
+    monkeypatch.setattr(strict_json, "JSON_BYTES_MAX", 100)
     for text in ("x" * 1000, '"' * 1000, "\\" * 1000, ",[{:" * 100, "🌊" * 100):
-        check_header_size(json.dumps({"contents": [text], "ids": ["a"]}).encode())
+        check_json_size(json.dumps({"contents": [text], "ids": ["a"]}).encode(), "the body")
     values: list[Any] = [[[]] * 60, [1] * 60, [""] * 60, {str(n): 1 for n in range(60)}]
     for value in values:
         with pytest.raises(InvalidInput) as caught:

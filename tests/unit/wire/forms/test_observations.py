@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.observations import ObservationBatch, check_batch, make_batch
+from engram.model.batches.checks import check_batch
+from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.wire.forms.observations import read_observations

@@ -12,6 +12,7 @@ import pytest
 from engram.errors import NotFound, Unavailable
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
+from engram.model.following.change import Change, Changes
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.status import ServerStatus, SpaceStatus
@@ -29,7 +30,7 @@ from tests.unit.wire.test_recalls import make_hit
 def received(result: Any, **options: Any) -> Any:
     """The result as a client reads it."""
     message = encode_result(result, {"type": "a_result", "id": 7, "more": False}, binary=True, **options)
-    if not isinstance(result, Hits | Recalled | ManyRecalled):
+    if not isinstance(result, Hits | Recalled | ManyRecalled | Changes):
         return decode_result(type(result), message, None)
     text, start = split_frame(message)
     return decode_result(type(result), text, read_arrays(message, start, json.loads(bytes(text))["arrays"]))
@@ -114,6 +115,14 @@ def test_what_is_no_result_is_said_to_be_none(text: bytes) -> None:
         with pytest.raises(Unavailable) as failure:
             decode_result(kind, text, None)
         assert failure.value.code == "unexpected_response"
+
+
+def test_a_change_of_a_kind_that_only_a_later_server_knows_is_passed_over() -> None:
+    hit = make_hit("a")
+    known = [Change("observed", "a", 7, None, hit), Change("left", "b", 9, 3)]
+    unknown: Any = Change("moved", "c", 8)  # type: ignore[arg-type]  # That is the point.
+    arrived = received(Changes([known[0], unknown, known[1]], 10))
+    assert (list(arrived), arrived.generation, arrived.incomplete) == (known, 10, False)
 
 
 def test_a_later_server_may_say_more() -> None:

@@ -115,7 +115,7 @@ def test_an_operation_without_columns_takes_no_arrays() -> None:
     assert (caught.value.code, caught.value.field) == ("unknown_field", "arrays.ids")
 
 
-def test_what_has_no_columns_may_come_as_a_frame_which_may_be_larger_than_a_text() -> None:
+def test_what_has_no_columns_may_come_as_a_frame() -> None:
     ids = ["x" * 500] * 9_000
     text = json.dumps({"ids": ids, "arrays": []}).encode()
     assert len(text) > JSON_BYTES_MAX
@@ -276,13 +276,15 @@ def test_ids_are_texts() -> None:
 
 
 def test_json_that_comes_by_itself_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engram.wire.forms.reader.JSON_BYTES_MAX", 100)
+    monkeypatch.setattr("engram.wire.forms.strict_json.JSON_BYTES_MAX", 100)
     reader = RequestReader(table.OBSERVE)
-    header = {"ids": ["a" * 50], "contents": ["b" * 50]}
-    text = json.dumps(header).encode()
+    header = {"ids": ["a"], "contents": ["b" * 500], "confidences": [0.5]}
+    text = json.dumps({**header, "vectors": [[1.0] * 50]}).encode()
     with pytest.raises(InvalidInput) as caught:
         reader.read(text)
-    assert (caught.value.code, caught.value.limit, caught.value.value) == ("json_bytes", "100", str(len(text)))
+    assert (caught.value.code, caught.value.limit) == ("json_bytes", "100")
+    assert 100 < int(caught.value.value) <= len(text) - 500
+    text = json.dumps(header).encode()
     assert "frame" in caught.value.message
     assert len(cast(Any, reader.read(text, "", {"vectors": np.ones((1, 8), np.float32)})).batch) == 1
 

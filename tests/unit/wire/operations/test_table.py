@@ -17,6 +17,8 @@ from engram.model.ack import Ack, Deletion
 from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
 from engram.model.filters.fields import F
+from engram.model.following.change import Change, Changes
+from engram.model.following.follow_changes import FollowChanges
 from engram.model.hit import Hit, Hits
 from engram.model.many.cue_list import CueList
 from engram.model.many.many_query import ManyQuery
@@ -122,6 +124,13 @@ SPARSE = replace(
     embeds=False,
 )
 SHORT = SpaceConfig("notes", 0, vectors="none", ttl_s=0.5)
+TOLD = [
+    Change("observed", "a", 7, None, HIT),
+    Change("updated", "a", 8, 7, replace(HIT, generation=8)),
+    Change("deleted", "ä", 9, 3),
+    Change("expired", "b", 10),
+    Change("left", "c", 11, 6),
+]
 
 REQUESTS: dict[str, list[Request[Any]]] = {
     "observe": [
@@ -155,6 +164,11 @@ REQUESTS: dict[str, list[Request[Any]]] = {
         RecallMany("notes", ManyQuery(CueList(listed=[CUE, Cue(text="pumps", by="words"), Cue()]), RecallQuery(Cue()))),
     ],
     "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],
+    "changes": [
+        FollowChanges("notes"),
+        FollowChanges("notes", 0, CUE.conditions, include_vectors=True, skip_damaged=True),
+        FollowChanges("notes", 7, F.deck >= 2),
+    ],
     "count": [
         Count("notes"),
         Count("notes", Filter(tags={"x"}), 0),
@@ -186,6 +200,7 @@ RESULTS: dict[str, list[Any]] = {
         ManyRecalled([], 0),
     ],
     "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
+    "changes": [Changes(TOLD, 12, incomplete=True), Changes((), 5)],
     "count": [Counted(0, 0), Counted(3, 7)],
     "snapshot": [SnapshotTaken(7)],
     "create_space": [SPACE, replace(SPACE, config=SHORT)],
@@ -241,6 +256,8 @@ def plain(value: Any) -> Any:
         made = value.tolist()
     elif isinstance(value, Hits):
         made = [plain(list(value)), value.generation, value.incomplete, getattr(value, "cursor", None)]
+    elif isinstance(value, Changes):
+        made = [plain(list(value)), value.generation, value.incomplete]
     elif isinstance(value, Deletion):
         made = [int(value), value.generation, value.as_of, value.more]
     elif isinstance(value, Facets):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -15,6 +14,7 @@ from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
+from engram.model.values.ids import made_id
 from engram.server.calls import Incoming
 from engram.server.handlers.vector_cut import read_observed, read_request
 from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
@@ -130,7 +130,7 @@ def _made_id(request: Observe, key: str) -> str:
     It is the same each time that the write is sent with its key, so that it is known as the same write.
     """
     if not key:
-        return secrets.token_hex(16)
+        return made_id()
     return hashlib.sha256(key.encode() + request_digest(request)).hexdigest()[:32]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +13,7 @@ from engram.errors import InvalidInput
 from engram.model.ack import Ack
 from engram.model.operations import table
 from engram.model.operations.requests import Observe
+from engram.model.values.ids import made_id
 from engram.model.values.scalars import shown
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.http.api.incoming import space_of, with_id
@@ -90,7 +90,7 @@ def _observe(space: str, lines: Sequence[bytes]) -> Observe:
         except InvalidInput as error:
             if (error.code, error.field) != ("missing_field", "id"):
                 raise
-            forms.append(_LINE.read(with_id(line, secrets.token_hex(16))))
+            forms.append(_LINE.read(with_id(line, made_id())))
     if len({(vector_kind(form), priority_of(form)) for form in forms}) > 1:
         # The caller stores the parts by themselves.
         raise InvalidInput("the lines are not of one kind", field="line", limit="lines of one kind")

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from engram.errors import InvalidInput
+from engram.model.limits import BATCH_BYTES_MAX
 
-LINE_BYTES_MAX: Final = 1024 * 1024
+LINE_BYTES_MAX: Final = BATCH_BYTES_MAX
 """Largest line of a body of NDJSON: an observation with the longest text, metadata and vector fits."""
 
 

@@ -22,7 +22,7 @@ from engram.server.http.api.incoming import RequestsOverHttp
 from engram.server.http.api.line_writes import LineWrites
 from engram.server.http.api.negotiation import accepts
 from engram.server.http.api.partial_recall import recall_in_time
-from engram.server.http.api.standing import Follower
+from engram.server.http.api.standing import ChangesFollower, Follower, RecallFollower
 from engram.server.http.api.streamed import EVENTS_TYPE, Events, Lines, StreamedAnswer, Write
 from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE, media_type, whole_body
 from engram.server.http.caller import caller_of
@@ -101,22 +101,26 @@ class OperationRoutes:
         return _answered(answer, is_frame=binary)
 
     def _stream(self, operation: Operation[Any], request: HttpRequest, body: bytes) -> Response:
+        is_feed = operation is table.CHANGES
         follows = request.scope["path"].endswith(_FOLLOW)
-        as_events = accepts(request, EVENTS_TYPE) or (follows and not accepts(request, LINES_TYPE))
+        as_events = accepts(request, EVENTS_TYPE) or ((follows or is_feed) and not accepts(request, LINES_TYPE))
         if accepts(request, FRAME_TYPE):
             raise InvalidInput(
                 "a stream over HTTP has no frames; a WebSocket has", code="media_type", field="Accept", limit=LINES_TYPE
             )
         incoming, wanted = _remembering(self._requests[operation.name].incoming(request, body, []))
+        last_id = request.headers.get("last-event-id")
         naming, space = self._calls.engine.store.naming, incoming.space or ""
-        follower = Follower(
-            request.headers.get("last-event-id"), as_events=as_events, space_id=lambda: naming.space_id(space)
+        space_id = partial(naming.space_id, space)
+        follower: Follower[Any] = (
+            ChangesFollower(last_id, as_events=as_events, space_id=space_id)
+            if is_feed
+            else RecallFollower(last_id, as_events=as_events, follows=follows, space_id=space_id)
         )
-        incoming = replace(incoming, decode=_through(partial(follower.adapt, follows=follows), incoming.decode))
+        incoming = replace(incoming, decode=_through(follower.adapt, incoming.decode))
 
-        def encode(result: Recalled) -> bytes:
-            made = encode_result(result, {"more": result.more}, vectors=has_vectors(wanted()))
-            return follower.piece(result, made)
+        def encode(result: Any) -> bytes:
+            return follower.written(result, vectors=has_vectors(wanted()))
 
         async def source(write: Write) -> None:
             await self._calls.stream(operation, incoming, encode, caller_of(request.scope), write)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
+from engram.model.following.change import KINDS, Changes
 from engram.model.hit import Hits
 from engram.model.many.many_recalled import ManyRecalled
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -126,6 +127,7 @@ NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     Facets: "Facets",
     Recalled: "Recalled",
     ManyRecalled: "ManyRecalled",
+    Changes: "Changes",
     Counted: "Counted",
     SnapshotTaken: "Snapshot",
     SpaceStatus: "Space",
@@ -188,6 +190,18 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
             "due_time": {"type": "string", "format": "date-time"},
         },
         "due_time",
+    ),
+    "Changes": _object({"changes": _list(_ref("Change")), "generation": _WHOLE, "incomplete": _FLAG}),
+    "Change": _object(
+        {
+            "kind": {"type": "string", "enum": list(KINDS)},
+            "id": _TEXT,
+            "generation": _WHOLE,
+            "replaces": _WHOLE,
+            "hit": _ref("Hit"),
+        },
+        "replaces",
+        "hit",
     ),
     "CueResults": _object({"hits": _list(_ref("Hit")), "incomplete": _FLAG}),
     "Snapshot": _object({"generation": _WHOLE}),

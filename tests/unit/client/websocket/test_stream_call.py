@@ -62,10 +62,10 @@ async def read_all(recall: Any) -> list[str]:
 async def test_streams_one_after_the_other_share_a_connection_and_beside_each_other_do_not() -> None:
     async with scripted(streaming) as server:
         transport = made(server.address)
-        assert await read_all(transport.recall(STREAM)) == ["1-0", "1-1", "1-2"]
-        assert await read_all(transport.recall(STREAM)) == ["2-0", "2-1", "2-2"]
+        assert await read_all(transport.stream(STREAM)) == ["1-0", "1-1", "1-2"]
+        assert await read_all(transport.stream(STREAM)) == ["2-0", "2-1", "2-2"]
         assert len(server.headers) == 1
-        first, second = transport.recall(STREAM), transport.recall(STREAM)
+        first, second = transport.stream(STREAM), transport.stream(STREAM)
         assert (await first.read()).hits[0].id == "3-0"  # type: ignore[union-attr]
         assert (await second.read()).hits[0].id == "1-0"  # type: ignore[union-attr]
         assert len(server.headers) == 2
@@ -91,7 +91,7 @@ async def test_a_stream_that_is_not_read_holds_the_server_back_and_nothing_is_lo
 
     async with scripted(many) as server:
         transport = made(server.address)
-        recall = transport.recall(STREAM)
+        recall = transport.stream(STREAM)
         assert (await recall.read()) is not None
         # Whoever sends is held back when nobody reads: then the number stands still.
         seen = -1
@@ -112,7 +112,7 @@ async def test_a_stream_ends_with_the_error_of_its_connection() -> None:
 
     async with scripted(half) as server:
         transport = made(server.address)
-        recall = transport.recall(STREAM)
+        recall = transport.stream(STREAM)
         assert (await recall.read()) is not None
         assert (await error_of(recall.read())).code == "no_server"
         assert await recall.read() is None

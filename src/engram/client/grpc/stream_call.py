@@ -1,28 +1,40 @@
-"""One call of ``RecallStream`` over gRPC."""
+"""One call over gRPC that is answered with a stream."""
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from grpc import aio
 
 from engram.client.grpc.address import Address
 from engram.client.grpc.call_errors import call_error
-from engram.model.query import Recalled
-from engram.wire.operations.recalls import RECALL_STREAM_CODEC
+from engram.wire.operations.codec import OperationCodec
 
 _EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
+Result = TypeVar("Result")
 
-class GrpcRecallCall:
-    """A `RecallConnection` over one gRPC call."""
 
-    def __init__(self, call: Any, address: Address) -> None:
+class GrpcStreamCall(Generic[Result]):
+    """An `AnswerStream` over one gRPC call.
+
+    Parameters
+    ----------
+    call
+        The call.
+    codec
+        Decodes the answers.
+    address
+        Address of the server.
+    """
+
+    def __init__(self, call: Any, codec: OperationCodec[Any, Any], address: Address) -> None:
         self._call = call
+        self._codec = codec
         self._address = address
 
-    async def read(self) -> Recalled | None:
-        """Return the next batch, or None after the last one.
+    async def read(self) -> Result | None:
+        """Return the next result, or None after the last one.
 
         Raises
         ------
@@ -36,8 +48,8 @@ class GrpcRecallCall:
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
         if answer is _EOF:
             return None
-        batch: Recalled = RECALL_STREAM_CODEC.decode_result(answer)
-        return batch
+        result: Result = self._codec.decode_result(answer)
+        return result
 
     def cancel(self) -> None:
         """Cancel the call, if it has not ended."""

@@ -1,0 +1,1 @@
+"""What followers are told, as JSON and as frames."""
