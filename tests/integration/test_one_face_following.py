@@ -82,6 +82,15 @@ def test_a_follower_ends_after_its_time_without_an_error(home: Any) -> None:
     assert [hit.id for hit in took(home.follow(Cue(text="pump", by="words"), timeout_s=60), 1)] == ["a"]
 
 
+def test_what_is_there_is_told_however_short_the_time_is(home: Any) -> None:
+    observe(home, "a pump", "b door", "c pump")
+    cue = Cue(text="pump", by="words")
+    for timeout_s in (0, 1e-6):
+        assert {hit.id for hit in home.follow(cue, timeout_s=timeout_s)} == {"a", "c"}
+        feed = home.changes(after_generation=0, timeout_s=timeout_s)
+        assert ([change.id for change in feed], feed.generation) == (["a", "b", "c"], 3)
+
+
 def test_each_change_is_told_once_and_in_order(home: Any) -> None:
     observe(home, "a", "b", tags=[["red"], []])
     home.update("b", tags=["red"])

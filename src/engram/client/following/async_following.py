@@ -140,11 +140,15 @@ class AsyncFollowCalls(AsyncCollection):
 
 
 async def within(batches: AsyncGenerator[T, None], timeout_s: float | None) -> AsyncGenerator[T, None]:
-    """Yield what `batches` yields, until `timeout_s` seconds after the first is asked for; None: to its end."""
+    """Yield what `batches` yields, until `timeout_s` seconds after the first is asked for; None: to its end.
+
+    The first is what is there already, which is told however short the time is, as in an embedded space.
+    """
     until_s = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
+    is_first = True
     try:
         while True:
-            limit = asyncio.timeout_at(until_s)
+            limit = asyncio.timeout_at(None if is_first else until_s)
             try:
                 async with limit:
                     batch = await anext(batches)
@@ -154,6 +158,7 @@ async def within(batches: AsyncGenerator[T, None], timeout_s: float | None) -> A
                 if limit.expired():
                     return
                 raise
+            is_first = False
             yield batch
     finally:
         await batches.aclose()

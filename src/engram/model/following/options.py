@@ -26,8 +26,9 @@ class ChangeOptions(TypedDict, total=False):
         now on, or with a client, once the first item is asked for.
     timeout_s
         Seconds in all after which the iteration ends, as if there were nothing more, counted from when the first item
-        is asked for; at most a day. None: it waits for as long as it takes. What is there already may be more than is
-        told by then, and a client is told nothing within 0 seconds: its ``generation`` says how far it got.
+        is asked for; at most a day. None: it waits for as long as it takes. Of what is there already, a first batch is
+        told within 0 seconds, too; but not by a client that follows after a generation, for which a server has to look
+        up what matched. It may not be all: the iterator's ``generation`` says how far it got.
     include_vectors
         Whether the hits have their vectors. The hits of an embedded store always have them, and read them on access.
     skip_damaged
