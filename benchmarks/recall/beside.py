@@ -52,15 +52,8 @@ async def _loaded_server(dim: int) -> AsyncIterator[tuple[str, NDArray[np.float3
                 ids = [f"old-{i}" for i in range(first, first + 1000)]
                 await client.submit(ids, rows[first : first + 1000], [f"observation {id}" for id in ids])
             await client.flush()
-            await _caught_up(client)
+            await client.wait_indexed(timeout_s=CATCH_UP_TIMEOUT_S)
         yield address, rows[PRELOADED:]
-
-
-async def _caught_up(client: AsyncClient) -> None:
-    # Acks of INDEXED tell a session of its own observations only; of the whole space, only the status does.
-    async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
-        while (now := await client.space_status()).indexed_generation < now.visible_generation:  # noqa: ASYNC110 - nobody tells.
-            await asyncio.sleep(0.1)
 
 
 async def _freshness(dim: int, seconds: float, rate: float) -> dict[str, Any]:

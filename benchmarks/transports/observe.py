@@ -58,14 +58,6 @@ async def _run(
     }
 
 
-async def _caught_up(client: AsyncClient) -> None:
-    deadline_s = time.monotonic() + CATCH_UP_TIMEOUT_S
-    while (now := await client.space_status()).indexed_generation < now.visible_generation:
-        if time.monotonic() > deadline_s:
-            raise SystemExit("the server does not catch up")
-        await asyncio.sleep(0.05)
-
-
 async def _round(
     turn: int, addresses: tuple[psutil.Process, str, str], rows: NDArray[np.float32], counts: dict[int, int]
 ) -> list[dict[str, Any]]:
@@ -77,7 +69,7 @@ async def _round(
             for name in names if turn % 2 == 0 else reversed(names):
                 found.append(await _run(name, batch, addresses, rows, counts[batch], f"{turn}-{name}-{batch}"))
                 # The next one does not pay for linking these.
-                await _caught_up(client)
+                await client.wait_indexed(timeout_s=CATCH_UP_TIMEOUT_S)
     return found
 
 

@@ -184,8 +184,7 @@ def test_the_status_tells_what_each_worker_did(client: Either) -> None:
 
     before = linked()
     observe_ids(client, numbered(1, 70))
-    while client.space_status().indexed_generation < 70:
-        pass
+    assert client.wait_indexed(70) >= 70
     while linked() < before + 70:
         pass  # A turn is counted after what it linked has been announced.
     assert sum(worker.busy_s for worker in client.status().workers) > 0

@@ -138,8 +138,7 @@ def files():
     # The description of a space is written again whenever a mark is left, about every second.
     found = [path for kind in ("*.checkpoint", "*.log") for path in pathlib.Path(sys.argv[1]).rglob(kind)]
     return sorted((str(path), path.stat().st_mtime_ns) for path in found)
-while space.indexed_generation < 3000:
-    time.sleep(0.01)
+space.wait_indexed(3000)
 store.checkpoint()
 before = files()
 in_child(lambda: None, {end})

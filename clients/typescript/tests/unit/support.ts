@@ -79,3 +79,11 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** The ids of each batch that a server was sent, in order. */
+export function batches(server: ModelServer): (readonly string[])[] {
+  return server.sockets
+    .flatMap((socket) => socket.sent)
+    .filter(({ header }) => header["type"] === "observation_batch")
+    .map(({ header }) => header["ids"] as string[]);
+}
