@@ -99,6 +99,11 @@ class FollowedHits(FollowedSource[Hit]):
         self._stream = stream
         self._only_new = only_new
 
+    def take(self) -> Told[Hit] | None:
+        """Wait for what is next, and return it; errors name what a follower was passed. See `FollowedSource.take`."""
+        with naming_after_generation():
+            return super().take()
+
     def _end(self) -> None:
         if self._stream.subscription is not None:
             self._stream.subscription.close()
@@ -106,8 +111,7 @@ class FollowedHits(FollowedSource[Hit]):
     def _next(self, until_s: float | None) -> Told[Hit] | None:
         if self._stream.more_results:
             return self._found()
-        with naming_after_generation():
-            matches = self._stream.take(until_s)
+        matches = self._stream.take(until_s)
         return None if matches is None else _told_hits(matches)
 
     def _rest(self) -> Told[Hit] | None:
@@ -115,13 +119,11 @@ class FollowedHits(FollowedSource[Hit]):
             found = self._found()
             if not self._only_new:
                 return found
-        with naming_after_generation():
-            return _told_hits(self._stream.poll())
+        return _told_hits(self._stream.poll())
 
     def _found(self) -> Told[Hit]:
         """Return a batch of what is there already."""
-        with naming_after_generation():
-            found = self._stream.next_batch()
+        found = self._stream.next_batch()
         generation = 0 if self._stream.more_results else found.generation
         return Told(() if self._only_new else found, generation, in_order=False, incomplete=found.incomplete)
 
