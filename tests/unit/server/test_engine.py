@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,12 @@ async def test_a_disk_down_to_its_reserve_is_a_problem_and_refuses_all_but_delet
         await engine.close()
 
 
-async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads(tmp_path: Path) -> None:
-    before = threading.active_count()
+async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads(
+    own_threads: Callable[[], list[str]], tmp_path: Path
+) -> None:
     with pytest.raises(NotFound, match="nope"):
         Engine.open(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM, embedder="nope")))
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("engram-recall")] == []
-    assert threading.active_count() <= before
+    assert own_threads() == []
     MemoryStore(tmp_path).close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from engram.errors import (
@@ -84,18 +85,18 @@ def test_a_callback_may_close_the_store() -> None:
     store.close()
 
 
-def test_closing_settles_what_was_submitted_and_ends_the_thread() -> None:
+def test_closing_settles_what_was_submitted_and_ends_the_thread(own_threads: Callable[[], list[str]]) -> None:
     store = MemoryStore(None)
     space, order = store.space(dim=DIM), list[int]()
-    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
+    assert "engram-answers" not in own_threads()
     release = held_committer(space)
     for number in range(100):
         space.submit(f"id-{number}", vector_of("a")).add_done_callback(lambda future: order.append(future.result()))
-    assert "engram-answers" in {thread.name for thread in threading.enumerate()}
+    assert "engram-answers" in own_threads()
     release.set()
     store.close()
     assert order == list(range(2, 102))
-    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
+    assert "engram-answers" not in own_threads()
 
 
 def test_a_program_that_ends_has_its_callbacks_called() -> None:

@@ -58,7 +58,7 @@ def as_space(fake: FakeSpace) -> SpaceEngine:
 
 
 @pytest.fixture
-def start() -> Any:
+def start(own_threads: Callable[[], list[str]]) -> Any:
     started: list[Workers] = []
 
     def make(
@@ -234,24 +234,28 @@ def test_a_failing_space_does_not_keep_others_from_being_linked(
     assert "no room for the graph" in caplog.text
 
 
-def test_stopping_does_not_wait_for_the_tail_or_for_a_pause(start: Callable[..., Workers]) -> None:
+def test_stopping_does_not_wait_for_the_tail_or_for_a_pause(
+    start: Callable[..., Workers], own_threads: Callable[[], list[str]]
+) -> None:
     workers = start(2)
     space = FakeSpace(tail=10**12)
     failing = FakeSpace("failing", tail=1, failures=10**12)
     workers.notify(as_space(space))
     workers.notify(as_space(failing))
     workers.stop()
-    assert no_worker_is_left()
+    assert own_threads() == []
 
 
-def test_stopping_waits_for_what_fails_no_longer_than_it_is_told(start: Callable[..., Workers]) -> None:
+def test_stopping_waits_for_what_fails_no_longer_than_it_is_told(
+    start: Callable[..., Workers], own_threads: Callable[[], list[str]]
+) -> None:
     workers = start(2)
     workers.notify(as_space(FakeSpace("failing", tail=1, failures=10**12)))
     workers.stop(0.05)
-    assert no_worker_is_left()
+    assert own_threads() == []
 
 
-def drain_under_fire(start: Callable[..., Workers], number: int) -> None:
+def drain_under_fire(start: Callable[..., Workers], own_threads: Callable[[], list[str]], number: int) -> None:
     """Work arrives, workers die, and in the middle of it all they are told to finish."""
     random = Random(number)
     deaths = threading.Semaphore(random.randrange(4))
@@ -268,15 +272,17 @@ def drain_under_fire(start: Callable[..., Workers], number: int) -> None:
     for notifier in notifiers:
         notifier.join()
     workers.stop(TIMEOUT_S)
-    assert no_worker_is_left()
+    assert own_threads() == []
     assert [space.indexing.tail for space in spaces] == [0] * len(spaces)
     assert all(space.indexing.told for space in spaces)
 
 
 @pytest.mark.parametrize("rounds", [20, pytest.param(500, marks=pytest.mark.campaign)])
-def test_stopping_links_what_waits_every_time(start: Callable[..., Workers], rounds: int) -> None:
+def test_stopping_links_what_waits_every_time(
+    start: Callable[..., Workers], own_threads: Callable[[], list[str]], rounds: int
+) -> None:
     for number in range(rounds):
-        drain_under_fire(start, number)
+        drain_under_fire(start, own_threads, number)
 
 
 def test_stopping_workers_that_never_started() -> None:
@@ -288,7 +294,3 @@ def test_stopping_workers_that_never_started() -> None:
 )
 def test_batches_grow_with_what_waits(pending: int, expected: int) -> None:
     assert batch_size(pending) == expected
-
-
-def no_worker_is_left() -> bool:
-    return not any(thread.name.startswith("engram-worker") for thread in threading.enumerate())

@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -274,7 +274,12 @@ def test_recalls_of_a_store_are_measured_while_it_is_used(monkeypatch: pytest.Mo
         assert space.stats().metrics.value(table.RECALL_AT_K, bound="estimate") > 0.9
 
 
-def test_a_meter_that_is_turned_off_has_no_thread(space: Space) -> None:
-    assert "engram-recall-meter" not in {thread.name for thread in threading.enumerate() if thread.is_alive()}
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_meter_that_is_turned_off_has_no_thread(own_threads: Callable[[], list[str]], share: float) -> None:
+    with MemoryStore(None, options=StoreOptions(recall_meter_share=share)):
+        assert ("engram-recall-meter" in own_threads()) == (share > 0)
+
+
+def test_a_meter_that_is_turned_off_measures_nothing(space: Space) -> None:
     space.recall(CUE)
     assert space.stats().metrics.value(table.RECALLS_MEASURED) == 0
