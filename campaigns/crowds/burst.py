@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.support.server import server, server_with_http
+from campaigns.crowds.bystander import bystander
 from engram import Client
 from engram.errors import EngramError
 
@@ -107,32 +108,16 @@ def _burst(address: str, pid: int, clients: int, seed: int) -> dict[str, Any]:
                 except Exception as error:
                     failed.append(repr(error))
 
-    over = threading.Event()
-    times_s: list[float] = []
-
-    def recall() -> None:
-        with Client(address) as client:
-            while not over.wait(_WATCHED_S):
-                begin_s = time.perf_counter()
-                try:
-                    client.recall(vectors[1], k=1)
-                except EngramError as error:
-                    failed.append(f"a recall: {error.code}")
-                times_s.append(time.perf_counter() - begin_s)
-
     with Watch(pid) as watch:
         with Client(address) as client:
             # What a server loads for its first call is none of the burst.
             client.recall(vectors[0], k=1)
         before = watch.now()
-        other = threading.Thread(target=recall)
-        other.start()
-        begin_s = time.perf_counter()
-        with ThreadPoolExecutor(clients) as pool:
-            list(pool.map(send, range(clients)))
-        taken_s = time.perf_counter() - begin_s
-        over.set()
-        other.join()
+        with bystander(address, DIM) as other:
+            begin_s = time.perf_counter()
+            with ThreadPoolExecutor(clients) as pool:
+                list(pool.map(send, range(clients)))
+            taken_s = time.perf_counter() - begin_s
         # What is kept is judged at this time after the burst, neither sooner nor later.
         time.sleep(_SETTLED_S)
         after = watch.now()
@@ -146,7 +131,8 @@ def _burst(address: str, pid: int, clients: int, seed: int) -> dict[str, Any]:
         "before_bytes": before,
         "peak_bytes": watch.peak,
         "kept_bytes": after - before,
-        "recalls_of_others": len(times_s),
-        "p99_ms": round(float(np.percentile(times_s, 99)) * 1e3, 1) if times_s else None,
-        "failed": failed[:5],
+        "recalls_of_others": len(other["times_s"]),
+        "p50_ms": round(float(np.percentile(other["times_s"], 50)) * 1e3, 1),
+        "p99_ms": round(float(np.percentile(other["times_s"], 99)) * 1e3, 1),
+        "failed": [*failed, *other["failed"]][:5],
     }

@@ -10,9 +10,11 @@ import grpc
 import numpy as np
 import pytest
 
+from engram.client.grpc.batch_encoding import divide_request
 from engram.model.observations import with_vectors
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
+from engram.wire.observations import encode_batch
 from tests.integration.server_process import (
     ACCEPTED,
     CLOSED,
@@ -64,6 +66,39 @@ async def test_single_observations_and_batches_are_acked_in_order(stub: Any, spa
         assert response.ack.first_generation == generation + 1
         covered, generation = response.ack.last_sequence, response.ack.last_generation
     assert (covered, generation) == (264, 264)
+
+
+async def test_a_large_request_is_taken_in_parts_and_as_a_whole(stub: Any, space: str) -> None:
+    call = ObserveCall(stub)
+    part_bytes = (await call.open(space)).capabilities.part_bytes_max
+    assert part_bytes == 1 << 20
+    for sequence, divides in ((1, True), (21, False)):
+        batch = encode_batch(batch_of(numbered(sequence, 20)), Priority.NORMAL)
+        batch.contents[:] = ["x" * 100_000] * 20
+        request = pb.ObservationRequest(sequence_number=sequence, batch=batch)
+        for message in divide_request(request.SerializeToString(), part_bytes if divides else 0):
+            await call.send(pb.ObservationRequest.FromString(message))
+        assert (await call.accepted_up_to(sequence + 19))[-1].ack.last_sequence == sequence + 19
+    answer = await stub.Get(pb.GetRequest(memory_space_id=space, ids=[*numbered(1, 1), *numbered(21, 1)]))
+    assert [len(hit.content) for hit in answer.results] == [100_000] * 2
+
+
+async def test_parts_that_cannot_follow_end_the_call_and_take_no_room(stub: Any, space: str) -> None:
+    # Together they are more than there is room for, unless each is given up with its call.
+    for _ in range(3):
+        call = await opened(stub, space)
+        await call.send(pb.ObservationRequest(part=pb.MessagePart(message_bytes=40 << 20, data=b"x")))
+        await call.send(pb.ObservationRequest(part=pb.MessagePart(message_bytes=40 << 20, data=b"x")))
+        code, message = await call.end()
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "a first part in the middle of a request" in message
+    for _ in range(3):
+        left = await opened(stub, space)
+        await left.send(pb.ObservationRequest(part=pb.MessagePart(message_bytes=40 << 20, data=b"x")))
+        left.call.cancel()
+    call = await opened(stub, space)
+    await call.send_batch(1, batch_of(numbered(1, 5)))
+    await call.accepted_up_to(5)
 
 
 async def test_what_is_acked_is_recallable_at_once(stub: Any, space: str) -> None:

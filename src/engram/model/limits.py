@@ -23,6 +23,8 @@ TAG_BYTES_MAX: Final = 16 * 1024
 BATCH_COUNT_MAX: Final = 10_000
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
 MESSAGE_BYTES_MAX: Final = BATCH_BYTES_MAX + 8 * 1024 * 1024
+# A message of a stream that is larger arrives in parts, for which its receiver has made room.
+PART_BYTES_MAX: Final = 1024 * 1024
 # Reading the digits of so many numbers takes the event loop a good part of a second.
 JSON_BYTES_MAX: Final = 4 * 1024 * 1024
 RESULTS_MAX: Final = 10_000

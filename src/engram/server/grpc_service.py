@@ -34,6 +34,23 @@ def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
     return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
 
 
+class _Requests:
+    """The requests of a stream. The iterator of gRPC would keep the last one until the next one comes."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> Any:
+        request = await self._context.read()
+        # The stubs lack the asynchronous half of the module.
+        if request is grpc.aio.EOF:  # type: ignore[attr-defined]
+            raise StopAsyncIteration
+        return request
+
+
 def _method_handler(calls: ServerCalls, served: ServedMethod) -> Any:
     method = served.method
     return _KINDS[method.takes_stream, method.answers_stream](
@@ -45,6 +62,8 @@ def _method_handler(calls: ServerCalls, served: ServedMethod) -> Any:
 
 def _handle(calls: ServerCalls, served: ServedMethod) -> Callable[[Any, _Context], Awaitable[Any]]:
     async def handle(request: Any, context: _Context) -> Any:
+        if served.method.takes_stream:
+            request = _Requests(context)
         try:
             return await served.serve(calls, request, _caller(context), until_client_leaves(context.write))
         except ClientLeft:

@@ -189,6 +189,7 @@ class ObservationRequest(_message.Message):
     FLOW_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_NUMBER_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
@@ -219,6 +220,10 @@ class ObservationRequest(_message.Message):
     def close(self) -> Global___StreamClose: ...
     @_builtins.property
     def batch(self) -> Global___ObservationBatch: ...
+    @_builtins.property
+    def part(self) -> Global___MessagePart:
+        """Only if StreamCapabilities.part_bytes_max is not 0, and with no other field."""
+
     def __init__(
         self,
         *,
@@ -228,19 +233,49 @@ class ObservationRequest(_message.Message):
         flow: Global___FlowControl | None = ...,
         close: Global___StreamClose | None = ...,
         batch: Global___ObservationBatch | None = ...,
+        part: Global___MessagePart | None = ...,
         session_id: _builtins.str = ...,
         sequence_number: _builtins.int = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "observation", b"observation", "operation", b"operation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "observation", b"observation", "operation", b"operation", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "memory_space_id", b"memory_space_id", "observation", b"observation", "operation", b"operation", "sequence_number", b"sequence_number", "session_id", b"session_id", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "memory_space_id", b"memory_space_id", "observation", b"observation", "operation", b"operation", "part", b"part", "sequence_number", b"sequence_number", "session_id", b"session_id", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["init", "observation", "flow", "close", "batch"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["init", "observation", "flow", "close", "batch", "part"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
 Global___ObservationRequest: _TypeAlias = ObservationRequest  # noqa: Y015
+
+@_typing.final
+class MessagePart(_message.Message):
+    """A part of an ObservationRequest that is too large to be sent at once. The bytes of all parts together, in their order,
+    are the request. The server does not read on before it has room for the whole request, and takes nothing else on the
+    stream before it has all of them (message_parts).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    message_bytes: _builtins.int
+    """With the first part: bytes of the whole request, at most StreamCapabilities.message_bytes_max (message_parts)."""
+    data: _builtins.bytes
+    """The next bytes of the request: at least one, and at most StreamCapabilities.part_bytes_max (message_parts)."""
+    def __init__(
+        self,
+        *,
+        message_bytes: _builtins.int = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "message_bytes", b"message_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagePart: _TypeAlias = MessagePart  # noqa: Y015
 
 @_typing.final
 class ObservationResponse(_message.Message):
@@ -397,6 +432,7 @@ class StreamCapabilities(_message.Message):
     SUPPORTS_SNAPSHOT_ISOLATION_FIELD_NUMBER: _builtins.int
     BATCH_COUNT_MAX_FIELD_NUMBER: _builtins.int
     MESSAGE_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    PART_BYTES_MAX_FIELD_NUMBER: _builtins.int
     max_observations_per_second: _builtins.int
     """Of the original protocol, and always 0: the rate is not limited by a constant."""
     queue_capacity: _builtins.int
@@ -409,6 +445,10 @@ class StreamCapabilities(_message.Message):
     """Maximum number of observations in a batch (batch_count)."""
     message_bytes_max: _builtins.int
     """Maximum size of a message in bytes (message_bytes)."""
+    part_bytes_max: _builtins.int
+    """Maximum size of the bytes in a part. A request that is larger than this should be sent in parts, because what does
+    not arrive in parts cannot wait for room. 0: this server takes no parts.
+    """
     def __init__(
         self,
         *,
@@ -418,10 +458,11 @@ class StreamCapabilities(_message.Message):
         supports_snapshot_isolation: _builtins.bool = ...,
         batch_count_max: _builtins.int = ...,
         message_bytes_max: _builtins.int = ...,
+        part_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_count_max", b"batch_count_max", "max_observations_per_second", b"max_observations_per_second", "message_bytes_max", b"message_bytes_max", "queue_capacity", b"queue_capacity", "supports_backpressure", b"supports_backpressure", "supports_snapshot_isolation", b"supports_snapshot_isolation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_count_max", b"batch_count_max", "max_observations_per_second", b"max_observations_per_second", "message_bytes_max", b"message_bytes_max", "part_bytes_max", b"part_bytes_max", "queue_capacity", b"queue_capacity", "supports_backpressure", b"supports_backpressure", "supports_snapshot_isolation", b"supports_snapshot_isolation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

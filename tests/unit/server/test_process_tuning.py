@@ -11,15 +11,15 @@ import sys
 
 import pytest
 
-from engram.server.process_tuning import MemoryReturn, settled_objects, tune_interpreter
+from engram.server.process_tuning import ALLOCATOR, MemoryReturn, settled_objects, tune_interpreter
 
 SCRIPT = """
 import json, os, sys
 from engram.server.process_tuning import tune_allocator
 started = os.environ.setdefault("STARTED_AS", str(os.getpid()))
 tune_allocator()
-names = [name for name in os.environ if name.startswith("MALLOC_")]
-print(json.dumps({"same": started == str(os.getpid()), "names": sorted(names), "arguments": sys.argv[1:]}))
+settings = {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
+print(json.dumps({"same": started == str(os.getpid()), "settings": settings, "arguments": sys.argv[1:]}))
 """
 
 
@@ -41,13 +41,14 @@ def run(**environment: str) -> dict[str, object]:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 def test_the_process_starts_over_once_and_keeps_id_and_arguments() -> None:
     found = run()
-    assert found["names"] == ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_"]
+    assert found["settings"] == ALLOCATOR
     assert found["same"]
     assert found["arguments"] == ["one", "two words"]
 
 
 def test_what_the_user_has_set_is_respected() -> None:
-    assert run(MALLOC_TOP_PAD_="1024")["names"] == ["MALLOC_TOP_PAD_"]
+    settings = run(MALLOC_ARENA_MAX="7")["settings"]
+    assert settings == {**ALLOCATOR, "MALLOC_ARENA_MAX": "7"}
 
 
 def test_waiting_threads_get_the_interpreter_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ protobuf allows fields in any order. It stays in parts until the sequence number
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -65,6 +66,17 @@ def join_request(parts: RequestParts, first_sequence: int, traceparent: str = ""
     """Return the whole encoded request: the sequence number and, if there is one, the span, followed by `parts`."""
     trace = (_TRACEPARENT_TAG, varint(len(traceparent)), traceparent.encode()) if traceparent else ()
     return b"".join((_SEQUENCE_TAG, varint(first_sequence), *trace, *parts))
+
+
+def divide_request(request: bytes, part_bytes_max: int) -> Iterator[bytes]:
+    """Yield what is sent for an encoded request: itself, or parts of at most `part_bytes_max` bytes; 0: no parts."""
+    if not 0 < part_bytes_max < len(request):
+        yield request
+        return
+    for start in range(0, len(request), part_bytes_max):
+        data = request[start : start + part_bytes_max]
+        part = pb.MessagePart(message_bytes=0 if start else len(request), data=data)
+        yield pb.ObservationRequest(part=part).SerializeToString()
 
 
 _BATCH_TAG: Final = bytes_tag(pb.ObservationRequest.BATCH_FIELD_NUMBER)

@@ -10,7 +10,7 @@ import grpc
 from grpc import aio
 
 from engram.client.grpc.address import Address
-from engram.client.grpc.batch_encoding import RequestParts, join_request
+from engram.client.grpc.batch_encoding import RequestParts, divide_request, join_request
 from engram.client.grpc.call_errors import call_error
 from engram.client.grpc.observe_events import decode_response, decode_welcome, encode_close, encode_greeting
 from engram.client.transport import Closed, Event, Greeting, Welcome
@@ -27,6 +27,7 @@ class GrpcObserveCall:
     def __init__(self, call: aio.StreamStreamCall[bytes, pb.ObservationResponse], address: Address) -> None:
         self._call = call
         self._address = address
+        self._part_bytes_max = 0
 
     async def open(self, greeting: Greeting) -> Welcome:
         """Open the session that `greeting` asks for; cancel the call if that fails.
@@ -39,7 +40,10 @@ class GrpcObserveCall:
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await self._write(encode_greeting(greeting).SerializeToString())
-                return decode_welcome(await self._read())
+                response = await self._read()
+                # Without a welcome, it is 0.
+                self._part_bytes_max = response.init_ack.capabilities.part_bytes_max
+                return decode_welcome(response)
         except TimeoutError:
             await self.abort()
             raise Unavailable(
@@ -57,7 +61,8 @@ class GrpcObserveCall:
         EngramError
             The reason why the call has ended.
         """
-        await self._write(join_request(payload, first_sequence, traceparent))
+        for request in divide_request(join_request(payload, first_sequence, traceparent), self._part_bytes_max):
+            await self._write(request)
 
     async def receive(self) -> Event:
         """Return the next event.

@@ -23,9 +23,9 @@ _VECTORS: Final = pb.ObservationBatch.VECTORS_FIELD_NUMBER << 3 | _LENGTH
 def detach_vectors(data: bytes) -> tuple[bytes, memoryview]:
     """Return a serialized ``ObservationRequest`` without the vectors of its batch, and the vectors.
 
-    The vectors are a view of `data`, not a copy. Anything unusual, from a short message to bytes that are no message,
-    is returned unchanged and with no vectors; protobuf reports what is wrong with it. If the field occurs a second
-    time, as protobuf allows, that occurrence stays in the message.
+    The vectors are a view of `data`, not a copy. Anything else, such as a short message, one of which the vectors are
+    less than half, or bytes that are no message, is returned unchanged and with no vectors; protobuf reports what is
+    wrong with it. If the field occurs a second time, as protobuf allows, that occurrence stays in the message.
     """
     if len(data) >= _MESSAGE_BYTES_MIN:
         try:
@@ -38,6 +38,8 @@ def detach_vectors(data: bytes) -> tuple[bytes, memoryview]:
 def _detach(data: bytes) -> tuple[bytes, memoryview]:
     batch_tag, batch, batch_end = _find(data, 0, len(data), _BATCH)
     vectors_tag, vectors, vectors_end = _find(data, batch, batch_end, _VECTORS)
+    if vectors_end - vectors < len(data) // 2:
+        raise ValueError("the vectors are the smaller part, so that more would be copied, and held for them")
     view = memoryview(data)
     length = _encode_varint(batch_end - batch - (vectors_end - vectors_tag))
     _, length_start = _varint(data, batch_tag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
+from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX, PART_BYTES_MAX
 from engram.model.times import now_us
 from engram.streaming.pressure.levels import Level
 from engram.streaming.pressure.load_shedding import SpaceLoad
@@ -92,6 +92,7 @@ def _encode_opened(event: Opened, load: SpaceLoad) -> pb.StreamInitAck:
             supports_snapshot_isolation=True,
             batch_count_max=BATCH_COUNT_MAX,
             message_bytes_max=MESSAGE_BYTES_MAX,
+            part_bytes_max=PART_BYTES_MAX,
         ),
         dimension=event.dimension,
         generation=event.generation,

@@ -14,6 +14,7 @@ from engram.server.clients.client_left import ClientLeft
 from engram.server.handlers.session_stream import run_stream
 from engram.server.malformed import Malformed
 from engram.server.protobuf.events import encode_event
+from engram.server.protobuf.message_parts import MessageParts
 from engram.server.protobuf.observe_message import ObserveMessage
 from engram.server.protobuf.observing import take_message
 from engram.server.protobuf.operations import stream_operation
@@ -40,12 +41,14 @@ async def memory_stream(
         read = stream.read(requests)
         await run_stream(calls.engine, stream.connection, read, encode_event, stream.write_observe)
     finally:
+        stream.parts.release()
         await stream.cancel_recalls()
 
 
 class _MemoryStream:
     def __init__(self, calls: ServerCalls, caller: Caller, write: Write) -> None:
         self.connection = calls.engine.connect()
+        self.parts = MessageParts(calls.engine.receiving, self.connection.outbox.finish)
         self._calls = calls
         self._caller = caller
         self._send = write
@@ -57,26 +60,9 @@ class _MemoryStream:
 
     async def read(self, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed]) -> None:
         async for request in requests:
-            if isinstance(request, Malformed):
-                await take_message(self._calls.engine, self._caller, self.connection, request)
-                continue
-            operation = request.WhichOneof("operation")
-            if operation == "recall":
-                await self._start_recall(request.recall, request.recall_id)
-            elif operation == "cancel_recall":
-                await self._cancel_recall(request.recall_id)
-            elif operation == "observe":
-                if request.observe.HasField("close"):
-                    await self._finish_recalls()
-                message = ObserveMessage(request.observe)
-                await take_message(self._calls.engine, self._caller, self.connection, message)
-            else:
-                self.connection.complain(
-                    InvalidInput(
-                        "the message has no operation", code="no_operation", field="operation", value="nothing"
-                    )
-                )
-                await self.connection.outbox.room()
+            await self._take(request)
+            # An idle stream must not hold what came last.
+            del request
             if self.connection.outbox.finished:
                 return
         await self._finish_recalls()
@@ -87,6 +73,30 @@ class _MemoryStream:
 
     async def cancel_recalls(self) -> None:
         await _cancelled([*self._recalls, *self._standing])
+
+    async def _take(self, request: pb.MemoryStreamRequest | Malformed) -> None:
+        if isinstance(request, Malformed):
+            await self._observe(request)
+            return
+        operation = request.WhichOneof("operation")
+        if operation == "recall":
+            await self._start_recall(request.recall, request.recall_id)
+        elif operation == "cancel_recall":
+            await self._cancel_recall(request.recall_id)
+        elif operation == "observe":
+            if request.observe.HasField("close"):
+                await self._finish_recalls()
+            await self._observe(ObserveMessage(request.observe))
+        else:
+            self.connection.complain(
+                InvalidInput("the message has no operation", code="no_operation", field="operation", value="nothing")
+            )
+            await self.connection.outbox.room()
+
+    async def _observe(self, message: ObserveMessage | Malformed) -> None:
+        whole = await self.parts.take(message)
+        if whole is not None:
+            await take_message(self._calls.engine, self._caller, self.connection, whole)
 
     async def _start_recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
         if self.connection.session is not None:

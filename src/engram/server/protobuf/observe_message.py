@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from engram.server.protobuf.detach import detach_vectors
+from engram.server.protobuf.parsing import lenient
 from engram.wire import engram_pb2 as pb
 
 _NO_VECTORS: Final = memoryview(b"")
@@ -27,3 +28,7 @@ class ObserveMessage(NamedTuple):
         """
         rest, vectors = detach_vectors(data)
         return cls(pb.ObservationRequest.FromString(rest), vectors)
+
+
+parse_request: Final = lenient("ObservationRequest", ObserveMessage.parse)
+"""Returns the message in some bytes, or a `Malformed`; it never raises."""

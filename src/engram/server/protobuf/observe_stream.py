@@ -9,6 +9,7 @@ from engram.server.engine import Engine
 from engram.server.handlers.session_stream import run_stream
 from engram.server.malformed import Malformed
 from engram.server.protobuf.events import encode_event
+from engram.server.protobuf.message_parts import MessageParts
 from engram.server.protobuf.observe_message import ObserveMessage
 from engram.server.protobuf.observing import Write, take_message
 
@@ -18,11 +19,22 @@ async def observe_stream(
 ) -> None:
     """Serve one ObserveStream."""
     connection = engine.connect()
+    parts = MessageParts(engine.receiving, connection.outbox.finish)
+
+    async def take(message: ObserveMessage | Malformed) -> None:
+        whole = await parts.take(message)
+        if whole is not None:
+            await take_message(engine, caller, connection, whole)
 
     async def read() -> None:
         async for message in requests:
-            await take_message(engine, caller, connection, message)
+            await take(message)
+            # An idle stream must not hold what came last.
+            del message
             if connection.outbox.finished:
                 return
 
-    await run_stream(engine, connection, read(), encode_event, write)
+    try:
+        await run_stream(engine, connection, read(), encode_event, write)
+    finally:
+        parts.release()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
 from engram.server.protobuf.memory_stream import memory_stream
-from engram.server.protobuf.observe_message import ObserveMessage
+from engram.server.protobuf.observe_message import parse_request
 from engram.server.protobuf.observe_stream import observe_stream
 from engram.server.protobuf.operations import answer_operation, stream_operation
 from engram.server.protobuf.parsing import lenient
@@ -64,7 +64,7 @@ async def _observe_and_recall(calls: ServerCalls, requests: Any, caller: Caller,
 
 
 _STREAMS: Final = (
-    ServedMethod(methods.OBSERVE_STREAM, lenient("ObservationRequest", ObserveMessage.parse), _observe),
+    ServedMethod(methods.OBSERVE_STREAM, parse_request, _observe),
     ServedMethod(
         methods.MEMORY_STREAM,
         lenient("MemoryStreamRequest", methods.MEMORY_STREAM.request.FromString),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.client.grpc.batch_encoding import encode_parts, join_request
+from engram.client.grpc.batch_encoding import divide_request, encode_parts, join_request
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
 from engram.server.protobuf.observe_message import ObserveMessage
@@ -86,3 +86,15 @@ def test_the_vectors_are_those_of_the_rows_that_have_one(present: list[bool]) ->
     assert decoded.vectors.tolist() == batch.vectors.tolist()
     assert (decoded.vector_presence.tolist(), decoded.text_presence.tolist()) == (present, [True, False, True])
     assert (decoded.expires_us.tolist(), decoded.embeds) == (batch.expires_us.tolist(), False)
+
+
+@given(request=st.binary(min_size=1, max_size=100), size=st.integers(0, 120))
+def test_a_large_request_is_sent_in_parts(request: bytes, size: int) -> None:
+    sent = list(divide_request(request, size))
+    if not 0 < size < len(request):
+        assert sent == [request]
+        return
+    parts = [pb.ObservationRequest.FromString(each).part for each in sent]
+    assert b"".join(part.data for part in parts) == request
+    assert all(1 <= len(part.data) <= size for part in parts)
+    assert [part.message_bytes for part in parts] == [len(request), *[0] * (len(parts) - 1)]

@@ -85,3 +85,11 @@ def varint(value: int) -> bytes:
         encoded.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*encoded, value])
+
+
+def test_vectors_beside_more_of_other_data_stay() -> None:
+    request = request_of(10, 768)
+    request.batch.contents.extend(["x" * 40_000])
+    found, vectors = ObserveMessage.parse(request.SerializeToString())
+    assert found == request
+    assert not vectors

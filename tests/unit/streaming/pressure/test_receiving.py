@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from engram.errors import OverCapacity
@@ -43,3 +45,32 @@ def test_what_shrinks_is_never_refused() -> None:
     budget.nbytes += 1000
     arriving.hold(UNCOUNTED_BYTES + 80)
     assert budget.nbytes == 1080
+
+
+async def test_who_waits_for_room_is_served_in_turn() -> None:
+    budget = ReceiveBudget(100)
+    holding, large, small = Arriving(budget), Arriving(budget), Arriving(budget)
+    holding.hold(UNCOUNTED_BYTES + 60)
+    waiting = [asyncio.create_task(each.reserve(UNCOUNTED_BYTES + n)) for each, n in ((large, 90), (small, 40))]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    # There would be room for the second one, which came later.
+    assert budget.nbytes == 60
+    holding.release()
+    await waiting[0]
+    assert budget.nbytes == 90
+    large.release()
+    await waiting[1]
+    assert budget.nbytes == 40
+
+
+async def test_who_gives_up_waiting_is_passed_over() -> None:
+    budget = ReceiveBudget(100)
+    holding, first, second = Arriving(budget), Arriving(budget), Arriving(budget)
+    holding.hold(UNCOUNTED_BYTES + 60)
+    waiting = asyncio.create_task(first.reserve(UNCOUNTED_BYTES + 50))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await second.reserve(UNCOUNTED_BYTES + 40)
+    assert budget.nbytes == 100
+    assert waiting.cancelled()
