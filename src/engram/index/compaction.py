@@ -17,10 +17,12 @@ from engram import _core
 from engram.index.damage import corrupt_checkpoint
 
 _LINK_BATCH: Final = 512
-# A tail this short is cheap to scan, and cheap to take over in the last step, while the writer waits.
+_EVERYTHING: Final = 2**63 - 1
+# A tail this short is cheap to scan.
 _TAIL_MAX: Final = 4_096
-# If ingest outruns linking, the tail never gets that short. After this many rounds the old graph is replaced anyway.
-_ROUNDS_MAX: Final = 64
+# A round that leaves more than this share of what the one before has left catches up with nobody: as much is written as
+# is linked. Further rounds would go on for ever, while both graphs grow.
+_LEFT_SHARE_MAX: Final = 0.75
 
 
 class Compaction:
@@ -44,10 +46,10 @@ class Compaction:
         self._next_slot = 0
 
     def prepare(self, threads: int, go_on: Callable[[], bool]) -> bool:
-        """Copy and link all live versions but a short tail; return False if `go_on` stopped the work.
+        """Copy and link all live versions but a tail; return False if `go_on` stopped the work.
 
-        The writer may continue with the old index meanwhile. Deletions made meanwhile must be repeated on the new
-        index.
+        The tail is short, unless as much is written meanwhile as is linked. The writer may continue with the old index.
+        Deletions made meanwhile must be repeated on the new index.
 
         Parameters
         ----------
@@ -62,13 +64,15 @@ class Compaction:
             If pages of the old index's mapped checkpoint are lost.
         """
         with ThreadPoolExecutor(threads, thread_name_prefix="engram-compaction") as pool:
-            for _ in range(_ROUNDS_MAX):
-                self.take_over()
+            self.take_over()
+            left = self.new.size
+            while True:
                 if not all(pool.map(self._link, [go_on] * threads)):
                     return False
-                if self.old.visible_generation - self.new.indexed_generation <= _TAIL_MAX:
-                    break
-        return True
+                before, left = left, self.old.visible_generation - self.new.indexed_generation
+                self.take_over()
+                if left <= _TAIL_MAX or left > _LEFT_SHARE_MAX * before:
+                    return True
 
     def take_over(self, *, all: bool = False) -> None:
         """Copy the versions that were published since the last call.
@@ -90,8 +94,15 @@ class Compaction:
             raise corrupt_checkpoint(error) from error
 
     def _link(self, go_on: Callable[[], bool]) -> bool:
-        while go_on():
-            # Nobody waits for a compaction, so it links at low priority (docs/decisions/0010).
-            if self.new.link(_LINK_BATCH, True) == 0:
-                return True
-        return False
+        return link_tail(self.new, _EVERYTHING, go_on)
+
+
+def link_tail(index: _core.Index, last: int, go_on: Callable[[], bool]) -> bool:
+    """Link what nobody else is linking, up to the generation `last`; return False if `go_on` stopped the work."""
+    while index.indexed_generation < last:
+        if not go_on():
+            return False
+        # Nobody waits for a compaction, so it links at low priority (docs/decisions/0010).
+        if index.link(_LINK_BATCH, True) == 0:
+            break
+    return True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.index.checkpoint_file import Blocks
-from engram.index.compaction import Compaction
+from engram.index.compaction import Compaction, link_tail
 from engram.index.unreadable import UnreadableVersions
 
 _Deletions = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -108,8 +108,14 @@ class CurrentGraph:
                     self._indexed_before = self.indexed_generation
                     self.native = move.new
                     self._before = move.old if self._relocated_meanwhile else None
+                    self._successor, self._deleted_meanwhile = None, deque(maxlen=0)
                 self.unreadable.drop_ended(dropped)
-                return move.old.size - move.new.size
+                gone = move.old.size - move.new.size
+                # The old index must not stay for as long as the rest takes.
+                del move
+                # The tail counts as linked, so that nobody else would link it before more is written.
+                link_tail(self.native, self._indexed_before, go_on)
+                return gone
             finally:
                 self._deleted_meanwhile = deque(maxlen=0)
                 self._successor = None
@@ -129,7 +135,13 @@ class CurrentGraph:
                     native.relocate(first_generation, last_generation, blocks, retired)
 
     @property
+    def nbytes(self) -> int:
+        """Memory of the index in use, and of one that is about to take its place, in bytes."""
+        successor = self._successor
+        return self.native.nbytes + (0 if successor is None else successor.nbytes)
+
+    @property
     def indexed_generation(self) -> int:
         """Generation up to which everything is linked into the graph."""
-        # After a compaction a short tail has to be linked again. The watermark must not go back meanwhile.
+        # After a compaction a tail has to be linked again. The watermark must not go back meanwhile.
         return max(self.native.indexed_generation, self._indexed_before)

@@ -246,7 +246,7 @@ class GraphReader:
     @property
     def nbytes(self) -> int:
         """Memory reserved for codes, links and the index's own copies of vectors, in bytes."""
-        return self._native.nbytes
+        return self._graph.nbytes
 
     @property
     def remembers_erased(self) -> bool:

@@ -64,7 +64,7 @@ class Log(RecordTable):
         if read_only:
             self._failure = Unavailable("the store was opened read-only", code="read_only", field="path")
         else:
-            self._sync_and_clean(storage, recovered)
+            recovered.settle(storage, manifest)
         self._durable_end = self._end_now()
 
     @classmethod
@@ -242,29 +242,19 @@ class Log(RecordTable):
         if self._closed:
             return
         self._closed = True
-        self._pool.close()
+        is_whole = self._failure is None and not self._is_torn and self._synced_generation == self._last_generation
         try:
-            if self._failure is None and not self._is_torn and self._synced_generation == self._last_generation:
+            with typed_failures("removing blank segments of the log"):
+                self._pool.close(discarding=is_whole)
+            if is_whole:
                 self.leave_mark(closed=True)
+                if self._segment is not None:
+                    self._segment.give_back_room()
         except EngramError as error:
             logger.warning("%s", error)
         finally:
             for segment in self.segments:
                 segment.file.close()
-
-    def _sync_and_clean(self, storage: Storage, recovered: RecoveredLog) -> None:
-        """Make the recovered records durable, and remove files that an interrupted segment creation left."""
-        for segment in recovered.segments:
-            if segment is recovered.segments[-1]:
-                # After kill -9 the recovered records may exist only in memory that the kernel has not written out yet.
-                segment.file.sync()
-            if segment is not self._segment:
-                segment.file.close()
-        if recovered.leftovers:
-            # An older list may be all that is durable, and may have them.
-            self.manifest.save()
-        for name in recovered.leftovers:
-            storage.remove(name)
 
     def _end_now(self) -> Mark:
         last = self.pages[-1].segment if self.pages else None
@@ -332,8 +322,11 @@ class Log(RecordTable):
             run.segment.end = run.end
 
     def _begin_to_write(self) -> None:
-        """Clear the mark's `closed` flag before the first write after a clean stop."""
+        """Clear the mark's `closed` flag before the first write after a clean stop, and reserve what was given back."""
         if self.manifest.mark.closed:
+            if self._segment is not None and not self._segment.reserve_room():
+                # A new segment is as large as there is room for.
+                self.end_segment()
             try:
                 self.manifest.set_mark(self.manifest.mark._replace(closed=False))
             except OSError as error:

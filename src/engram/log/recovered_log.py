@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from engram.log.files.storage import Storage
+from engram.log.manifest import Manifest
 from engram.log.records.record import Record
 from engram.log.records.record_table import RecordPage
 from engram.log.segments.segment import Segment
@@ -56,6 +58,26 @@ class RecoveredLog:
             after = pages[-1].last_generation + 1 if pages else 1
             pages.append(RecordPage(segment, after, found, other))
         return pages
+
+    def settle(self, storage: Storage, manifest: Manifest) -> None:
+        """Make the records durable, and remove files that an interrupted segment creation left.
+
+        Raises
+        ------
+        OSError
+            If that is not possible.
+        """
+        for segment in self.segments:
+            if segment is self.segments[-1]:
+                # After kill -9 the recovered records may exist only in memory that the kernel has not written out yet.
+                segment.file.sync()
+            if segment is not self.last:
+                segment.file.close()
+        if self.leftovers:
+            # An older list may be all that is durable, and may have them.
+            manifest.save()
+        for name in self.leftovers:
+            storage.remove(name)
 
     def close(self) -> None:
         """Close the files. Records stay readable."""

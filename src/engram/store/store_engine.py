@@ -333,6 +333,7 @@ class StoreEngine:
 
     def _close_files(self) -> None:
         for space in self.spaces():
+            space.indexing.drop_older_checkpoints()
             space.close()
         self.table.save_summaries()
         try:

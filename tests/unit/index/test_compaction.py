@@ -71,6 +71,25 @@ def test_nothing_that_is_added_during_moves_is_lost() -> None:
     assert (index.search(base[sample], k=1)[0][:, 0] == sample + 1).mean() >= 0.99
 
 
+def test_a_move_ends_though_as_much_is_written_as_is_linked() -> None:
+    base = clustered(40_000, DIM)
+    index = HnswIndex(DIM, quality="fast")
+    index.add(base[:6_000])
+
+    def write_on() -> bool:
+        # Somewhat more than is linked before this is asked again.
+        first = index.visible_generation
+        index.append(base[first : first + 600], first + 1)
+        index.publish(min(first + 600, len(base)))
+        index.link(600)
+        return True
+
+    index.compact(go_on=write_on)
+    assert 12_000 < index.visible_generation < 30_000
+    # What counts as linked is, though nothing more is written.
+    assert index._graph.native.indexed_generation == index.indexed_generation
+
+
 def test_inserts_deletes_and_walks_go_on_during_the_move() -> None:
     base, fresh = clustered(25_000, DIM), clustered(6_000, DIM, seed=9)
     index = HnswIndex(DIM)

@@ -7,13 +7,13 @@ import errno
 import os
 import shutil
 import stat
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Final
 
 from engram.log.files.aligned_buffers import AlignedBufferPool
+from engram.log.files.disk_blocks import reserve_blocks
 from engram.log.files.mapped_file import MappedFile
 from engram.log.files.patient_opening import opened_patiently
 from engram.log.files.storage import Buffer
@@ -100,7 +100,7 @@ class FileStorage:
         self._check_writable(name)
         descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            _allocate(descriptor, size)
+            reserve_blocks(descriptor, 0, size)
             if begin:
                 os.pwrite(descriptor, begin, 0)
             os.fsync(descriptor)
@@ -262,17 +262,3 @@ class _Root:
 
     def close(self) -> None:
         self._closer()
-
-
-if sys.platform == "linux":
-
-    def _allocate(descriptor: int, size: int) -> None:
-        os.posix_fallocate(descriptor, 0, size)
-
-else:
-
-    def _allocate(descriptor: int, size: int) -> None:
-        # Without fallocate, the file system reserves blocks only when they are written.
-        zeros = bytes(1 << 20)
-        for offset in range(0, size, len(zeros)):
-            os.pwrite(descriptor, zeros[: size - offset], offset)

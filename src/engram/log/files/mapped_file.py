@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool
 from engram.log.files.direct_writer import DIRECT, SUPPORTED, DirectWriter
+from engram.log.files.disk_blocks import give_blocks_back, reserve_blocks
 from engram.log.files.os_errors import is_passing
 from engram.log.files.storage import Buffer
 
@@ -90,6 +91,14 @@ class MappedFile:
         _sync_data(descriptor)
         if os.fstat(descriptor).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
+
+    def reserve(self, begin: int) -> None:
+        """Have the disk reserve what is behind `begin`; see `StorageFile.reserve`."""
+        reserve_blocks(self._open_descriptor(), begin, self._size)
+
+    def give_back(self, begin: int) -> None:
+        """Have the disk take back what is behind `begin`; see `StorageFile.give_back`."""
+        give_blocks_back(self._open_descriptor(), begin + -begin % BLOCK_BYTES, self._size)
 
     def view(self) -> NDArray[np.uint8]:
         """Return the mapped bytes: uint8, shape ``(size,)``, read-only.

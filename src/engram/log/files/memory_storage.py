@@ -133,6 +133,12 @@ class MemoryFile:
         """Check that the file is open. RAM offers no further durability."""
         self._check_open()
 
+    def reserve(self, begin: int) -> None:
+        """Do nothing: the memory stays reserved."""
+
+    def give_back(self, begin: int) -> None:
+        """Do nothing: the memory stays reserved."""
+
     def view(self) -> NDArray[np.uint8]:
         """Return the bytes: uint8, shape ``(size,)``, read-only."""
         return self._view

@@ -65,6 +65,24 @@ class StorageFile(Protocol):
             If the file is closed.
         """
 
+    def reserve(self, begin: int) -> None:
+        """Have the disk reserve all that is behind the offset `begin` and was given back.
+
+        Raises
+        ------
+        OSError
+            If there is no room for it.
+        """
+
+    def give_back(self, begin: int) -> None:
+        """Have the disk take back what is reserved behind the offset `begin`, where all is zero, and stays so.
+
+        Raises
+        ------
+        OSError
+            If it does not.
+        """
+
     def view(self) -> NDArray[np.uint8]:
         """Return the file's bytes: uint8, shape ``(size,)``, read-only and always current.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -24,6 +25,8 @@ from engram.model.damage import Damage
 
 _NAME: Final = re.compile(r"(\d{12})(?:-(\d{1,9}))?\.log")
 _CHUNK_BYTES: Final = 1 << 20
+# What is less than this is not given back at each end and reserved at each beginning.
+_ROOM_BYTES_MIN: Final = 1 << 20
 LOG_DIRECTORY: Final = "log"
 """The directory of the segments, in that of their space."""
 MISFIT: Final = "its bytes do not fit their checksum"
@@ -114,6 +117,21 @@ class Segment:
         """Write `records` at once. They were placed in this segment back to back."""
         buffers: list[Buffer] = [buffer for record in records for buffer in record.buffers]
         self.file.write(records[0].header.position, buffers)
+
+    def give_back_room(self) -> None:
+        """Have the disk take back what is reserved for records that do not come, if that is much, and it does so."""
+        with contextlib.suppress(OSError):
+            if self._has_much_room:
+                self.file.give_back(self.end)
+
+    def reserve_room(self) -> bool:
+        """Have the disk reserve again what `give_back_room` gave back; return False if it does not."""
+        try:
+            if self._has_much_room:
+                self.file.reserve(self.end)
+        except OSError:
+            return False
+        return True
 
     def erase(self, start: int, end: int) -> None:
         """Overwrite the bytes from `start` to `end`, which a failed write may have left, with zeros, durably."""
@@ -206,6 +224,11 @@ class Segment:
         positions = range(start, len(self.view) - SECTOR_BYTES + 1, SECTOR_BYTES)
         found = (read_header(self.memory, position, self.salt, self.epoch) for position in positions)
         return [header for header in found if header is not None]
+
+    @property
+    def _has_much_room(self) -> bool:
+        """Whether so much is reserved behind the last record that the disk takes it back while nothing is written."""
+        return self.file.size - self.end >= _ROOM_BYTES_MIN
 
 
 def check_size(segment: Segment, nbytes: int) -> None:

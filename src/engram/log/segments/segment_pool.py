@@ -94,8 +94,7 @@ class SegmentPool:
                 return segment
             # The segment is too small. Numbers rise with generations, so it cannot be used after a later one.
             segment.file.close()
-            self._manifest.remove_segment(segment.epoch)
-            self._storage.remove(segment.name)
+            self._discard(segment)
         return self._create_as_large_as_fits(least_segment_bytes(size_min), size)
 
     def give_back(self, segments: Sequence[Segment]) -> None:
@@ -108,12 +107,26 @@ class SegmentPool:
             self._last_epoch += 1
             self._preparation = _Preparation(self, self._last_epoch, size)
 
-    def close(self) -> None:
-        """Wait for a segment being created, and close the blank segments. Their files stay for the next opening."""
+    def close(self, *, discarding: bool) -> None:
+        """Wait for a segment being created, and close the blank segments.
+
+        Parameters
+        ----------
+        discarding
+            Whether to remove their files, too, so that they take nothing of the disk. The next opening finds and uses
+            those that stay.
+
+        Raises
+        ------
+        OSError
+            If one cannot be removed. It stays, then.
+        """
         self._finish_preparation()
-        for segment in self._ready:
+        while self._ready:
+            segment = self._ready.pop()
             segment.file.close()
-        self._ready.clear()
+            if discarding:
+                self._discard(segment)
 
     def _create_as_large_as_fits(self, least: int, size: int) -> Segment:
         """Create a segment of `size` bytes; while there is no room for it, of a quarter, but not below `least`."""
@@ -146,6 +159,10 @@ class SegmentPool:
                 self._storage.remove(segment_name(epoch))
             raise
         return Segment(epoch, file, header.salt, self._damages)
+
+    def _discard(self, segment: Segment) -> None:
+        self._manifest.remove_segment(segment.epoch)
+        self._storage.remove(segment.name)
 
     def _finish_preparation(self) -> None:
         if self._preparation is not None:

@@ -73,6 +73,26 @@ class PaddedFile:
         """
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
+    def reserve(self, begin: int) -> None:
+        """Refuse to be written.
+
+        Raises
+        ------
+        OSError
+            Always: EROFS.
+        """
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def give_back(self, begin: int) -> None:
+        """Refuse to be changed.
+
+        Raises
+        ------
+        OSError
+            Always: EROFS.
+        """
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     def view(self) -> NDArray[np.uint8]:
         """Return all bytes: uint8, shape ``(size,)``, read-only."""
         return self._bytes

@@ -132,6 +132,20 @@ class Checkpoints:
         self._prune()
         return generation
 
+    def keep_newest(self) -> None:
+        """Have one checkpoint only, because nothing is written for a while, and the space should take little room.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded.
+        """
+        newest = next((entry for entry in self._manifest.checkpoints if entry.name not in self._broken), None)
+        if newest is not None and len(self._manifest.checkpoints) > 1:
+            with typed_failures("dropping older checkpoints"):
+                self._manifest.set_checkpoints([newest])
+            self._prune()
+
     def forget(self) -> None:
         """Have no checkpoint any more. The files stay until `remove_unlisted`.
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
+from engram.errors import EngramError
 from engram.log.files.os_errors import typed_failures
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
@@ -244,6 +245,16 @@ class IndexMaintenance:
         with self._working:
             if saving and self.checkpoint_pays():
                 self._write_checkpoint()
+            if saving:
+                self.drop_older_checkpoints()
+
+    def drop_older_checkpoints(self) -> None:
+        """Keep the newest checkpoint only, so that the space takes little room while nothing is written."""
+        if self._state.checkpoints is not None and not self._state.log.read_only:
+            try:
+                self._state.checkpoints.keep_newest()
+            except EngramError as error:
+                logger.warning("%s", error)
 
     def _write_checkpoint(self) -> int:
         state = self._state

@@ -166,7 +166,7 @@ def test_a_failed_create_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     def disk_is_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engram.log.files.file_storage._allocate", disk_is_full)
+    monkeypatch.setattr("engram.log.files.file_storage.reserve_blocks", disk_is_full)
     with pytest.raises(OSError, match="No space"):
         FileStorage(tmp_path).create("a", 100)
     assert list(tmp_path.iterdir()) == []

@@ -64,8 +64,16 @@ def test_closing_waits_for_the_preparation() -> None:
     storage = MemoryStorage()
     pool = pool_in(storage)
     pool.prepare(PREPARED)
-    pool.close()
+    pool.close(discarding=False)
     assert segment_names(storage) == ["000000000001.log"]
+
+
+def test_closing_removes_what_was_prepared() -> None:
+    storage = MemoryStorage()
+    pool = pool_in(storage)
+    pool.prepare(PREPARED)
+    pool.close(discarding=True)
+    assert segment_names(storage) == []
 
 
 def test_a_preparation_that_fails_leaves_the_error_to_who_needs_the_segment() -> None:
@@ -76,7 +84,7 @@ def test_a_preparation_that_fails_leaves_the_error_to_who_needs_the_segment() ->
     with pytest.raises(OSError, match="No space"):
         pool.take(1, SIZE)
     assert pool.take(1, SIZE).epoch == 3
-    pool.close()
+    pool.close(discarding=False)
 
 
 def test_small_segments_are_not_worth_a_thread() -> None:

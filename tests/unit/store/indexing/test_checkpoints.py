@@ -46,6 +46,26 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 2
 
 
+def test_one_is_kept_at_rest_and_not_one_that_is_damaged(tmp_path: Path) -> None:
+    checkpoints = checkpoints_in(tmp_path)
+    checkpoints.keep_newest()
+    index = index_of(10)
+    for _ in range(2):
+        checkpoints.write(index)
+        index.add(np.ones((5, DIM)))
+    newest = checkpoints_in(tmp_path)
+    for _ in range(2):
+        newest.keep_newest()
+        assert generations(newest) == generations(checkpoints_in(tmp_path)) == [15]
+        assert len(files(tmp_path)) == 1
+    newest.write(index)
+    next(newest.newest_first())
+    files(tmp_path)[-1].write_bytes(b"")
+    assert generations(newest) == [15]
+    newest.keep_newest()
+    assert generations(checkpoints_in(tmp_path)) == [15]
+
+
 @pytest.mark.parametrize("how", ["flip", "cut", "empty", "missing"])
 def test_a_damaged_one_is_skipped_and_told(tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
     checkpoints = checkpoints_in(tmp_path)
