@@ -33,7 +33,8 @@ async def _standing(dim: int, seconds: float, cues: int, rate: float) -> dict[st
     got: list[list[int]] = [[] for _ in range(cues)]
     with (
         tempfile.TemporaryDirectory(prefix="engram-bench-") as scratch,
-        server(Path(scratch) / "store") as (_, address),
+        # One client has all of them.
+        server(Path(scratch) / "store", "--recall-streams-per-client-max", str(cues)) as (_, address),
     ):
         async with AsyncClient(address, space=SPACE) as writer, AsyncClient(address, space=SPACE) as reader:
             await writer.create_space(SPACE, dim=dim)

@@ -14,9 +14,11 @@ from typing import Any
 import grpc
 import pytest
 
+from engram.client.grpc.address import parse_address
+from engram.client.grpc.call_errors import call_error as client_error
+from engram.errors import EngramError
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
-from engram.wire.grpc_status import decode_status
 from tests.integration.server_process import (
     CHANNEL_OPTIONS,
     DIM,
@@ -36,7 +38,7 @@ COUNT = 3000
 # grpc begins to cancel calls at random when a thousand of them wait for a server.
 STREAMS = 2500
 CONNECTIONS = 2
-PER_CLIENT = 1024
+PER_CLIENT = 256
 
 # A client that has much under way on a combined stream, and is gone after some answers.
 LEAVING = """
@@ -76,6 +78,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     asyncio.run(fill(running.address))
     yield running
     running.stop_soundly()
+
+
+def call_error(failure: grpc.aio.AioRpcError | None) -> EngramError:
+    """What a client of Engram makes of a failed call."""
+    assert failure is not None
+    trailers: Any = failure.trailing_metadata()
+    return client_error(parse_address("localhost:1"), failure.code(), failure.details(), trailers)
 
 
 async def fill(address: str) -> None:
@@ -121,18 +130,35 @@ async def greedy(address: str, count: int) -> AsyncIterator[list[asyncio.Task[gr
 async def test_the_recall_streams_of_one_client_keep_no_other_from_recalling(server: ServerProcess) -> None:
     async with connect(server.address) as other, greedy(server.address, STREAMS) as begins:
         served = 0
-        # A client of grpc holds back what a connection does not take, so not all of them begin.
-        while sum(begin.done() for begin in begins) < CONNECTIONS * PER_CLIENT:
+        while not all(begin.done() for begin in begins):
             async with asyncio.timeout(TIMEOUT_S):
                 assert await recall_ids(other, SPACE, "id-7", max_results=1) == ["id-7"]
+                stream = other.RecallStream(
+                    pb.StreamingRecallRequest(memory_space_id=SPACE, cue=vector_cue("id-8"), max_results=1)
+                )
+                assert (await stream.read()).results[0].id == "id-8"
             served += 1
         assert served
-        stream = other.RecallStream(
-            pb.StreamingRecallRequest(memory_space_id=SPACE, cue=vector_cue("id-8"), max_results=1)
-        )
+        refused = [call_error(begin.result()) for begin in begins if begin.result() is not None]
+        assert len(refused) == STREAMS - CONNECTIONS * PER_CLIENT
+        assert {error.code for error in refused} <= {"recall_streams_of_client", "calls_of_connection"}
+        assert "recall_streams_of_client" in {error.code for error in refused}
+
+
+async def test_a_client_that_has_all_its_streams_can_recall_on_the_same_connection(server: ServerProcess) -> None:
+    cue = vector_cue("nobody")
+    cue.score_min = 0.99
+    async with connect(server.address) as stub:
+        calls = [
+            stub.RecallStream(pb.StreamingRecallRequest(memory_space_id=SPACE, cue=cue, follow=True))
+            for _ in range(PER_CLIENT)
+        ]
         async with asyncio.timeout(TIMEOUT_S):
-            assert (await stream.read()).results[0].id == "id-8"
-        assert {begin.result() for begin in begins if begin.done()} == {None}
+            for call in calls:
+                await call.read()
+            assert await recall_ids(stub, SPACE, "id-7", max_results=1) == ["id-7"]
+        for call in calls:
+            call.cancel()
 
 
 async def test_more_streams_than_a_client_may_have_are_refused_in_words(tmp_path: Path) -> None:
@@ -149,7 +175,7 @@ async def test_more_streams_than_a_client_may_have_are_refused_in_words(tmp_path
                 results = await asyncio.gather(*begins)
             refused = [error for error in results if error is not None]
             assert len(refused) == 100 - 5 * CONNECTIONS
-            error = decode_status(refused[0].code(), refused[0].details(), refused[0].trailing_metadata())  # type: ignore[arg-type]
+            error = call_error(refused[0])
             assert (error.code, error.limit, error.is_transient) == ("recall_streams_of_client", "5", True)
             assert error.retry_after_ms
             assert await recall_ids(other, SPACE, "id-7", max_results=1) == ["id-7"]

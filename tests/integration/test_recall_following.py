@@ -24,6 +24,7 @@ from engram.store import Space
 from engram.store.resting.space_access import SpaceAccess
 from engram.wire import engram_pb2 as pb
 from tests.integration.server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_cue, vectors_of
+from tests.integration.socket_client import SocketServer
 
 TARGET = vectors_of(["target"])[0]
 NEAR = Cue(TARGET, score_min=0.9)
@@ -175,12 +176,22 @@ async def test_what_is_observed_meanwhile_joins_if_it_may(client: AsyncClient) -
         assert recent == (["near-True"] if include_recent else [])
 
 
-async def test_a_thousand_streams_at_once(server: ServerProcess, space: str) -> None:
+async def test_a_thousand_streams_of_one_client_at_once(tmp_path: Path) -> None:
     """Each is read a little, held open while the others are, and then read to the end or dropped."""
-    async with connect(server.address) as stub, AsyncClient(server.address, space=space) as client:
+    streams = 1000
+    server = SocketServer(
+        tmp_path / "data",
+        program=("engram", "serve"),
+        environ={"ENGRAM_SERVER_RECALL_STREAMS_PER_CLIENT_MAX": str(streams)},
+    )
+    address = f"127.0.0.1:{server.grpc_port}"
+    async with connect(address) as stub, AsyncClient(address, space="notes") as client:
+        await client.create_space("notes", dim=DIM)
         await observe(client, *(f"far{number}" for number in range(300)))
-        request = pb.StreamingRecallRequest(memory_space_id=space, cue=vector_cue("x"), max_results=300, batch_size=100)
-        calls = [stub.RecallStream(request) for _ in range(1000)]
+        request = pb.StreamingRecallRequest(
+            memory_space_id="notes", cue=vector_cue("x"), max_results=300, batch_size=100
+        )
+        calls = [stub.RecallStream(request) for _ in range(streams)]
         async with asyncio.timeout(4 * TIMEOUT_S):
             first = await asyncio.gather(*(call.read() for call in calls))
             assert {len(answer.results) for answer in first} == {100}
@@ -188,6 +199,7 @@ async def test_a_thousand_streams_at_once(server: ServerProcess, space: str) -> 
                 call.cancel()
             rest = await asyncio.gather(*(_read_all(call) for call in calls[::2]))
         assert set(rest) == {200}
+    server.stop_soundly()
 
 
 async def _read_all(call: Any) -> int:

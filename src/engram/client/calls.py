@@ -43,6 +43,8 @@ class Calls:
         self._reached = False
         self._is_closed = False
         self._ended: EngramError | None = None
+        # The last look at the server for each space, which those share who ask while it is under way.
+        self._looks: dict[str, asyncio.Task[None]] = {}
 
     @property
     def is_closed(self) -> bool:
@@ -136,11 +138,27 @@ class Calls:
     async def check_server(self, space: str) -> None:
         """Check that the server still answers, for a caller who may recall in `space`.
 
+        Callers who ask at the same time share one answer: a client may have hundreds of standing recalls, all of which
+        are silent for equally long.
+
         Raises
         ------
         Unavailable, FailedPrecondition
             If the server is gone, or this client is closed.
         """
+        look = self._looks.get(space)
+        if look is None or look.done() or look.get_loop() is not asyncio.get_running_loop():
+            look = self._looks[space] = asyncio.create_task(self._look(space))
+        try:
+            await asyncio.shield(look)
+        except EngramError as error:
+            raise copy.copy(error) from None
+
+    def note_answer(self, error: EngramError | None = None) -> None:
+        """Note that a call was answered, or ended with `error`, which may say that there is no server."""
+        self._reached |= error is None or error.code not in (NO_SERVER, NOT_ENGRAM)
+
+    async def _look(self, space: str) -> None:
         try:
             # Whoever may recall may take a snapshot.
             await self.unary(TakeSnapshot(space))
@@ -161,9 +179,9 @@ class Calls:
             address = self.transport.address
             raise self._late(f"the server at {address} did not answer within {self.timeout_s:g} s") from None
         except EngramError as error:
-            self._reached |= error.code not in (NO_SERVER, NOT_ENGRAM)
+            self.note_answer(error)
             raise
-        self._reached = True
+        self.note_answer()
         return result
 
     def _late(self, message: str) -> EngramError:

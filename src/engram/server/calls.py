@@ -31,9 +31,11 @@ from engram.model.operations.updates import Update
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
 from engram.server.clients.client_shares import ClientShares
+from engram.server.clients.client_turns import ClientTurns
 from engram.server.engine import Engine
 from engram.server.idempotency import IdempotencyKeys
 from engram.server.malformed import Malformed
+from engram.server.options import ServerOptions
 from engram.server.service import BEHAVIOURS, STREAM_BEHAVIOURS
 from engram.tracing.switch import present_recorder
 
@@ -91,7 +93,7 @@ class ServerCalls:
         self.engine: Final = engine
         self._keys = keys or IdempotencyKeys()
         options = engine.options
-        # A quarter of those that wait may be streams, see `Recalls`.
+        # A quarter of those that wait may be streams, see `_beginning_max`.
         calls_max = options.recalls_waiting_max - options.recalls_waiting_max // 4
         self._recalls = ClientShares("recalls", "recalls_of_client", options.recalls_waiting_per_client_max, calls_max)
         self._streams = ClientShares(
@@ -100,6 +102,7 @@ class ServerCalls:
             options.recall_streams_per_client_max,
             options.recall_streams_max,
         )
+        self._turns = ClientTurns(_beginning_max(options))
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -146,15 +149,17 @@ class ServerCalls:
         EngramError
             If the call fails, for whatever reason; the transport tells the client.
         """
+        self._turns.note_arrival()
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
             with self._streams.one_more(caller.peer), _span(operation, incoming, request, caller):
                 async with AsyncExitStack() as held:
                     await held.enter_async_context(self._held(request))
+                    await held.enter_async_context(self._turns.turn(caller.peer))
                     async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
                         async for answer in answers:
-                            # What a stream has begun to read it reads to its end, and what it follows keeps the space
-                            # open. Whoever reads slowly does not.
+                            # It has begun. What a stream has begun to read it reads to its end, and what it follows
+                            # keeps the space open. Whoever reads slowly does not.
                             await held.aclose()
                             await write(answer)
 
@@ -268,6 +273,11 @@ class ServerCalls:
             self._active -= 1
             if not self._active:
                 self._idle.set()
+
+
+def _beginning_max(options: ServerOptions) -> int:
+    """Return how many streams may begin at the same time: enough for all recall threads, and of those that wait few."""
+    return max(1, min(options.recall_threads, options.recalls_waiting_max // 4))
 
 
 def _looks_up(operation: Operation[Any], request: Request[Any]) -> bool:

@@ -15,17 +15,17 @@ from engram.server.calls import ServerCalls
 from engram.server.clients.open_connections import addresses_count, descriptors_max, divided
 from engram.server.engine import Engine
 from engram.server.grpc_service import service_handler
+from engram.server.options import ServerOptions
 from engram.wire.methods import SERVICE_NAME
 
 _PENDING_MAX: Final = 2**31 - 1
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.max_concurrent_streams", 1024),
     # Listening on a port that is in use must fail, not share the port with the other process.
     ("grpc.so_reuseport", 0),
-    # Calls that wait are bounded where a refusal can say so. grpc would cancel calls at random, whoever made them, once
-    # a thousand wait for the event loop. The streams that a connection may have bound them, too.
+    # grpc would cancel calls at random, whoever made them, once a thousand wait for the event loop. Calls that wait are
+    # bounded where a refusal can say so, and those of one connection that nobody has seen yet by `_calls_max`.
     ("grpc.server.max_pending_requests", _PENDING_MAX),
     ("grpc.server.max_pending_requests_hard_limit", _PENDING_MAX),
     # Detect a dead client within a minute. Clients may ping as they like, with calls and without: grpc would throw them
@@ -37,6 +37,9 @@ _OPTIONS: Final = (
 )
 # When the calls of the service have ended, only watches of health and reflection remain. They never end by themselves.
 _REMAINING_GRACE_S: Final = 0.2
+# Calls of one connection beside its streams: enough for recalls that come together, and few enough that what all of
+# them make wait in front of the event loop, where nobody can be preferred or refused, is soon taken.
+_CALLS_BESIDE_STREAMS: Final = 64
 
 
 class _ClientsThatLeft(logging.Filter):
@@ -72,7 +75,11 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         # grpc ends a connection too many as soon as it has taken it. It counts those at each address by themselves.
         most = max(1, divided(engine.options, descriptors_max()).grpc // addresses_count(engine.options.host))
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_allowed_incoming_connections", most)))
+        limits = (
+            ("grpc.max_allowed_incoming_connections", most),
+            ("grpc.max_concurrent_streams", _calls_max(engine.options)),
+        )
+        self._server = grpc.aio.server(options=(*_OPTIONS, *limits))
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
@@ -107,3 +114,12 @@ class GrpcServer:
         self._engine.stop()
         await self._calls.finished(grace_s)
         await self._server.stop(_REMAINING_GRACE_S)
+
+
+def _calls_max(options: ServerOptions) -> int:
+    """Return how many calls one connection may have at the same time; its client keeps back those beyond.
+
+    They are more than its streams, which may stand for ever: one stream too many can be refused in words, and whoever
+    has all of them can still recall.
+    """
+    return options.recall_streams_per_client_max + _CALLS_BESIDE_STREAMS

@@ -146,7 +146,7 @@ class ServerOptions:
     recalls_waiting_max: int = setting(1024, group="Recall", low=1)
     recalls_waiting_per_client_max: int = setting(512, group="Recall", low=1)
     recall_streams_max: int = setting(4096, group="Recall", low=1)
-    recall_streams_per_client_max: int = setting(1024, group="Recall", low=1)
+    recall_streams_per_client_max: int = setting(256, group="Recall", low=1)
     grace_s: float = setting(10.0, group="Server", unit="seconds", low=0)
     # Not a setting: a function, which only a program that runs a server itself can pass.
     authorizer: Authorizer = allow_everyone

@@ -33,7 +33,7 @@ class Answering:
         pass
 
     async def call(self, request: Any, timeout_s: float) -> Any:
-        assert request is QUESTION
+        assert request == QUESTION
         self.made.append(timeout_s)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, BaseException):
@@ -192,3 +192,39 @@ async def test_a_call_that_ends_with_the_connection_fails_typed_unless_its_task_
 
     calls = calls_over(Answering(closed))
     assert (await failure(calls)).code == "client_closed"
+
+
+async def test_those_who_look_for_the_server_together_share_one_answer() -> None:
+    let_go = asyncio.Event()
+
+    async def late() -> Any:
+        await let_go.wait()
+        return ANSWER
+
+    transport = Answering(late)
+    calls = calls_over(transport)
+    looking = [asyncio.create_task(calls.check_server("notes")) for _ in range(5)]
+    await asyncio.sleep(0)
+    looking[0].cancel()
+    await asyncio.wait({looking[0]})
+    let_go.set()
+    await asyncio.gather(*looking[1:])
+    assert len(transport.made) == 1, "and one who leaves does not end it for the others"
+    await calls.check_server("notes")
+    assert len(transport.made) == 2, "an old answer says nothing of now"
+
+
+async def test_each_who_looks_in_vain_has_an_error_of_its_own(slept: list[float]) -> None:
+    calls = calls_over(Answering(REFUSED))
+    errors = await asyncio.gather(*(calls.check_server("notes") for _ in range(3)), return_exceptions=True)
+    assert {error.code for error in errors if isinstance(error, EngramError)} == {NO_SERVER}
+    assert len({id(error) for error in errors}) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(None, "call_timeout"), (OverCapacity("full"), "call_timeout"), (REFUSED, NO_SERVER)]
+)
+async def test_an_answer_of_another_kind_of_call_is_one_of_the_server(error: EngramError | None, code: str) -> None:
+    calls = calls_over(Answering(TimeoutError()), timeout_s=0.01)
+    calls.note_answer(error)
+    assert (await failure(calls)).code == code

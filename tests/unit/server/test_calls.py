@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +45,7 @@ from engram.server.options import ServerOptions
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.recalls.short_recalls import K_MAX
 from tests.doubles.batches import DIM, batch_of, vector_of
+from tests.unit.client.clock import until
 
 CALLER = Caller("here")
 TIMEOUT_S = 60
@@ -217,6 +218,53 @@ async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: S
     await calls.stream(operation_of(request), incoming(request), lambda batch: batch, CALLER, write)
     assert [len(batch.hits) for batch in batches] == [2, 1]
     assert [batch.more for batch in batches] == [True, False]
+
+
+async def test_streams_begin_in_turns_of_their_clients(calls: ServerCalls) -> None:
+    await stored(calls, "a")
+    request = StreamRecall("default", QUERY)
+    begun: list[str] = []
+
+    async def stream(client: str) -> None:
+        async def write(_: Any) -> None:
+            begun.append(client)
+
+        await calls.stream(operation_of(request), incoming(request), lambda batch: batch, Caller(client), write)
+
+    async with AsyncExitStack() as taken:
+        # As many as may begin at the same time.
+        for _ in range(calls.engine.options.recall_threads):
+            await taken.enter_async_context(calls._turns.turn("x"))
+        streams = [asyncio.create_task(stream(client)) for client in ("greedy", "greedy", "greedy", "other")]
+        await until(lambda: sum(map(len, calls._turns._lines.values())) == len(streams))
+    async with asyncio.timeout(TIMEOUT_S):
+        await asyncio.gather(*streams)
+    assert begun[0] == "greedy"
+    assert "other" in begun[:3]
+
+
+async def test_a_stream_that_has_begun_or_failed_keeps_no_other_from_beginning(calls: ServerCalls) -> None:
+    await stored(calls, "a")
+    standing = StreamRecall("default", replace(QUERY, cue=Cue(vector_of("a"), score_min=0.5), follow=True))
+    missing = StreamRecall("missing", QUERY)
+    begun = asyncio.Queue[None]()
+
+    async def stream(request: StreamRecall) -> None:
+        async def write(_: Any) -> None:
+            begun.put_nowait(None)
+
+        await calls.stream(operation_of(request), incoming(request), lambda batch: batch, CALLER, write)
+
+    for _ in range(2 * calls.engine.options.recall_threads):
+        with pytest.raises(NotFound):
+            await stream(missing)
+    streams = [asyncio.create_task(stream(standing)) for _ in range(3 * calls.engine.options.recall_threads)]
+    async with asyncio.timeout(TIMEOUT_S):
+        for _ in streams:
+            await begun.get()
+    for each in streams:
+        each.cancel()
+    await asyncio.wait(streams)
 
 
 async def test_a_message_that_cannot_be_parsed_is_counted_and_its_error_raised(calls: ServerCalls) -> None:

@@ -68,3 +68,22 @@ async def test_all_addresses_of_a_host_together_take_no_more_connections_than_on
     await GrpcServer(engine).stop(0)
     await engine.close()
     assert given == [most]
+
+
+async def test_a_connection_may_have_more_calls_than_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams may stand for ever: whoever has all of them is told so of one more, and can still recall."""
+    given: list[int] = []
+    server = grpc.aio.server
+
+    def made(*, options: Sequence[tuple[str, int]]) -> grpc.aio.Server:
+        given.append(dict(options)["grpc.max_concurrent_streams"])
+        return server(options=options)
+
+    monkeypatch.setattr(grpc.aio, "server", made)
+    for streams in (1, 5000):
+        engine = Engine.open(ServerOptions(None, recall_streams_per_client_max=streams, http=False))
+        await GrpcServer(engine).stop(0)
+        await engine.close()
+    few, many = given
+    assert few > 1
+    assert many - few == 4999

@@ -8,6 +8,7 @@ from typing import TypeVar, Unpack
 
 from engram.client.collection.async_collection import AsyncCollection
 from engram.client.transport import AnswerStream
+from engram.errors import EngramError
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.following.change import Change
@@ -127,8 +128,8 @@ class AsyncFollowCalls(AsyncCollection):
         if not follows:
             with self._calls.under_way():
                 async with self._calls.within("waiting for the next batch"):
-                    return await stream.read()
-        reading = asyncio.ensure_future(stream.read())
+                    return await self._read(stream)
+        reading = asyncio.ensure_future(self._read(stream))
         try:
             with self._calls.under_way():
                 while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
@@ -137,6 +138,15 @@ class AsyncFollowCalls(AsyncCollection):
                 return await reading
         finally:
             reading.cancel()
+
+    async def _read(self, stream: AnswerStream[T]) -> T | None:
+        try:
+            result = await stream.read()
+        except EngramError as error:
+            self._calls.note_answer(error)
+            raise
+        self._calls.note_answer()
+        return result
 
 
 async def within(batches: AsyncGenerator[T, None], timeout_s: float | None) -> AsyncGenerator[T, None]:

@@ -11,7 +11,7 @@ import grpc
 
 from engram.client.grpc.address import Address
 from engram.client.retry import NO_SERVER, NOT_ENGRAM
-from engram.errors import EngramError, Unavailable
+from engram.errors import EngramError, OverCapacity, Unavailable
 from engram.wire.grpc_status import decode_status
 
 # Patterns in the messages of gRPC, and our description of the reason. The first pattern that matches counts.
@@ -33,6 +33,9 @@ _REASONS: Final = tuple(
         ),
     )
 )
+# REFUSED_STREAM of HTTP/2: the server has done nothing of the call.
+_REFUSED: Final = re.compile(r"RST_STREAM with error code 7\b")
+_RETRY_AFTER_MS: Final = 100
 _OTHER_PROTOCOL: Final = re.compile(r"parsing HTTP/2|http1|HTTP/1|HTTP status", re.IGNORECASE)
 # In the order in which gRPC reads the variables.
 _PROXY_VARIABLES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
@@ -60,6 +63,15 @@ def call_error(
             code="cancelled",
             field="address",
             value=address.target,
+        )
+    if error.code == Unavailable.default_code and _REFUSED.search(details or ""):
+        # gRPC holds back what a connection may not have, but a server also counts calls that have just ended.
+        return OverCapacity(
+            f"the server at {address.target} has as many calls of this client as it takes from one connection; "
+            "try again when some have ended",
+            code="calls_of_connection",
+            field="client",
+            retry_after_ms=_RETRY_AFTER_MS,
         )
     if error.code == Unavailable.default_code and code is grpc.StatusCode.UNAVAILABLE:
         return no_server(address, details or "")

@@ -69,8 +69,7 @@ class Recalls:
     counters
         Counts answered recalls.
     waiting_max
-        Recalls and look-ups that may wait for a thread, or for their answer or first batch from one. Streams have a
-        quarter of that; further ones wait before it, so that streams which begin together keep no recall away.
+        Recalls and look-ups that may wait for a thread, or for their answer or first batch from one.
     streams_max
         Recall streams that may be open.
     idle_s
@@ -103,7 +102,6 @@ class Recalls:
         self._idle_s = idle_s
         self._waiting = 0
         self._streams = 0
-        self._beginning = asyncio.Semaphore(max(1, waiting_max // 4))
         # The events that wake standing recalls, and the error that ends these once `stop` was called.
         self._ready: set[asyncio.Event] = set()
         self._stopped: EngramError | None = None
@@ -177,9 +175,8 @@ class Recalls:
         """
         begin_s = perf_counter()
         with self._one_more_stream():
-            async with self._beginning:
-                with self.loop_priority.recall_in_progress(), self._one_more_waits():
-                    batches, made = await self._in_thread(lambda: begin(space, query, encode))
+            with self.loop_priority.recall_in_progress(), self._one_more_waits():
+                batches, made = await self._in_thread(lambda: begin(space, query, encode))
             self._counters.add(table.RECALLS)
             self._first_result.add(perf_counter() - begin_s)
             making: Future[Any] | None = None
@@ -220,9 +217,8 @@ class Recalls:
             If the request cannot be answered. The error gives the reason.
         """
         with self._one_more_stream():
-            async with self._beginning:
-                with self.loop_priority.recall_in_progress(), self._one_more_waits():
-                    batches, made = await self._in_thread(lambda: begin_changes(space, request, encode, self._idle_s))
+            with self.loop_priority.recall_in_progress(), self._one_more_waits():
+                batches, made = await self._in_thread(lambda: begin_changes(space, request, encode, self._idle_s))
             making: Future[list[T]] | None = None
             try:
                 for batch in made:

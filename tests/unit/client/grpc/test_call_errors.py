@@ -7,7 +7,7 @@ import pytest
 
 from engram.client.grpc.address import parse_address
 from engram.client.grpc.call_errors import call_error
-from engram.errors import FailedPrecondition, Unavailable
+from engram.errors import FailedPrecondition, OverCapacity, Unavailable
 from engram.wire.grpc_status import status_trailers
 
 ADDRESS = parse_address("localhost:50051")
@@ -32,3 +32,12 @@ def test_a_connection_that_is_not_taken_may_be_one_too_many(details: str) -> Non
     error = call_error(ADDRESS, grpc.StatusCode.UNAVAILABLE, details, None)
     assert (error.code, error.is_transient) == ("no_server", True)
     assert "as many connections as it takes" in error.message
+
+
+def test_a_call_too_many_on_a_connection_is_no_want_of_a_server() -> None:
+    details = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
+    error = call_error(ADDRESS, grpc.StatusCode.UNAVAILABLE, details, None)
+    assert (type(error), error.code, error.is_transient) == (OverCapacity, "calls_of_connection", True)
+    assert error.retry_after_ms
+    other = call_error(ADDRESS, grpc.StatusCode.UNAVAILABLE, details.replace("code 7", "code 71"), None)
+    assert other.code == "no_server"
