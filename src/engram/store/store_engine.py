@@ -93,11 +93,11 @@ class StoreEngine:
         )
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
-        self._checkpointer = MaintenanceThread()
         self._clock = AgeClock()
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, weakly(self._linked))
+        self._checkpointer = MaintenanceThread(self._workers.notify)
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
         self._ending = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,17 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class MaintenanceThread:
-    """Writes one checkpoint after the other, from `start` to `stop`; a compaction that is due comes first."""
+    """Writes one checkpoint after the other, from `start` to `stop`; a compaction that is due comes first.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    compacted
+        Called with each space whose graph was compacted. What this thread linked meanwhile was announced to nobody, and
+        index threads that found nothing to link beside it do not look again by themselves.
+    """
+
+    def __init__(self, compacted: Callable[[SpaceEngine], None]) -> None:
+        self._compacted = compacted
         # At most one entry per space: the future of its next checkpoint; None while nobody asked for one.
         self._waiting: dict[SpaceEngine, Future[int] | None] = {}
         self._lock = threading.Lock()
@@ -115,7 +124,10 @@ class MaintenanceThread:
         is_new = space.indexing.compaction_attempt.failure is None
         try:
             if not self._stopped and space.indexing.compaction_is_due(lambda: space.retention.horizon):
-                space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
+                try:
+                    space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
+                finally:
+                    self._compacted(space)
                 return True
         except EngramError:
             # The health of the space says so, once.
