@@ -285,7 +285,7 @@ void Index::erase(const std::vector<Generation>& versions) {
 }
 
 void Index::lose_raw(Slot slot) {
-  const RawVector nothing(nothing_.data());
+  const RawVector nothing(nothing_->data());
   graph_.table().sum(slot).store(~sum_of(nothing, dim()), std::memory_order_relaxed);
   graph_.table().raw(slot).store(nothing, std::memory_order_release);
   hide(slot);

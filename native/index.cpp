@@ -22,7 +22,7 @@ constexpr std::size_t kReturnedMax = 1024;
 
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
     : graph_(dim, metric, parameters),
-      nothing_(dim),
+      nothing_(std::make_shared<const std::vector<float>>(dim)),
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
       searchers_([this] { return std::make_unique<Searcher>(graph_); }) {
   returned_.reserve(kReturnedMax);
@@ -98,6 +98,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
   if (appended_ == 0 && last > first) {
     graph_.codec().centre_on(from.graph_.codec().centre());
     centre_of_ = from.centre_of_;
+    nothing_ = from.nothing_;
     graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
   }
   std::vector<float> widened;

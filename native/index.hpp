@@ -201,7 +201,8 @@ class Index {
   std::vector<std::pair<Slot, Slot>> returned_;
   std::atomic<bool> has_returned_{false};
 
-  const std::vector<float> nothing_;  // In the place of a raw vector that was dropped.
+  // In the place of a raw vector that was dropped. Shared with the index that takes the place of this one.
+  std::shared_ptr<const std::vector<float>> nothing_;
   mutable Readers readers_;
   mutable ScratchPool<Linker> linkers_;
   mutable ScratchPool<Searcher> searchers_;

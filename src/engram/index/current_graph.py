@@ -47,9 +47,6 @@ class CurrentGraph:
         # Held while places of raw vectors are copied to a fresh index, and while they are replaced.
         self._placing = threading.Lock()
         self._successor: _core.Index | None = None
-        self._relocated_meanwhile = False
-        # The index before, if the one in use may refer to what stands there for vectors that were dropped.
-        self._before: _core.Index | None = None
         self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)
         self._indexed_before = 0
 
@@ -97,7 +94,7 @@ class CurrentGraph:
                 with self._placing:
                     dropped = self.native.visible_generation if horizon is None else horizon
                     move = Compaction(self.native, dropped, self._placing)
-                    self._successor, self._relocated_meanwhile = move.new, False
+                    self._successor = move.new
                 if not move.prepare(threads, go_on):
                     return 0
                 with self.changing:
@@ -107,7 +104,6 @@ class CurrentGraph:
                         move.new.remove(versions, ends)
                     self._indexed_before = self.indexed_generation
                     self.native = move.new
-                    self._before = move.old if self._relocated_meanwhile else None
                     self._successor, self._deleted_meanwhile = None, deque(maxlen=0)
                 self.unreadable.drop_ended(dropped)
                 gone = move.old.size - move.new.size
@@ -128,7 +124,6 @@ class CurrentGraph:
         The parameters are those of `HnswIndex.relocate`.
         """
         with self._placing:
-            self._relocated_meanwhile = True
             # The successor first: what takes its place in between has its vectors at the new place already.
             for native in (self._successor, self.native):
                 if native is not None:
