@@ -131,7 +131,9 @@ class IndexMaintenance:
                 if not self._state.log.read_only:
                     with typed_failures("noting what the graph retains"):
                         self._state.manifest.set_horizon(horizon)
-                left = self._state.index.compact(horizon, go_on=lambda: go_on() and not self._retired)
+                left = self._state.index.compact(
+                    horizon, self._options.worker_count, lambda: go_on() and not self._retired
+                )
             self._compaction_rule.begin_anew()
             self.compactions += left > 0
 
