@@ -106,6 +106,8 @@ def _come_to_rest(store: MemoryStore, space: Space, load: Load, last: int) -> di
     """Drop all that can be dropped; return the sizes of what is left, as it is encoded."""
     engine = space._engine
     engine.retention.advance()
+    # As the housekeeping does, if a third of the graph can be dropped for half a minute.
+    engine.indexing.compact(engine.retention.horizon, lambda: True)
     engine.log_compaction.run(Pace(0, lambda: True))
     store.checkpoint()
     live = sum(batch.encoded_bytes for batch in load.batches(last)) / 1e6

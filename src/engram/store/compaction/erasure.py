@@ -131,6 +131,19 @@ class Erasure:
         with typed_failures("noting what was erased"):
             state.manifest.change_erasing(lambda now: _subtract(now, erasing))
 
+    def end_open_segment(self) -> None:
+        """Have the next record begin a new segment; return when what is in the present one is published.
+
+        Raises
+        ------
+        Unavailable
+            If the space is no longer open.
+        """
+        end_segment = self._end_segment()
+        if end_segment is None:
+            raise Unavailable("the space is no longer open", code="closed", field="space")
+        end_segment()
+
     def _end_what_is_open(self, wanted: WantedRows) -> None:
         """Have all that is to be rewritten be in segments to which nothing is added, and published.
 
@@ -142,10 +155,7 @@ class Erasure:
         pages = self._state.log.pages
         is_open = [page for page in pages if page is pages[-1] or page.last_generation > visible]
         if any(self._has_remains(page) or wanted.of(page) for page in is_open):
-            end_segment = self._end_segment()
-            if end_segment is None:
-                raise Unavailable("the space is no longer open", code="closed", field="space")
-            end_segment()
+            self.end_open_segment()
 
     def _has_remains(self, page: RecordPage) -> bool:
         # Behind the last record of the segment in use, the next one may just be written.

@@ -93,8 +93,9 @@ class LogCompaction:
         run: list[RecordPage] = []
         kept = 0
         due = small = 0
-        for page in (*self._state.log.pages[:-1], None):
-            use = None if page is None else self._use_of(page, horizon, is_oldest=page is self._state.log.pages[0])
+        pages = self._ended_pages()
+        for page in (*pages, None):
+            use = None if page is None else self._use_of(page, horizon, is_oldest=page is pages[0])
             joins = use is not None and (use.is_due or use.is_small) and (not run or kept + use.kept <= _RUN_BYTES_MAX)
             if not joins and (due or small >= _SMALL_JOINED):
                 return run
@@ -107,9 +108,10 @@ class LogCompaction:
 
     def freeable_bytes(self) -> int:
         """Return about how many bytes of the disk compactions would free now."""
-        horizon, pages = self._horizon(), self._state.log.pages
-        uses = [(page, self._use_of(page, horizon, is_oldest=page is pages[0])) for page in pages[:-1]]
-        return sum(page.segment.file.size - use.kept for page, use in uses if use is not None and use.is_due)
+        horizon, pages = self._horizon(), self._ended_pages()
+        uses = [(page, self._use_of(page, horizon, is_oldest=page is pages[0])) for page in pages]
+        ended = sum(page.segment.file.size - use.kept for page, use in uses if use is not None and use.is_due)
+        return ended + self._freeable_of_open(horizon)
 
     def is_due(self) -> bool:
         """Return whether there is something to compact, looking only if the horizon has moved since the last look.
@@ -124,7 +126,7 @@ class LogCompaction:
         if horizon <= self._looked_at or now_s < self._look_again_s:
             return False
         self._looked_at = horizon
-        is_due = bool(self.next_run(horizon))
+        is_due = bool(self.next_run(horizon)) or self._freeable_of_open(horizon) > 0
         self._look_again_s = now_s + _LOOKING_SHARE * (time.monotonic() - now_s)
         return is_due
 
@@ -228,6 +230,8 @@ class LogCompaction:
         if not state.log.read_only:
             rewriting.remove_leftovers()
         horizon = self._horizon()
+        if self._freeable_of_open(horizon):
+            self._erasure.end_open_segment()
         # One run takes the place of at least one page; so the number of pages bounds the work, whatever is written.
         for _ in range(len(state.log.pages)):
             if self._waiting:
@@ -274,6 +278,24 @@ class LogCompaction:
         if generation <= before.generation or record is None:
             return before
         return Horizon(generation, record.committed_us)
+
+    def _ended_pages(self) -> Sequence[RecordPage]:
+        """Return the pages of the segments that get no more records."""
+        # Read in this order, because a segment is in use before it has a page.
+        pages = self._state.log.pages
+        return pages if self._state.log.present is None else pages[:-1]
+
+    def _freeable_of_open(self, horizon: int) -> int:
+        """Return how many bytes would be free if the segment in use was ended and compacted; 0 if that is not much.
+
+        Most of a small log is in that segment.
+        """
+        log, pages = self._state.log, self._state.log.pages
+        if log.read_only or log.present is None or not pages:
+            return 0
+        use = self._use_of(pages[-1], horizon, is_oldest=len(pages) == 1)
+        freeable = 0 if use is None else pages[-1].segment.end - use.kept
+        return freeable if freeable >= max(_SMALL_BYTES, _FREED_SHARE * log.nbytes) else 0
 
     def _use_of(self, page: RecordPage, horizon: int, *, is_oldest: bool) -> _Use | None:
         """Return what a compaction would keep of a segment; None if it must stay as it is."""

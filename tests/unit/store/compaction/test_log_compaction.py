@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,33 @@ def test_the_disk_gets_back_what_is_not_retained(tmp_path: Path) -> None:
             assert hit is not None
             assert hit.content.startswith(f"{id} of round 39 ")
             assert np.array_equal(np.asarray(hit.vector), vector_of(id, 39))
+
+
+def test_the_segment_in_use_is_ended_if_most_of_the_log_is_dead_in_it(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path, options=replace(QUIET, segment_bytes=64 << 20)) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(0.0, 0))
+
+        def write_large(rounds: int) -> None:
+            for number in range(rounds):
+                vectors = np.array([vector_of(id, number) for id in IDS])
+                space.observe(IDS, vectors, [f"{id} of round {number} " + "x" * 50_000 for id in IDS])
+
+        log = space._engine._state.log
+        for _ in range(40):
+            write_large(1)
+            if log.present is not None and log.present.end > 6 << 20:
+                break
+        assert compacted(space) > 4 << 20
+        assert log.nbytes < 2 * len(IDS) * 50_000
+        # What is dead in it now is too little to end one more.
+        write_large(2)
+        assert space._engine.log_compaction.freeable_bytes() == 0
+        assert compacted(space) == 0
+    with MemoryStore(tmp_path, options=QUIET) as store:
+        hit = store.space("notes").get(IDS[-1])
+        assert hit is not None
+        assert hit.content.startswith(f"{IDS[-1]} of round 1 ")
 
 
 def test_memory_of_dead_versions_is_freed_too(tmp_path: Path) -> None:
