@@ -87,8 +87,10 @@ def test_the_segment_in_use_is_ended_if_most_of_the_log_is_dead_in_it(tmp_path: 
         assert log.nbytes < 2 * len(IDS) * 50_000
         # What is dead in it now is too little to end one more.
         write_large(2)
-        assert space._engine.log_compaction.freeable_bytes() == 0
-        assert compacted(space) == 0
+        present = log.present
+        compacted(space)
+        assert present is not None
+        assert log.present is present
     with MemoryStore(tmp_path, options=QUIET) as store:
         hit = store.space("notes").get(IDS[-1])
         assert hit is not None
