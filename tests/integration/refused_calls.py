@@ -33,6 +33,7 @@ REFUSED: Final[list[tuple[Any, str, str]]] = [
     (lambda home: home.observe("a", ONES, confidence=2), "confidence_range", "confidence[0]"),
     (lambda home: home.observe("a", ONES, metadata=[1]), "invalid_metadata", "metadata"),
     (lambda home: home.observe("a", ONES, timestamp="x"), "invalid_time", "timestamp"),
+    (lambda home: home.observe(["a", "b"], [ONES, ONES], timestamps=[0, "x"]), "invalid_time", "timestamps[1]"),
     (lambda home: home.observe("a", ONES, 5), "invalid_text", "content"),
     (lambda home: home.observe("a", ONES, b"x"), "invalid_text", "content"),
     (lambda home: home.observe("", ONES), "id_size", "id[0]"),

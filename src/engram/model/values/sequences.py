@@ -137,7 +137,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
         if not hasattr(values, "__array__"):
             values = as_list(field, cast("Iterable[Any]", values), "[...] with one for each row", count_max=count)
         try:
-            values = np.asarray(values)
+            values = _as_array(values)
         except Exception as error:
             # The conversion calls methods of the caller's objects, which may raise anything.
             raise _invalid(field, f"cannot be read as {wanted}: {error}", wanted, type(values).__name__) from error
@@ -299,6 +299,14 @@ def _check_size(what: str, field: str, kind: str, text: str, bytes_min: int, byt
             limit=f"{bytes_min}..{bytes_max} bytes",
             value=size,
         )
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind == "U" and isinstance(values, list) and set(map(type, values)) != {str}:
+        # NumPy makes texts of the numbers beside a text, which nobody passed.
+        return np.asarray(values, object)
+    return array
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:
