@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -69,6 +70,8 @@ class WritableSpace(RestableSpace):
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
+        # What was recorded last has to be what holds.
+        self._configuring = threading.Lock()
 
     def submit(
         self, batch: ObservationBatch, expected_generations: Sequence[int] | None = None
@@ -139,9 +142,10 @@ class WritableSpace(RestableSpace):
         """
         self._reader.check_process()
         self._state.log.check_usable()
-        changed = replace(self.config, ttl_s=ttl_s)
-        record(self._state.manifest, lambda settings: with_config(settings, changed))
-        self.config = changed
+        with self._configuring:
+            changed = replace(self.config, ttl_s=ttl_s)
+            record(self._state.manifest, lambda settings: with_config(settings, changed))
+            self.config = changed
 
     def remove_expired(self) -> None:
         """Queue the deletion of some of what has expired, unless the space rests. The housekeeping thread calls it."""
