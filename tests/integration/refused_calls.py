@@ -18,6 +18,7 @@ EXPECTED_FIRST: Final = "expected_generations[0]"
 REFUSED: Final[list[tuple[Any, str, str]]] = [
     (lambda home: home.observe(), "invalid_arguments", "ids"),
     (lambda home: home.observe(None), "invalid_arguments", "ids"),
+    (lambda home: home.observe(embed=False), "invalid_arguments", "ids"),
     (lambda home: home.observe("a", ONES, "t", content="t"), "invalid_arguments", "id"),
     (lambda home: home.observe("a", ONES, "t", ids=["x"]), "invalid_arguments", "id"),
     (lambda home: home.observe(id="b", ids="c", vector=ONES), "invalid_arguments", "id"),
