@@ -64,9 +64,11 @@ def test_forms_may_be_mixed_and_a_date_is_its_midnight() -> None:
 
 
 def test_a_number_beside_a_text_is_a_number() -> None:
-    assert as_times_us([1, "1970-01-01T00:00:02", 0.5], 3, "t").tolist() == [1_000_000, 2_000_000, 500_000]
+    moments: Any = [1, "1970-01-01T00:00:02", 0.5]
+    assert as_times_us(moments, 3, "t").tolist() == [1_000_000, 2_000_000, 500_000]
+    moments = [0, "y"]
     with pytest.raises(InvalidInput) as refused:
-        as_times_us([0, "y"], 2, "t")
+        as_times_us(moments, 2, "t")
     assert refused.value.field == "t[1]"
 
 
