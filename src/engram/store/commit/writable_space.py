@@ -177,7 +177,8 @@ class WritableSpace(RestableSpace):
         CorruptData
             If something cannot be read that might have to be erased.
         Unavailable
-            If it could not be finished. It goes on by itself, and a second call waits for that.
+            If it could not be finished. It goes on by itself, and a second call waits for that, unless the error says
+            that it could not even be noted.
         """
         self.check_erasable()
         ids = as_ids(ids)
