@@ -99,7 +99,7 @@ class FileStorage:
     def create(self, name: str, size: int, begin: Buffer = b"") -> MappedFile:
         """Create a file of `size` bytes; see `Storage.create`."""
         self._check_writable(name)
-        with self._taking(name, size):
+        with self.taking(name, size):
             descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
                 _allocate(descriptor, size)
@@ -138,7 +138,7 @@ class FileStorage:
         """Replace a file's content atomically and durably."""
         self._check_writable(name)
         temporary = name + _TEMPORARY_SUFFIX
-        with self._taking(name, len(data)):
+        with self.taking(name, len(data)):
             try:
                 with os.fdopen(self.descriptor(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
                     file.write(data)
@@ -231,7 +231,7 @@ class FileStorage:
             raise OSError(error.errno, error.strerror, str(self._path / name)) from error
 
     @contextlib.contextmanager
-    def _taking(self, name: str, nbytes: int) -> Iterator[None]:
+    def taking(self, name: str, nbytes: int) -> Iterator[None]:
         """Make the error of a full disk say which file found no room, how much it needs, and what is free."""
         try:
             yield
