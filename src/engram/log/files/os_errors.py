@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from engram.errors import Unavailable
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# A quota, and a limit of the size of files (`ulimit -f`), leave room on the disk that may not be used.
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 _TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
