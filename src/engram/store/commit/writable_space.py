@@ -25,7 +25,7 @@ from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.expiry.removal import ExpiryRemoval
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
-from engram.store.resting.restable_space import RestableSpace
+from engram.store.resting.restable_space import RestableSpace, closed_whatever_fails
 from engram.store.space_settings import record, with_config
 from engram.store.space_state import SpaceState
 
@@ -217,11 +217,8 @@ class WritableSpace(RestableSpace):
         self.indexing.end()
         # Whoever checks its files meanwhile finds that they are gone.
         self._state.log.damages.end()
-        try:
+        with closed_whatever_fails(name):
             self.rest(saving=saving)
-        except Exception:
-            # All that is stored is in the log; the next opening finds it.
-            logger.exception("space %s was not closed in order", name, extra={"space": name})
 
     def _end_segment(self) -> None:
         """Let everything that is stored be in segments to which nothing is added."""
