@@ -126,6 +126,16 @@ def test_the_default_space_is_there(store: Any) -> None:
     assert store.space("default", create=False) is store.space()
 
 
+def test_a_dropped_default_space_is_made_anew_only_where_it_may_be(store: Any) -> None:
+    store.space()
+    store.drop("default")
+    assert code_of(lambda: store.space("default", create=False)) == "unknown_space"
+    assert code_of(lambda: store.space(dim=DIM, create=False)) == "unknown_space"
+    assert "default" not in [each.name for each in store.spaces()]
+    # With the dimension of the server's, for the tests to come.
+    assert store.space(dim=DIM).name == "default"
+
+
 def test_other_settings_are_refused(store: Any, numbered: str) -> None:
     store.space(numbered, dim=DIM)
     others: list[tuple[str, str, Any]] = [("dimension", "dim", DIM + 1), ("metric", "metric", "l2")]

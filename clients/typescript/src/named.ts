@@ -1,4 +1,5 @@
 import { checkList, checkWhole } from "./checks.js";
+import { invalidInput } from "./errors.js";
 import { madeId } from "./ids.js";
 import { DIMENSION_MAX } from "./limits.js";
 import type { ManyObserved } from "./observations.js";
@@ -12,6 +13,7 @@ export function namedOne(observation: Observation): [named: Observation, told: T
   if (!lacksId(observation)) {
     return [observation, undefined];
   }
+  checkSaysSomething(observation);
   const id = madeId();
   return [{ ...observation, id }, [id]];
 }
@@ -33,6 +35,18 @@ export function namedMany(observed: ManyObserved): [named: ManyObserved, told: T
   }
   const ids = Array.from({ length: rowsIn(columns) }, madeId);
   return [{ ...columns, ids }, ids];
+}
+
+/** Refuse an observation without an id that has nothing an observation has. */
+function checkSaysSomething(observation: Observation): void {
+  const given = Object.entries(observation).filter(([, value]) => (value ?? undefined) !== undefined);
+  if (given.every(([field]) => field === "embed" || field === "priority")) {
+    throw invalidInput("there is nothing to observe; pass a vector, a text, or both", {
+      code: "invalid_arguments",
+      field: "id",
+      limit: "a vector, a text",
+    });
+  }
 }
 
 function lacksId(given: unknown): boolean {

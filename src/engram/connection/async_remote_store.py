@@ -75,7 +75,7 @@ class AsyncRemoteStore:
         """Return a client for the space called `name`, which a setting creates if need be. See `RemoteStore.space`."""
         # All arguments are checked first, even those that an existing space would ignore.
         asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
-        creates = may_create(create, asks) or name == DEFAULT_SPACE
+        creates = may_create(name, create, asks)
         asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
         if name in self._found and not asks:

@@ -79,7 +79,8 @@ class RemoteStore:
     ) -> Client:
         """Return a client for the space called `name`; with a setting, it is created if it does not exist.
 
-        A name alone opens a space, and makes none. ``default`` is created if somebody has dropped it.
+        A name alone opens a space, and makes none. ``default`` is created if somebody has dropped it, unless
+        `create` is False.
 
         Parameters
         ----------
@@ -102,7 +103,7 @@ class RemoteStore:
         """
         # All arguments are checked first, even those that an existing space would ignore.
         asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
-        creates = may_create(create, asks) or name == DEFAULT_SPACE
+        creates = may_create(name, create, asks)
         asked = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
         client = self._client(name)
         if name in self._found and not asks:

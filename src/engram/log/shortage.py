@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from engram.errors import Unavailable
-from engram.log.files.os_errors import is_disk_full, unavailable
+from engram.log.files.os_errors import disk_full, is_disk_full, unavailable
 from engram.log.files.storage import Storage
 
 _UNMEASURED_S: Final = 60.0
@@ -51,19 +51,12 @@ class Shortage(NamedTuple):
     @property
     def message(self) -> str:
         """What is missing, in a sentence."""
-        free = "an unknown number" if self.free_bytes is None else str(self.free_bytes)
-        where = f" at {self.path}" if self.path else ""
-        return f"the disk is full{where}: a write needs {self.needed_bytes} bytes, and {free} are free ({self.reason})"
+        return self.error().message
 
     def error(self) -> Unavailable:
         """Return the error with which the write is refused."""
-        return Unavailable(
-            self.message,
-            code="disk_full",
-            field="disk",
-            limit="" if self.free_bytes is None else self.free_bytes,
-            value=self.needed_bytes,
-        )
+        where = f" at {self.path}" if self.path else ""
+        return disk_full(where, self.needed_bytes, self.free_bytes, self.reason)
 
 
 class Shortages:

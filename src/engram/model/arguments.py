@@ -143,10 +143,21 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
     is_one, ids, given = _sorted_arguments(arguments, keywords)
     if ids is not None:
         return _observations(is_one, ids, given)
-    if all(value is None for value in given.values()):
-        raise _refused("there is nothing to observe; pass a vector, a text, or both", MANY_KEYWORDS, None)
+    if all(value is None for name, value in given.items() if name != EMBED):
+        raise nothing_to_observe(MANY_KEYWORDS)
     made = made_id() if is_one else made_ids(_count_of(given))
     return _observations(is_one, made, given, is_made=True)
+
+
+def nothing_to_observe(names: Sequence[str] = ONE_KEYWORDS) -> InvalidInput:
+    """Return the error for an observation that is not given an id, nor anything that an observation has.
+
+    Parameters
+    ----------
+    names
+        What could have been given.
+    """
+    return _refused("there is nothing to observe; pass a vector, a text, or both", names, None)
 
 
 def take_existing(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> OneObservation | ManyObservations:

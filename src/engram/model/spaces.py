@@ -170,15 +170,19 @@ def asks_for_settings(
     return has_vectors or ttl is not None
 
 
-def may_create(create: bool | None, asks: bool) -> bool:
+def may_create(name: object, create: bool | None, asks: bool) -> bool:
     """Return whether a space that there is not is made: as `create` says, or else if a setting is asked for.
+
+    Where nothing is said, ``default`` is made, too. `name` need not be checked yet.
 
     Raises
     ------
     InvalidInput
         If `create` is no truth value.
     """
-    return asks if create is None else as_flag("create", create)
+    if create is not None:
+        return as_flag("create", create)
+    return asks or (isinstance(name, str) and name == DEFAULT_SPACE)
 
 
 def asked_config(

@@ -127,7 +127,7 @@ class MemoryStore(SpaceNames):
         """Return the space called `name`; with a setting, it is created if it does not exist.
 
         A name alone opens a space, and makes none, so that a misspelt one leaves nothing behind. ``default`` is created
-        when it is used.
+        when it is opened so, unless `create` is False.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class MemoryStore(SpaceNames):
         dim, metric, embedder
             Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
-            Whether to create the space if it does not exist; None: if a setting is passed.
+            Whether to create the space if it does not exist; None: if a setting is passed, or it is ``default``.
         vectors
             A setting, too: whether observations have vectors, ``"required"`` by default, ``"optional"`` or ``"none"``.
             A space without vectors has no dimension.

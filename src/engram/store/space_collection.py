@@ -280,7 +280,8 @@ class SpaceCollection(SpaceUpdates):
         CorruptData
             If something cannot be read that might have to be erased.
         OverCapacity, Unavailable
-            As for `observe`. What could not be finished goes on by itself, and a second call waits for that.
+            As for `observe`. What could not be finished goes on by itself, and a second call waits for that; what could
+            not even be noted is deleted and not erased, as the error says then.
         """
         given = as_ids(ids)
         parts = Parts(len(given) or 1)

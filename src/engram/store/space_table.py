@@ -10,7 +10,6 @@ from typing import Final, cast
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.model.operations.naming_errors import name_taken, unknown_space
 from engram.model.spaces import (
-    DEFAULT_SPACE,
     Metric,
     SpaceConfig,
     Vectors,
@@ -105,7 +104,7 @@ class SpaceTable(KnownSpaces):
             As `MemoryStore.space`.
         """
         asks = asks_for_settings(dim, metric, embedder, vectors, ttl)
-        creates = may_create(create, asks)
+        creates = may_create(name, create, asks)
         if not (asks or creates) and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
@@ -113,8 +112,7 @@ class SpaceTable(KnownSpaces):
             # All arguments are checked first, even those that an existing space would ignore.
             config = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))
             meant = self.resolved(name)
-            creates = meant == name and (creates or name == DEFAULT_SPACE)
-            space = self._found(meant, config if creates else None, wait)
+            space = self._found(meant, config if creates and meant == name else None, wait)
             check_settings_of(space.config, dim, metric, embedder, vectors, config.ttl_s)
         space.occupancy.touched = True
         return space

@@ -100,6 +100,7 @@ def test_times_may_be_seconds(tmp_path: Path) -> None:
     ("line", "part"),
     [
         (b"{", "not valid JSON"),
+        (b'{"text": null}', "there is nothing to observe"),
         (b"[1]", "a JSON object is needed, not list"),
         (b"\xff", "can't decode"),
         (b"[" * 100_000, "recursion"),

@@ -200,7 +200,7 @@ def test_gaps_and_empty_entries_are_bugs_of_the_caller(storage: Storage, entries
 FULL_DISK_PLACES = [("create", 0), *(("write", bytes_before) for bytes_before in (0, 1, 100, 700, 5000))]
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 @pytest.mark.parametrize(("operation", "bytes_before"), FULL_DISK_PLACES)
 def test_a_full_disk_stores_nothing_and_the_log_goes_on(
     faulty: FaultyStorage, operation: str, bytes_before: int, code: int

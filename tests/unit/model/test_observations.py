@@ -91,7 +91,7 @@ def test_a_column_of_texts_is_a_list_of_the_right_length(name: str, column: Any)
         ({"ids": ["a", "\ud800", "c"]}, "id[1]"),
         ({"contents": ["a", None, "c"]}, "content[1]"),
         ({"contents": ["\udfff", "b", "c"]}, "content[0]"),
-        ({"tags": [[], ["\ud800"], []]}, "tag[0]"),
+        ({"tags": [[], ["\ud800"], []]}, "tags[1][0]"),
         ({"tags": ["urgent", [], []]}, "tags[0]"),
         ({"tags": [[], {"urgent": 1}, []]}, "tags[1]"),
         ({"metadata": ["", '{"a":NaN}', ""]}, "metadata[1]"),

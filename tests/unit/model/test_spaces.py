@@ -111,11 +111,18 @@ def test_settings_that_are_asked_for_are_checked(wrong: Any) -> None:
 @pytest.mark.parametrize("create", [None, True, False, np.True_])
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_space_is_made_as_is_said_or_else_with_a_setting(create: Any, asks: bool) -> None:
-    assert may_create(create, asks) is (asks if create is None else bool(create))
+    assert may_create("notes", create, asks) is (asks if create is None else bool(create))
+
+
+def test_the_default_space_is_made_unless_that_is_forbidden() -> None:
+    assert may_create("default", None, False)
+    assert not may_create("default", False, True)
+    # What is no name is refused later, and not compared before.
+    assert not may_create(np.ones(3), None, False)
 
 
 @pytest.mark.parametrize("create", ["no", 0, 1, []])
 def test_whether_a_space_is_made_is_a_truth_value(create: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
-        may_create(create, True)
+        may_create("notes", create, True)
     assert (refused.value.code, refused.value.field) == ("invalid_flag", "create")

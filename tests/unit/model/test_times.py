@@ -63,6 +63,15 @@ def test_forms_may_be_mixed_and_a_date_is_its_midnight() -> None:
     assert as_times_us(moments, 3, "whens").tolist() == [NOON_US] * 3
 
 
+def test_a_number_beside_a_text_is_a_number() -> None:
+    moments: Any = [1, "1970-01-01T00:00:02", 0.5]
+    assert as_times_us(moments, 3, "t").tolist() == [1_000_000, 2_000_000, 500_000]
+    moments = [0, "y"]
+    with pytest.raises(InvalidInput) as refused:
+        as_times_us(moments, 2, "t")
+    assert refused.value.field == "t[1]"
+
+
 @pytest.mark.parametrize("moment", REFUSED, ids=repr)
 def test_what_is_no_time_is_refused_as_one_and_as_one_of_many(moment: Any) -> None:
     with pytest.raises(InvalidInput) as caught:

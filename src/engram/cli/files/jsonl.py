@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
+from engram.model.arguments import nothing_to_observe
 from engram.model.columns import COLUMNS, ColumnSpec, ExpirySpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
 from engram.model.limits import BATCH_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.values.ids import made_id
@@ -114,6 +115,8 @@ def _row(item: Any) -> _Row:
     id = item.get("id")
     if not isinstance(id, str | None):
         raise _bad("field 'id' must be a text")
+    if id is None and all(item.get(name) is None for name in FIELDS):
+        raise nothing_to_observe(FIELDS)
     values = [_value(item, spec, convert) for spec, convert in _CONVERSIONS]
     return made_id() if id is None else id, _vector(item.get("embedding")), values
 

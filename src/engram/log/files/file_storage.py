@@ -15,6 +15,7 @@ from typing import Final
 from engram.log.files.aligned_buffers import AlignedBufferPool
 from engram.log.files.disk_blocks import reserve_blocks
 from engram.log.files.mapped_file import MappedFile
+from engram.log.files.os_errors import NoRoom, is_disk_full
 from engram.log.files.patient_opening import opened_patiently
 from engram.log.files.storage import Buffer
 
@@ -98,19 +99,20 @@ class FileStorage:
     def create(self, name: str, size: int, begin: Buffer = b"") -> MappedFile:
         """Create a file of `size` bytes; see `Storage.create`."""
         self._check_writable(name)
-        descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        try:
-            reserve_blocks(descriptor, 0, size)
-            if begin:
-                os.pwrite(descriptor, begin, 0)
-            os.fsync(descriptor)
-            self.sync()
-            return MappedFile(descriptor, self._reopener(name), self._pool, is_new=True)
-        except BaseException:
-            os.close(descriptor)
-            with contextlib.suppress(OSError):
-                self._unlink(name)
-            raise
+        with self.taking(name, size):
+            descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            try:
+                reserve_blocks(descriptor, 0, size)
+                if begin:
+                    os.pwrite(descriptor, begin, 0)
+                os.fsync(descriptor)
+                self.sync()
+                return MappedFile(descriptor, self._reopener(name), self._pool, is_new=True)
+            except BaseException:
+                os.close(descriptor)
+                with contextlib.suppress(OSError):
+                    self._unlink(name)
+                raise
 
     def open(self, name: str) -> MappedFile:
         """Open an existing file, for writing unless the storage is read-only."""
@@ -136,11 +138,18 @@ class FileStorage:
         """Replace a file's content atomically and durably."""
         self._check_writable(name)
         temporary = name + _TEMPORARY_SUFFIX
-        with os.fdopen(self.descriptor(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        self.rename(temporary, name)
+        with self.taking(name, len(data)):
+            try:
+                with os.fdopen(self.descriptor(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                # It would take room where there is none.
+                with contextlib.suppress(OSError):
+                    self._unlink(temporary)
+                raise
+            self.rename(temporary, name)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file or a subdirectory, durably; see `Storage.rename`."""
@@ -220,6 +229,16 @@ class FileStorage:
             if error.errno is None:
                 raise
             raise OSError(error.errno, error.strerror, str(self._path / name)) from error
+
+    @contextlib.contextmanager
+    def taking(self, name: str, nbytes: int) -> Iterator[None]:
+        """Make the error of a full disk say which file found no room, how much it needs, and what is free."""
+        try:
+            yield
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            raise NoRoom(error, str(self._path / name), nbytes, self.free_bytes()) from error
 
     def _at(self, name: str) -> str:
         return str(self._within / name)

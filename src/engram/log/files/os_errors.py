@@ -9,12 +9,32 @@ from contextlib import contextmanager
 
 from engram.errors import Unavailable
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# A quota, and a limit of the size of files (`ulimit -f`), leave room on the disk that may not be used.
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 _TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 # A shortage ends when somebody closes something, which takes a moment.
 _RETRY_AFTER_MS = 1000
+
+
+class NoRoom(OSError):
+    """The error of a full disk, with what was missing.
+
+    Parameters
+    ----------
+    error
+        What the system said.
+    path
+        The file that found no room.
+    needed_bytes, free_bytes
+        Its size in bytes, and what was free; None if the disk did not say.
+    """
+
+    def __init__(self, error: OSError, path: str, needed_bytes: int, free_bytes: int | None) -> None:
+        super().__init__(error.errno, error.strerror, path)
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
 
 
 def is_passing(error: OSError) -> bool:
@@ -27,6 +47,28 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in _DISK_FULL
 
 
+def disk_full(where: str, needed_bytes: int, free_bytes: int | None, reason: str) -> Unavailable:
+    """Return the typed error for a write that found no room, with what it needed and what was free.
+
+    Parameters
+    ----------
+    where
+        What follows "the disk is full", such as ``" at data"``.
+    needed_bytes, free_bytes
+        As for `NoRoom`.
+    reason
+        What the system said.
+    """
+    free = "an unknown number" if free_bytes is None else str(free_bytes)
+    return Unavailable(
+        f"the disk is full{where}: a write needs {needed_bytes} bytes, and {free} are free ({reason})",
+        code="disk_full",
+        field="disk",
+        limit="" if free_bytes is None else free_bytes,
+        value=needed_bytes,
+    )
+
+
 def unavailable(error: OSError, doing: str) -> Unavailable:
     """Return the typed error for `error`, which occurred while `doing`, a phrase such as ``"opening the log"``.
 
@@ -35,6 +77,8 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
     """
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
+    if isinstance(error, NoRoom):
+        return disk_full(f" while {doing}{where}", error.needed_bytes, error.free_bytes, reason)
     if error.errno in _DISK_FULL:
         return Unavailable(f"the disk is full while {doing}{where}: {reason}", code="disk_full", field="disk")
     if error.errno == errno.EROFS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Final
@@ -43,22 +44,32 @@ def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, o
     """
     reader = source.descriptor(part.entry.name, os.O_RDONLY)
     try:
-        writer = target.descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
-            offset = 0
-            while offset < part.end:
-                data = os.pread(reader, min(_CHUNK_BYTES, part.end - offset), offset)
-                if not data:
-                    raise OSError(f"{part.entry.name} ends at offset {offset}")
-                _write_all(writer, data, offset)
-                offset += len(data)
-                on_bytes(len(data))
-            os.fsync(writer)
-            _forget_pages(writer)
-        finally:
-            os.close(writer)
+        with target.taking(name, part.end):
+            try:
+                _copy(reader, part, target, name, on_bytes)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    target.remove(name)
+                raise
     finally:
         os.close(reader)
+
+
+def _copy(reader: int, part: Part, target: FileStorage, name: str, on_bytes: Callable[[int], None]) -> None:
+    writer = target.descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        offset = 0
+        while offset < part.end:
+            data = os.pread(reader, min(_CHUNK_BYTES, part.end - offset), offset)
+            if not data:
+                raise OSError(f"{part.entry.name} ends at offset {offset}")
+            _write_all(writer, data, offset)
+            offset += len(data)
+            on_bytes(len(data))
+        os.fsync(writer)
+        _forget_pages(writer)
+    finally:
+        os.close(writer)
 
 
 def check_copy(

@@ -15,8 +15,8 @@ from engram.model.observations import ObservationBatch
 
 E = TypeVar("E", bound=EngramError)
 _TOO_LARGE: Final = frozenset({BATCH_BYTES, "message_bytes", "json_bytes"})
-# The row that an error is about. That of a tag is its place among the tags of one observation.
-_ROW: Final = re.compile(r"^(?!tag\[)(\w+)\[(\d+)\]")
+# The row that an error is about.
+_ROW: Final = re.compile(r"^(\w+)\[(\d+)\]")
 
 
 class Parts(Iterator[slice]):

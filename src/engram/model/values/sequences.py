@@ -137,7 +137,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
         if not hasattr(values, "__array__"):
             values = as_list(field, cast("Iterable[Any]", values), "[...] with one for each row", count_max=count)
         try:
-            values = np.asarray(values)
+            values = _as_array(values)
         except Exception as error:
             # The conversion calls methods of the caller's objects, which may raise anything.
             raise _invalid(field, f"cannot be read as {wanted}: {error}", wanted, type(values).__name__) from error
@@ -225,15 +225,7 @@ def check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int
     if fits and (bytes_min == 0 or min(map(len, texts)) >= bytes_min):
         return
     for row, text in enumerate(texts):
-        size = len(text.encode())
-        if not bytes_min <= size <= bytes_max:
-            raise InvalidInput(
-                f"{field} of observation {row} has {size} bytes; allowed are {bytes_min} to {bytes_max}",
-                code=f"{field}_size",
-                field=f"{field}[{row}]",
-                limit=f"{bytes_min}..{bytes_max} bytes",
-                value=size,
-            )
+        _check_size(f"{field} of observation {row}", f"{field}[{row}]", field, text, bytes_min, bytes_max)
 
 
 def check_shares(field: str, values: NDArray[np.float32]) -> None:
@@ -262,7 +254,7 @@ def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
     Raises
     ------
     InvalidInput
-        Naming the column `name` and the row, or the tag.
+        Naming the column `name` and the row, and of a tag also its place in the row.
     """
     if set(map(type, rows)) <= {list, tuple} and max(map(len, rows), default=0) <= TAGS_MAX and _are_tags(rows):
         return
@@ -277,8 +269,11 @@ def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
                 limit=TAGS_MAX,
                 value=len(tags),
             )
-        if tags:
-            check_texts("tag", tags, 1, TAG_BYTES_MAX)
+        if _are_tags([tags]):
+            continue
+        for number, tag in enumerate(tags):
+            field = f"{name}[{row}][{number}]"
+            _check_size(f"tag {number} of observation {row}", field, "tag", as_text(field, tag), 1, TAG_BYTES_MAX)
 
 
 def _are_tags(rows: Iterable[Sequence[str]]) -> bool:
@@ -291,6 +286,27 @@ def _are_tags(rows: Iterable[Sequence[str]]) -> bool:
         and max(map(len, tags), default=0) * 4 <= TAG_BYTES_MAX
         and is_utf8("".join(tags))
     )
+
+
+def _check_size(what: str, field: str, kind: str, text: str, bytes_min: int, bytes_max: int) -> None:
+    """Check that a text, which `what` and `field` name, has `bytes_min` to `bytes_max` bytes as UTF-8."""
+    size = len(text.encode())
+    if not bytes_min <= size <= bytes_max:
+        raise InvalidInput(
+            f"{what} has {size} bytes; allowed are {bytes_min} to {bytes_max}",
+            code=f"{kind}_size",
+            field=field,
+            limit=f"{bytes_min}..{bytes_max} bytes",
+            value=size,
+        )
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.dtype.kind == "U" and isinstance(values, list) and set(map(type, values)) != {str}:
+        # NumPy makes texts of the numbers beside a text, which nobody passed.
+        return np.asarray(values, object)
+    return array
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:

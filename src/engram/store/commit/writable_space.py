@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -24,7 +25,7 @@ from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.expiry.removal import ExpiryRemoval
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
-from engram.store.resting.restable_space import RestableSpace
+from engram.store.resting.restable_space import RestableSpace, closed_whatever_fails
 from engram.store.space_settings import record, with_config
 from engram.store.space_state import SpaceState
 
@@ -69,6 +70,8 @@ class WritableSpace(RestableSpace):
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
+        # What was recorded last has to be what holds.
+        self._configuring = threading.Lock()
 
     def submit(
         self, batch: ObservationBatch, expected_generations: Sequence[int] | None = None
@@ -139,9 +142,10 @@ class WritableSpace(RestableSpace):
         """
         self._reader.check_process()
         self._state.log.check_usable()
-        changed = replace(self.config, ttl_s=ttl_s)
-        record(self._state.manifest, lambda settings: with_config(settings, changed))
-        self.config = changed
+        with self._configuring:
+            changed = replace(self.config, ttl_s=ttl_s)
+            record(self._state.manifest, lambda settings: with_config(settings, changed))
+            self.config = changed
 
     def remove_expired(self) -> None:
         """Queue the deletion of some of what has expired, unless the space rests. The housekeeping thread calls it."""
@@ -173,7 +177,8 @@ class WritableSpace(RestableSpace):
         CorruptData
             If something cannot be read that might have to be erased.
         Unavailable
-            If it could not be finished. It goes on by itself, and a second call waits for that.
+            If it could not be finished. It goes on by itself, and a second call waits for that, unless the error says
+            that it could not even be noted.
         """
         self.check_erasable()
         ids = as_ids(ids)
@@ -212,11 +217,8 @@ class WritableSpace(RestableSpace):
         self.indexing.end()
         # Whoever checks its files meanwhile finds that they are gone.
         self._state.log.damages.end()
-        try:
+        with closed_whatever_fails(name):
             self.rest(saving=saving)
-        except Exception:
-            # All that is stored is in the log; the next opening finds it.
-            logger.exception("space %s was not closed in order", name, extra={"space": name})
 
     def _end_segment(self) -> None:
         """Let everything that is stored be in segments to which nothing is added."""

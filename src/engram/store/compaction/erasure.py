@@ -15,7 +15,7 @@ from weakref import WeakMethod
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import FailedPrecondition, OverCapacity, Unavailable
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
 from engram.log.files.os_errors import typed_failures
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
@@ -27,6 +27,7 @@ from engram.store.space_state import SpaceState
 
 # What is noted is written with every change of the manifest.
 _NOTED_MAX: Final = 100_000
+_NOT_NOTED: Final = "; what is to be erased is deleted, and no more than that: erase it again"
 _RETRY_AFTER_MS: Final = 10_000
 
 Pace = Callable[[int], None]
@@ -84,9 +85,9 @@ class Erasure:
         Raises
         ------
         OverCapacity
-            If too many ids are being erased. Nothing is noted then.
+            If too many ids are being erased. Nothing is noted then, and the error says to erase them again.
         Unavailable
-            If it cannot be noted.
+            If it cannot be noted; as above.
         """
         manifest = self._state.manifest
         digests = tuple(digests_of(manifest.identity, ids))
@@ -95,8 +96,14 @@ class Erasure:
         try:
             with typed_failures("noting what is to be erased"):
                 manifest.change_erasing(lambda erasing: _add(erasing, digests, generation))
-        except BaseException:
+        except BaseException as error:
             self.taken(counted)
+            if isinstance(error, EngramError):
+                # Else it would be taken for one that goes on by itself.
+                error.message = (
+                    f"{error.message}; what is to be erased is deleted, and no more than that: erase it again"
+                )
+                error.args = (error.message,)
             raise
         return digests
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -15,6 +14,7 @@ from weakref import ref
 from engram.errors import FailedPrecondition
 from engram.store.resting.left_behind import LeftBehind
 from engram.store.resting.open_limit import too_many_open
+from engram.store.resting.restable_space import closed_whatever_fails
 from engram.store.resting.space_summaries import SpaceSummaries
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _ROOM_TIMEOUT_S: Final = 2.0
 _LOOK_S: Final = 0.1
 # Spaces that may be opened for work in the background while as many are open as may be.
 _BESIDE_MAX: Final = 2
-logger: logging.Logger = logging.getLogger(__name__)
 
 
 class OpenSpaces:
@@ -261,10 +260,8 @@ class OpenSpaces:
         """Close a space that was taken out; from then on it rests, whatever fails."""
         name = space.config.name
         try:
-            self._rest(space)
-        except Exception:
-            # All that is stored is in the log; the next opening finds it.
-            logger.exception("space %s was not closed in order", name, extra={"space": name})
+            with closed_whatever_fails(name):
+                self._rest(space)
         finally:
             with self.changed:
                 self.came_to_rest += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 from weakref import ref
 
+from engram.errors import EngramError
 from engram.model.following.follow_changes import FollowChanges
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -22,6 +24,22 @@ from engram.store.resting.occupancy import Occupancy
 from engram.store.resting.space_summaries import SpaceSummary
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.change_stream import ChangeStream
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def closed_whatever_fails(name: str) -> Iterator[None]:
+    """Close the space `name` in the body; what fails then is logged, and where, if it is no typed error.
+
+    All that is stored is in the log; the next opening finds it.
+    """
+    try:
+        yield
+    except EngramError as error:
+        logger.warning("space %s was not closed in order: %s", name, error, extra={"space": name})
+    except Exception:
+        logger.exception("space %s was not closed in order", name, extra={"space": name})
 
 
 class RestableSpace(SpaceRecalls):

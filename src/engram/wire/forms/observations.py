@@ -12,9 +12,11 @@ from msgspec import UNSET, Raw, Struct
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.arguments import nothing_to_observe
 from engram.model.columns import (
     COLUMNS,
     EMBED,
+    ONE_KEYWORDS,
     ColumnSpec,
     ExpirySpec,
     MetadataSpec,
@@ -35,6 +37,7 @@ from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.vectors import PRESENCE, checked_array, given_vectors, read_rows, with_numbers
 
 _NO_METADATA: Final = Raw()
+_NULL: Final = b"null"
 _MISSING: Final = (None, UNSET)
 # What JSON has for one value of each kind of column. Metadata stay as they are: the batch keeps them as a text.
 _TYPES: Final[dict[type[ColumnSpec], Any]] = {
@@ -148,6 +151,21 @@ def has_field(text: bytes, name: str) -> bool:
         return name in msgspec.json.decode(text, type=dict[str, Raw])
     except (ValueError, RecursionError):
         return False
+
+
+def check_says_something(text: bytes) -> None:
+    """Check that the JSON object of an observation without an id has something that an observation has.
+
+    It is one that a `FormReader` has found to lack nothing but its id.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_arguments``, if all of it is null or left out.
+    """
+    given = msgspec.json.decode(text, type=dict[str, Raw])
+    if all(bytes(given.get(name, _NULL)) == _NULL for name in ONE_KEYWORDS if name != EMBED):
+        raise nothing_to_observe()
 
 
 def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None = None) -> ObservationBatch:

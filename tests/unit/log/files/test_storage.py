@@ -11,6 +11,7 @@ import pytest
 
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.os_errors import NoRoom, unavailable
 from engram.log.files.storage import Storage
 
 
@@ -170,6 +171,31 @@ def test_a_failed_create_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="No space"):
         FileStorage(tmp_path).create("a", 100)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_full_disk_says_what_is_missing_and_keeps_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, create: bool
+) -> None:
+    storage = FileStorage(tmp_path)
+    storage.replace("kept", b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(NoRoom) as refusal:
+            storage.create("new", 70) if create else storage.replace("kept", b"n" * 70)
+    assert os.listdir(tmp_path) == ["kept"]
+    assert storage.read("kept") == b"old"
+    told = unavailable(refusal.value, "testing")
+    assert (told.code, told.field, told.value) == ("disk_full", "disk", "70")
+    assert int(told.limit or 0) > 0
+    path = tmp_path / ("new" if create else "kept")
+    assert told.message.startswith(f"the disk is full while testing ({path}): a write needs 70 bytes, and {told.limit}")
+    storage.replace("kept", b"new")
+    assert storage.read("kept") == b"new"
 
 
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +25,7 @@ from engram.errors import (
 )
 from engram.log.files.checked_json import encode_checked
 from engram.log.files.file_storage import FileStorage
-from engram.maintenance.backups import backed_log
+from engram.maintenance.backups import backed_log, copied_segment
 from engram.maintenance.backups import backup as backup_module
 from engram.maintenance.backups.backup import backup
 from engram.maintenance.backups.copied_segment import copy_part
@@ -330,6 +332,20 @@ def test_a_torn_end_is_left_out(data: tuple[Path, Written], tmp_path: Path) -> N
     assert report.spaces[SPACE].generation == max(written.rows)
     restore(tmp_path / "backup", tmp_path / "restored")
     check_holds(tmp_path / "restored", written, max(written.rows))
+
+
+def test_a_full_disk_is_told_with_what_is_missing(
+    data: tuple[Path, Written], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copied_segment, "_write_all", full)
+        error = backup(data[0], tmp_path / "backup").refused[SPACE]
+    assert (error.code, int(error.value) > 0, int(error.limit) > 0) == ("disk_full", True, True)
+    assert f"a write needs {error.value} bytes" in error.message
+    assert backup(data[0], tmp_path / "backup").refused == {}
 
 
 def test_errors_are_typed(tmp_path: Path) -> None:

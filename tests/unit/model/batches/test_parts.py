@@ -79,7 +79,12 @@ def test_what_is_halved_is_not_counted_as_stored() -> None:
 
 @pytest.mark.parametrize(
     ("field", "told"),
-    [("id[7]", "id[10007]"), ("metadata[2].k", "metadata[10002].k"), ("tag[1]", "tag[1]"), ("batch", "batch")],
+    [
+        ("id[7]", "id[10007]"),
+        ("metadata[2].k", "metadata[10002].k"),
+        ("tags[2][1]", "tags[10002][1]"),
+        ("batch", "batch"),
+    ],
 )
 def test_a_row_has_the_number_that_it_has_among_all(field: str, told: str) -> None:
     error = InvalidInput("refused", code="some_code", field=field, limit=1, value=2)

@@ -91,14 +91,14 @@ def test_a_column_is_one_number_for_each_row(values: Any) -> None:
 @pytest.mark.parametrize(
     ("tags", "field"),
     [
-        ("", "tag[1]"),
-        ("x" * 16_385, "tag[1]"),
-        ("\u00e9" * 8193, "tag[1]"),
-        ("\ud800", "tag[1]"),
-        (1, "tag[1]"),
-        (b"b", "tag[1]"),
-        (np.ones(2), "tag[1]"),
-        (None, "tag[1]"),
+        ("", "tags[3][1]"),
+        ("x" * 16_385, "tags[3][1]"),
+        ("\u00e9" * 8193, "tags[3][1]"),
+        ("\ud800", "tags[3][1]"),
+        (1, "tags[3][1]"),
+        (b"b", "tags[3][1]"),
+        (np.ones(2), "tags[3][1]"),
+        (None, "tags[3][1]"),
     ],
 )
 def test_one_bad_tag_among_good_rows_is_named(tags: Any, field: str) -> None:

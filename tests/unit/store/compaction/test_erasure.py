@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import time
@@ -23,10 +24,13 @@ from engram.store.commit.queue import CommitResult
 from engram.store.commit.writable_space import WritableSpace
 from engram.store.compaction.pace import Pace, Stopped
 from engram.store.compaction.wanted_rows import digests_of
+from tests.doubles.faulty_storage import Fault, FaultyStorage
+from tests.doubles.stores import store_on
 from tests.doubles.waiting import wait_until_indexed
 
 DIM = 128
 COUNT = 400
+AGAIN = "what is to be erased is deleted, and no more than that: erase it again"
 # Nothing happens by itself.
 QUIET = StoreOptions(segment_bytes=64 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
 
@@ -411,8 +415,24 @@ def test_so_much_can_be_under_way_and_no_more(store: MemoryStore, monkeypatch: p
             erasure.note(["c", "d", "e"], 5)
         assert (refused.value.code, refused.value.field) == ("too_many_erasures", "ids")
         assert (refused.value.limit, refused.value.value) == ("3", "5")
+        assert refused.value.message.endswith(AGAIN)
         assert manifest.erasing.keys() == set(noted)
         assert erasure._counts.keys() == set(noted)
+
+
+def test_what_cannot_be_noted_has_to_be_erased_again_and_says_so() -> None:
+    storage = FaultyStorage()
+    with store_on(storage=storage, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe("a", np.ones(DIM), "a secret")
+        storage.faults.pending.append(Fault("replace", errno.ENOSPC))
+        with pytest.raises(Unavailable) as refused:
+            space.erase(["a"])
+        assert (refused.value.code, str(refused.value)) == ("disk_full", refused.value.message)
+        assert refused.value.message.endswith(AGAIN)
+        assert (len(space), dict(space._engine._state.manifest.erasing)) == (0, {})
+        assert space.erase(["a"]).count == 1
+        assert not any(b"a secret" in content for content in storage.contents())
 
 
 def test_an_erasure_that_goes_on_by_itself_keeps_to_the_pace_and_stops(store: MemoryStore, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.doubles.batches import DIM, vector_of
 from tests.doubles.expiry_clock import ExpiryClock, S
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stores import store_on
+from tests.doubles.switching import frequent_switches
 
 OPTIONS = StoreOptions(segment_bytes=64 << 10, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
 
@@ -199,6 +201,14 @@ def test_an_update_keeps_what_it_does_not_name(space: Space, clock: ExpiryClock)
     space.update("a", expires_at=None)
     space.update("b", ttl=7)
     assert [hit and hit.expires_us for hit in space.get(["a", "b"])] == [None, clock.day_us + 7 * S]
+
+
+def test_what_was_recorded_last_holds_where_several_set_the_default() -> None:
+    with MemoryStore(None) as store, ThreadPoolExecutor(4) as threads, frequent_switches():
+        space = store.space("notes", dim=2)
+        for _ in range(500):
+            list(threads.map(space.set_ttl, (1, 2, 3, 4)))
+            assert space.ttl_s == space._engine._state.manifest.settings["ttl_s"]
 
 
 def test_a_space_has_a_default(space: Space, store: MemoryStore, clock: ExpiryClock, tmp_path: Path) -> None:

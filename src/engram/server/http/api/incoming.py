@@ -19,6 +19,7 @@ from engram.server.calls import Incoming
 from engram.server.handlers.vector_cut import read_observed, read_request
 from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
 from engram.wire.forms.frame_headers import read_frame
+from engram.wire.forms.observations import check_says_something
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader
 
@@ -119,6 +120,7 @@ def _observe(body: bytes, space: str, key: str | None, made_ids: list[str]) -> O
     except InvalidInput as error:
         if (error.code, error.field) != ("missing_field", "id"):
             raise
+    check_says_something(body)
     read = Observe(space, *read_observed(with_id(body, "-")))
     made_ids.append(_made_id(read, key or read.idempotency_key))
     return Observe(space, *read_observed(with_id(body, made_ids[0])))

@@ -22,7 +22,7 @@ from engram.server.http.bodies import JSON_TYPE, body_parts
 from engram.server.http.caller import caller_of
 from engram.server.http.problems import problem_body, problem_headers, status_of
 from engram.streaming.pressure.receiving import Arriving
-from engram.wire.forms.observations import ONE_FIELDS, batch_of_ones, priority_of, vector_kind
+from engram.wire.forms.observations import ONE_FIELDS, batch_of_ones, check_says_something, priority_of, vector_kind
 from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.results import encode_json
 
@@ -90,6 +90,7 @@ def _observe(space: str, lines: Sequence[bytes]) -> Observe:
         except InvalidInput as error:
             if (error.code, error.field) != ("missing_field", "id"):
                 raise
+            check_says_something(line)
             forms.append(_LINE.read(with_id(line, made_id())))
     if len({(vector_kind(form), priority_of(form)) for form in forms}) > 1:
         # The caller stores the parts by themselves.

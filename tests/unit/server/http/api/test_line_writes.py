@@ -74,6 +74,12 @@ async def test_lines_may_differ_in_kind_and_have_no_id(service: Service) -> None
     assert (answered.status, answered.json()["count"]) == (200, 4)
 
 
+async def test_a_line_of_nothing_is_no_observation(service: Service) -> None:
+    answered = await service.post(PATH, b"{}\n" + line("a"), LINES)
+    told = answered.json()
+    assert (told["count"], [error["code"] for error in told["errors"]]) == (1, ["invalid_arguments"])
+
+
 async def test_nothing_good_is_an_error_with_all_parts(service: Service) -> None:
     answered = await service.post(PATH, b"1\n" * (ERRORS_MAX + 5), LINES)
     told = answered.json()

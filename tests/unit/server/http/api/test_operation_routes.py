@@ -147,6 +147,8 @@ async def test_spaces_are_made_and_described(service: Service) -> None:
         ("POST", "/observations", '{"id": "x", "vektor": [1, 2]}', 400, "unknown_field"),
         ("POST", "/observations", '{"id": 5}', 400, "wrong_type"),
         ("POST", "/observations", '{"id": "x", "id": "y"}', 400, "malformed_message"),
+        ("POST", "/observations", "{}", 400, "invalid_arguments"),
+        ("POST", "/observations", '{"content": null, "embed": false, "priority": "low"}', 400, "invalid_arguments"),
         ("POST", "/observations", b"\xff\xfe", 400, "malformed_message"),
         ("POST", "/observations", "[" * 100_000, 400, "malformed_message"),
         ("POST", "/observations?x=1", '{"id": "x"}', 400, "unknown_field"),
