@@ -16,6 +16,7 @@ from engram.model.filters.operands import Instant, Operand
 from engram.store.filters.columns import ColumnChunk
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.numbers_plan import NumbersPlan
 from engram.store.filters.plans import (
     AndPlan,
     ColumnPlan,
@@ -213,8 +214,7 @@ class Planner:
         if isinstance(bound, Instant) and texts is not None:
             return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
         if isinstance(bound, int | float) and numbers is not None:
-            known = numbers
-            return KeyPlan(self._window, known.generations, lambda places: known.fit(operator, bound, places))
+            return NumbersPlan(self._window, numbers, [(operator, bound)])
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:

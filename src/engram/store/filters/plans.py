@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.store.filters.columns import CHUNK_BITS, ColumnChunk, Columns
-from engram.store.filters.rows import PassingRows, Window, among, flagged, marked
+from engram.store.filters.rows import PassingRows, Window, among, are_set, marked, packed
 
 Places = NDArray[np.int64] | slice
 
-# To look for a generation in a list takes about as long as to mark so many generations in flags, and to mark one as
-# long as to make so many flags.
+# To look for a generation in a list takes about as long as to mark so many generations, and to mark one as long as to
+# make so many blank bits.
 _MARKS_PER_SEARCH: Final = 64
-_FLAGS_PER_MARK: Final = 8
+_BITS_PER_MARK: Final = 64
 
 
 class Plan(ABC):
@@ -28,10 +29,16 @@ class Plan(ABC):
     """At most so many rows meet the condition."""
     is_whole: bool = False
     """Whether it is known, without looking at each, that all rows of the window meet the condition."""
+    values: object = None
+    """The values that are looked at, if one look can tell of several conditions; None: it cannot."""
 
     def __init__(self, window: Window, count_max: int) -> None:
         self.window = window
         self.count_max = count_max
+
+    def joined(self, other: Plan) -> Plan:
+        """Return the plan of this condition and of another one, which looks at the same `values`."""
+        raise NotImplementedError
 
     @abstractmethod
     def rows(self) -> PassingRows:
@@ -54,7 +61,7 @@ class ConstantPlan(Plan):
         """Return all rows, or none."""
         if not self._passing:
             return PassingRows(self.window, np.empty(0, dtype=np.int64))
-        return PassingRows(self.window, flags=np.ones(self.window.size, dtype=bool))
+        return PassingRows(self.window, words=self.window.whole())
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the same for each of `generations`."""
@@ -77,7 +84,7 @@ class ListsPlan(Plan):
     def rows(self) -> PassingRows:
         """Return the rows that are in at least one of the lists."""
         if self.count_max > self.window.listed_max:
-            return PassingRows(self.window, flags=flagged(self.window, self._lists))
+            return PassingRows(self.window, words=marked(self.window, self._lists))
         if not self._lists:
             return PassingRows(self.window, np.empty(0, dtype=np.int64))
         return PassingRows(self.window, np.unique(np.concatenate(self._lists)))
@@ -85,8 +92,8 @@ class ListsPlan(Plan):
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` are in at least one of the lists."""
         searches = len(self._lists) * len(generations)
-        if searches * _MARKS_PER_SEARCH > self.count_max + self.window.size // _FLAGS_PER_MARK:
-            return flagged(self.window, self._lists)[generations - self.window.first]
+        if searches * _MARKS_PER_SEARCH > self.count_max + self.window.size // _BITS_PER_MARK:
+            return are_set(marked(self.window, self._lists), generations - self.window.begin)
         found = np.zeros(len(generations), dtype=bool)
         for each in self._lists:
             found |= among(each, generations)
@@ -135,25 +142,24 @@ class KeyPlan(Plan):
     ) -> None:
         start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
         super().__init__(window, end - start)
-        self._start = start
         self._inside = generations[start:end]
+        self._places = slice(start, end)
         self.is_gapless: bool = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
         """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
 
     def rows(self) -> PassingRows:
         """Return the rows whose values pass."""
-        passed = self._passed(slice(None))
-        found = np.count_nonzero(passed)
-        inside = self._inside
-        if found <= self.window.listed_max:
-            return PassingRows(self.window, inside[passed])
-        if not self.is_gapless:
-            return PassingRows(self.window, flags=marked(self.window, inside, passed))
-        flags = np.zeros(self.window.size, dtype=bool)
-        start = int(inside[0]) - self.window.first
-        flags[start : start + len(inside)] = passed
-        return PassingRows(self.window, flags=flags)
+        passed = self.tested(self._places)
+        if _core.count_bits(passed) <= self.window.listed_max:
+            return PassingRows(self.window, self._inside[_core.listed_bits(passed, 0)])
+        words = self.window.blank()
+        _core.mark_passed(words, self.window.begin, self._inside, passed)
+        return PassingRows(self.window, words=words)
+
+    def tested(self, places: slice) -> NDArray[np.uint64]:
+        """Return which of the values at `places` pass, as bits."""
+        return packed(self._test(places))
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have a value that passes."""
@@ -164,13 +170,8 @@ class KeyPlan(Plan):
         wanted: NDArray[Any] = generations - inside[0] if self.is_gapless else np.searchsorted(inside, generations)
         places = np.clip(wanted, 0, len(inside) - 1)
         has_value: NDArray[np.bool_] = inside[places] == generations
-        has_value[has_value] = self._passed(places[has_value])
+        has_value[has_value] = self._test(places[has_value] + self._places.start)
         return has_value
-
-    def _passed(self, places: Places) -> NDArray[np.bool_]:
-        if isinstance(places, slice):
-            return self._test(slice(self._start, self._start + len(self._inside)))
-        return self._test(places + self._start)
 
 
 class ColumnPlan(Plan):
@@ -206,7 +207,7 @@ class ColumnPlan(Plan):
         """Return the rows that pass."""
         listed: list[NDArray[np.int64]] = []
         is_listed = self.count_max <= self.window.listed_max
-        flags = np.zeros(0 if is_listed else self.window.size, dtype=bool)
+        words = self.window.blank()
         for base, chunk, start, end in self._pieces:
             decided = self._decides(chunk, end)
             if decided is False:
@@ -215,12 +216,12 @@ class ColumnPlan(Plan):
             if is_listed:
                 listed.append(base + chunk.offsets_of(start + np.flatnonzero(passed)))
             elif chunk.offsets is None:
-                flags[base + start - self.window.first : base + end - self.window.first] = passed
+                _core.put_bits(words, base + start - self.window.begin, packed(passed), len(passed))
             else:
-                flags[base + chunk.offsets_of(start + np.flatnonzero(passed)) - self.window.first] = True
+                _core.mark(words, self.window.begin, base + chunk.offsets_of(start + np.flatnonzero(passed)))
         if is_listed:
             return PassingRows(self.window, np.concatenate([np.empty(0, dtype=np.int64), *listed]))
-        return PassingRows(self.window, flags=flags)
+        return PassingRows(self.window, words=words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` pass."""
@@ -249,7 +250,7 @@ class NotPlan(Plan):
 
     def rows(self) -> PassingRows:
         """Return the rows that the other plan leaves out."""
-        return PassingRows(self.window, flags=~self._part.rows().flags)
+        return PassingRows(self.window, words=self.window.whole() & ~self._part.rows().words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` the other plan leaves out."""
@@ -267,7 +268,7 @@ class AndPlan(Plan):
 
     def __init__(self, parts: Sequence[Plan]) -> None:
         # What all rows meet, such as to be alive where nothing has ended, excludes none.
-        excluding = [part for part in parts if not part.is_whole]
+        excluding = _joined(part for part in parts if not part.is_whole)
         self._parts = sorted(excluding or parts[:1], key=lambda part: part.count_max)
         super().__init__(parts[0].window, self._parts[0].count_max)
         self.is_whole: bool = not excluding
@@ -313,23 +314,23 @@ class OrPlan(Plan):
         """Return the rows that meet at least one condition."""
         lists: list[NDArray[np.int64]] = []
         count = 0
-        flags: NDArray[np.bool_] | None = None
-        # One after the other, so that only one of many sets of flags is in memory.
+        words: NDArray[np.uint64] | None = None
+        # One after the other, so that only one of many sets of bits is in memory.
         for part in self._parts:
             found = part.rows()
             count += len(found) if found.is_listed else self.window.size
             if count <= self.window.listed_max:
                 lists.append(found.generations)
                 continue
-            if flags is None:
-                flags = flagged(self.window, lists)
+            if words is None:
+                words = marked(self.window, lists)
             if found.is_listed:
-                flags[found.generations - self.window.first] = True
+                _core.mark(words, self.window.begin, found.generations)
             else:
-                flags |= found.flags
-        if flags is None:
+                words |= found.words
+        if words is None:
             return PassingRows(self.window, np.unique(np.concatenate(lists)))
-        return PassingRows(self.window, flags=flags)
+        return PassingRows(self.window, words=words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` meet at least one condition."""
@@ -342,8 +343,21 @@ class OrPlan(Plan):
         return found
 
 
+def _joined(parts: Iterable[Plan]) -> list[Plan]:
+    """Return the plans, those of the same values joined to one."""
+    joined: list[Plan] = []
+    places: dict[int, int] = {}
+    for part in parts:
+        place = len(joined) if part.values is None else places.setdefault(id(part.values), len(joined))
+        if place == len(joined):
+            joined.append(part)
+        else:
+            joined[place] = joined[place].joined(part)
+    return joined
+
+
 def _both(found: PassingRows, other: PassingRows) -> PassingRows:
     if other.is_listed:
         listed = other.generations
         return PassingRows(found.window, listed[found.has(listed)])
-    return PassingRows(found.window, flags=found.flags & other.flags)
+    return PassingRows(found.window, words=found.words & other.words)

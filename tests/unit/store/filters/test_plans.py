@@ -16,7 +16,7 @@ from engram.model.observations import make_batch
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.planning import Planner
 from engram.store.filters.plans import AndPlan, KeyPlan, ListsPlan, OrPlan, Plan
-from engram.store.filters.rows import PassingRows, Window
+from engram.store.filters.rows import PassingRows, Window, packed
 from engram.store.filters.selection import select
 from engram.store.filters.texts import Texts
 from tests.doubles.batches import DIM, vector_of
@@ -25,18 +25,18 @@ WINDOW = Window(1, 1000)
 
 
 class Multiples(Plan):
-    """The multiples of a number, as flags."""
+    """The multiples of a number, as bits."""
 
-    def __init__(self, number: int, made: list[weakref.ref[NDArray[np.bool_]]]) -> None:
+    def __init__(self, number: int, made: list[weakref.ref[NDArray[np.uint64]]]) -> None:
         super().__init__(WINDOW, WINDOW.size)
         self._number = number
         self._made = made
 
     def rows(self) -> PassingRows:
-        assert sum(flags() is not None for flags in self._made) <= 1
-        flags = np.arange(1, 1001) % self._number == 0
-        self._made.append(weakref.ref(flags))
-        return PassingRows(WINDOW, flags=flags)
+        assert sum(words() is not None for words in self._made) <= 1
+        words = packed(np.arange(WINDOW.begin, WINDOW.last + 1) % self._number == 0) & WINDOW.whole()
+        self._made.append(weakref.ref(words))
+        return PassingRows(WINDOW, words=words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.equal(generations % self._number, 0)
@@ -67,7 +67,7 @@ class Whole(Plan):
 
 
 def test_the_parts_of_an_or_are_in_memory_one_after_the_other() -> None:
-    made: list[weakref.ref[NDArray[np.bool_]]] = []
+    made: list[weakref.ref[NDArray[np.uint64]]] = []
     listed = ListsPlan(WINDOW, [np.array([1, 7])])
     rows = OrPlan([listed, *(Multiples(number, made) for number in (2, 3, 5, 11)), listed]).rows()
     expected = [each for each in range(1, 1001) if each in (1, 7) or not all(each % of for of in (2, 3, 5, 11))]
