@@ -14,21 +14,11 @@ from engram.errors import CorruptData
 from engram.model.filters.conditions import Comparison, Condition, Group, Negation
 from engram.model.filters.operands import Instant, Operand
 from engram.store.filters.columns import ColumnChunk
+from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.numbers_plan import NumbersPlan
-from engram.store.filters.plans import (
-    AndPlan,
-    ColumnPlan,
-    ConstantPlan,
-    KeyPlan,
-    ListsPlan,
-    NotPlan,
-    OrPlan,
-    Places,
-    Plan,
-    SoughtPlan,
-)
+from engram.store.filters.plans import ColumnPlan, ConstantPlan, KeyPlan, ListsPlan, Places, Plan, SoughtPlan
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester

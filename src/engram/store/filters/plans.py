@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -35,6 +35,11 @@ class Plan(ABC):
     def __init__(self, window: Window, count_max: int) -> None:
         self.window = window
         self.count_max = count_max
+
+    @property
+    def count_likely(self) -> int:
+        """About how many rows meet the condition, as far as that is known without looking at each."""
+        return self.count_max
 
     def joined(self, other: Plan) -> Plan:
         """Return the plan of this condition and of another one, which looks at the same `values`."""
@@ -91,11 +96,16 @@ class ListsPlan(Plan):
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` are in at least one of the lists."""
-        searches = len(self._lists) * len(generations)
-        if searches * _MARKS_PER_SEARCH > self.count_max + self.window.size // _BITS_PER_MARK:
-            return are_set(marked(self.window, self._lists), generations - self.window.begin)
         found = np.zeros(len(generations), dtype=bool)
-        for each in self._lists:
+        if not len(generations):
+            return found
+        # They may lie close together, such as those of some hours.
+        asked = Window(int(generations[0]), int(generations[-1]))
+        lists = [inside for each in self._lists if len(inside := asked.cut(each))]
+        searches = len(lists) * len(generations)
+        if searches * _MARKS_PER_SEARCH > sum(map(len, lists)) + asked.size // _BITS_PER_MARK:
+            return are_set(marked(asked, lists), generations - asked.begin)
+        for each in lists:
             found |= among(each, generations)
         return found
 
@@ -203,6 +213,15 @@ class ColumnPlan(Plan):
         self._test = test
         self._decides = decides
 
+    @property
+    def span(self) -> Window:
+        """The generations between which all rows that pass lie."""
+        pieces = [each for each in self._pieces if self._decides(each[1], each[3]) is not False]
+        if not pieces:
+            return Window(self.window.first, self.window.first - 1)
+        (first, chunk, start, _), (last, other, _, end) = pieces[0], pieces[-1]
+        return Window(first + chunk.offset_of(start), last + other.offset_of(end - 1))
+
     def rows(self) -> PassingRows:
         """Return the rows that pass."""
         listed: list[NDArray[np.int64]] = []
@@ -239,125 +258,3 @@ class ColumnPlan(Plan):
                     found[done:end] &= is_there
             done = end
         return found
-
-
-class NotPlan(Plan):
-    """The rows that do not meet another condition."""
-
-    def __init__(self, part: Plan) -> None:
-        super().__init__(part.window, part.window.size)
-        self._part = part
-
-    def rows(self) -> PassingRows:
-        """Return the rows that the other plan leaves out."""
-        return PassingRows(self.window, words=self.window.whole() & ~self._part.rows().words)
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` the other plan leaves out."""
-        return ~self._part.passes(generations)
-
-
-class AndPlan(Plan):
-    """The rows that meet all of several conditions: the rarest is looked up, and the others are tested on what is left.
-
-    Parameters
-    ----------
-    parts
-        The conditions; at least one.
-    """
-
-    def __init__(self, parts: Sequence[Plan]) -> None:
-        # What all rows meet, such as to be alive where nothing has ended, excludes none.
-        excluding = _joined(part for part in parts if not part.is_whole)
-        self._parts = sorted(excluding or parts[:1], key=lambda part: part.count_max)
-        super().__init__(parts[0].window, self._parts[0].count_max)
-        self.is_whole: bool = not excluding
-
-    def rows(self) -> PassingRows:
-        """Return the rows that meet all conditions."""
-        found = self._parts[0].rows().best_form()
-        for part in self._parts[1:]:
-            if found.is_listed:
-                if not len(found):
-                    break
-                listed = found.generations
-                found = PassingRows(self.window, listed[part.passes(listed)])
-            else:
-                found = _both(found, part.rows()).best_form()
-        return found
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` meet all conditions."""
-        found = self._parts[0].passes(generations)
-        for part in self._parts[1:]:
-            left = np.flatnonzero(found)
-            if not len(left):
-                break
-            found[left] = part.passes(generations[left])
-        return found
-
-
-class OrPlan(Plan):
-    """The rows that meet at least one of several conditions.
-
-    Parameters
-    ----------
-    parts
-        The conditions; at least one.
-    """
-
-    def __init__(self, parts: Sequence[Plan]) -> None:
-        super().__init__(parts[0].window, min(parts[0].window.size, sum(part.count_max for part in parts)))
-        self._parts = parts
-
-    def rows(self) -> PassingRows:
-        """Return the rows that meet at least one condition."""
-        lists: list[NDArray[np.int64]] = []
-        count = 0
-        words: NDArray[np.uint64] | None = None
-        # One after the other, so that only one of many sets of bits is in memory.
-        for part in self._parts:
-            found = part.rows()
-            count += len(found) if found.is_listed else self.window.size
-            if count <= self.window.listed_max:
-                lists.append(found.generations)
-                continue
-            if words is None:
-                words = marked(self.window, lists)
-            if found.is_listed:
-                _core.mark(words, self.window.begin, found.generations)
-            else:
-                words |= found.words
-        if words is None:
-            return PassingRows(self.window, np.unique(np.concatenate(lists)))
-        return PassingRows(self.window, words=words)
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` meet at least one condition."""
-        found = np.zeros(len(generations), dtype=bool)
-        for part in self._parts:
-            left = np.flatnonzero(~found)
-            if not len(left):
-                break
-            found[left] = part.passes(generations[left])
-        return found
-
-
-def _joined(parts: Iterable[Plan]) -> list[Plan]:
-    """Return the plans, those of the same values joined to one."""
-    joined: list[Plan] = []
-    places: dict[int, int] = {}
-    for part in parts:
-        place = len(joined) if part.values is None else places.setdefault(id(part.values), len(joined))
-        if place == len(joined):
-            joined.append(part)
-        else:
-            joined[place] = joined[place].joined(part)
-    return joined
-
-
-def _both(found: PassingRows, other: PassingRows) -> PassingRows:
-    if other.is_listed:
-        listed = other.generations
-        return PassingRows(found.window, listed[found.has(listed)])
-    return PassingRows(found.window, words=found.words & other.words)

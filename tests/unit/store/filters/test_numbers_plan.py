@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from engram.store.filters.group_plans import AndPlan
 from engram.store.filters.numbers import Numbers
 from engram.store.filters.numbers_plan import NumbersPlan
-from engram.store.filters.plans import AndPlan, ListsPlan
+from engram.store.filters.plans import ListsPlan
 from engram.store.filters.rows import Window
 
 LARGE = 2**53

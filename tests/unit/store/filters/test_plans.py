@@ -13,9 +13,12 @@ from engram import F, MemoryStore
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.observations import make_batch
+from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.numbers import Numbers
+from engram.store.filters.numbers_plan import NumbersPlan
 from engram.store.filters.planning import Planner
-from engram.store.filters.plans import AndPlan, KeyPlan, ListsPlan, OrPlan, Plan
+from engram.store.filters.plans import KeyPlan, ListsPlan, Plan
 from engram.store.filters.rows import PassingRows, Window, packed
 from engram.store.filters.selection import select
 from engram.store.filters.texts import Texts
@@ -143,6 +146,31 @@ def test_only_what_is_not_decided_yet_is_looked_at() -> None:
     assert AndPlan([first, second]).passes(np.array([3])).tolist() == [False]
     assert OrPlan([first, second]).passes(np.array([4])).tolist() == [True]
     assert second.asked == [[2, 4], [3, 6]]
+
+
+def test_what_is_likely_rare_is_looked_up_first() -> None:
+    numbers = Numbers()
+    numbers.extend(range(1, 1001), [at % 100 for at in range(1, 1001)])
+    rare = NumbersPlan(WINDOW, numbers, [("lt", 2)])
+    common = NumbersPlan(WINDOW, numbers, [("ge", 2)])
+    assert rare.count_max == common.count_max == WINDOW.size
+    # Told by some of the numbers.
+    assert rare.count_likely < 100
+    assert common.count_likely > 900
+    noting = Noting(list(range(2, 1001, 2)))
+    assert AndPlan([noting, rare]).rows().generations.tolist() == [each for each in range(1, 1001) if each % 100 == 0]
+    assert noting.asked == [[each for each in range(1, 1001) if each % 100 < 2]]
+    assert NotPlan(common).count_likely < 100
+    assert OrPlan([rare, noting]).count_likely < 600
+    assert AndPlan([NotPlan(rare), common]).count_likely > 900
+
+
+def test_lists_are_looked_at_where_rows_are_asked_for() -> None:
+    window = Window(1, 100_000)
+    plan = ListsPlan(window, [np.arange(1, 100_001, 2), np.array([7, 99_998])])
+    asked = np.arange(99_000, 99_999)
+    assert asked[plan.passes(asked)].tolist() == [*range(99_001, 99_998, 2), 99_998]
+    assert plan.passes(np.empty(0, dtype=np.int64)).tolist() == []
 
 
 def test_what_all_rows_meet_is_not_looked_at() -> None:
