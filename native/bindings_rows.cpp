@@ -53,6 +53,13 @@ void put_bits(const Words& words, std::size_t offset, const ConstWords& others, 
   run_over(others.nbytes(), [&] { put_at(bits_in(words), offset, bits_in(others), count); });
 }
 
+NewVector<std::uint64_t> spread_bits(const ConstWords& passed, const ConstWords& present) {
+  const std::size_t n = present.shape(0);
+  auto made = new_vector<std::uint64_t>(n);
+  run_over(present.nbytes(), [&] { kernels().spread(passed.data(), passed.shape(0), present.data(), n, made.data()); });
+  return made;
+}
+
 std::size_t count_rows(const ConstWords& words) {
   return run_over(words.nbytes(), [&] { return count_bits(bits_in(words)); });
 }
@@ -60,6 +67,16 @@ std::size_t count_rows(const ConstWords& words) {
 NewVector<std::int64_t> listed_rows(const ConstWords& words, std::int64_t begin) {
   auto made = new_vector<std::int64_t>(count_rows(words));
   run_over(made.nbytes(), [&] { list_bits(bits_in(words), begin, made.data()); });
+  return made;
+}
+
+NewVector<std::int64_t> ranks_in(const ConstWords& words, std::int64_t begin, const Column<std::int64_t>& generations) {
+  const std::size_t n = generations.shape(0);
+  const GenerationList list = list_in(generations);
+  const auto end = begin + static_cast<std::int64_t>(words.shape(0) * kWordBits);
+  if (n != 0 && (list.front() < begin || list.back() >= end)) throw nb::value_error("a generation has no bit");
+  auto made = new_vector<std::int64_t>(n);
+  run_over(words.nbytes(), [&] { rank_in(bits_in(words), begin, list, made.data()); });
   return made;
 }
 
@@ -71,6 +88,8 @@ void bind_rows(nb::module_& m) {
   m.def("mark", &mark_generations, "words"_a.noconvert(), "begin"_a, "generations"_a);
   m.def("mark_passed", &mark_passed_generations, "words"_a.noconvert(), "begin"_a, "generations"_a, "passed"_a);
   m.def("put_bits", &put_bits, "words"_a.noconvert(), "offset"_a, "others"_a, "count"_a);
+  m.def("spread_bits", &spread_bits, "passed"_a, "present"_a);
+  m.def("ranks_in", &ranks_in, "words"_a, "begin"_a, "generations"_a);
   m.def("count_bits", &count_rows, "words"_a);
   m.def("listed_bits", &listed_rows, "words"_a, "begin"_a);
 }

@@ -67,4 +67,15 @@ void list_bits(ConstBits bits, std::int64_t begin, std::int64_t* out) {
   }
 }
 
+void rank_in(ConstBits bits, std::int64_t begin, GenerationList generations, std::int64_t* out) {
+  std::size_t word = 0;
+  std::int64_t before = 0;
+  for (std::size_t i = 0; i < generations.size(); ++i) {
+    const auto row = static_cast<std::size_t>(generations[i] - begin);
+    for (; word < row / kWordBits; ++word) before += std::popcount(bits[word]);
+    const std::uint64_t lower = bits[word] & low_bits(row % kWordBits);
+    out[i] = (bits[word] >> (row % kWordBits) & 1) != 0 ? before + std::popcount(lower) : -1;
+  }
+}
+
 }  // namespace engram

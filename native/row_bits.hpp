@@ -29,4 +29,8 @@ void put_at(Bits bits, std::size_t offset, ConstBits others, std::size_t count);
 // Writes the generations whose bits are set, of which there are `count_bits(bits)`, to `out`.
 void list_bits(ConstBits bits, std::int64_t begin, std::int64_t* out);
 
+// For each of `generations`, which ascend and have bits, writes how many bits before its own are set, or -1 if its own
+// is not.
+void rank_in(ConstBits bits, std::int64_t begin, GenerationList generations, std::int64_t* out);
+
 }  // namespace engram

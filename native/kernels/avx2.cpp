@@ -1,7 +1,7 @@
-// Kernels for x86 CPUs with AVX2, FMA, F16C and POPCNT (Haswell and later).
+// Kernels for x86 CPUs with AVX2, BMI2, FMA, F16C and POPCNT (Haswell and later).
 #include "kernels.hpp"
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__)
+#if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__) && defined(__BMI2__)
 
 #include <immintrin.h>
 
@@ -237,9 +237,15 @@ void within_f64(const double* values, std::size_t n, double low, double high, st
   within_each(values + first, n - first, low, high, out + first / 64);
 }
 
+void spread(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+            std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out,
+            [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
+}
+
 constexpr Kernels kAvx2{"avx2",  hamming_rows, hamming_block, plane_rows,  dot_rows,     unbias,
                         fwht,    quantise,     sign_bits,     make_planes, squared_norm, widen,
-                        dot_f32, l2_f32,       within_f64,    wanted_each, mark_each};
+                        dot_f32, l2_f32,       within_f64,    wanted_each, mark_each,    spread};
 
 }  // namespace
 

@@ -379,9 +379,15 @@ void mark(const std::int64_t* generations, std::size_t n, const std::uint64_t* p
   }
 }
 
+void spread(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+            std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out,
+            [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
+}
+
 constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,  dot_rows,     unbias,
                           fwht,     quantise,     sign_bits,     make_planes, squared_norm, widen,
-                          dot_f32,  l2_f32,       within_f64,    wanted_i32,  mark};
+                          dot_f32,  l2_f32,       within_f64,    wanted_i32,  mark,         spread};
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 // supports.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -101,6 +102,32 @@ static inline void mark_each(const std::int64_t* generations, std::size_t n, con
   } else {
     mark_where(generations, n, begin, bits, [=](std::size_t i) { return passed[i / 64] >> (i % 64) & 1; });
   }
+}
+
+// Deals bits to the places set in each word, by deposit(bits, word).
+template <class Deposit>
+static inline void spread_by(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present,
+                             std::size_t words, std::uint64_t* out, Deposit deposit) {
+  const auto word_at = [=](std::size_t i) { return i < passed_words ? passed[i] : std::uint64_t{0}; };
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < words; ++i) {
+    const std::size_t shift = done % 64;
+    std::uint64_t bits = word_at(done / 64) >> shift;
+    if (shift != 0) bits |= word_at(done / 64 + 1) << (64 - shift);
+    out[i] = deposit(bits, present[i]);
+    done += static_cast<std::size_t>(std::popcount(present[i]));
+  }
+}
+
+static inline void spread_each(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present,
+                               std::size_t words, std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out, [](std::uint64_t bits, std::uint64_t places) {
+    std::uint64_t word = 0;
+    for (; places != 0; places &= places - 1, bits >>= 1) {
+      word |= (std::uint64_t{0} - (bits & 1)) & places & (std::uint64_t{0} - places);
+    }
+    return word;
+  });
 }
 
 // Writes one bit for each of `n` rows, which `test` returns as 0 or 1 for a row.

@@ -60,6 +60,10 @@ struct Kernels {
   // generations only those count whose place has its bit set in `passed`, unless that is null. All have a bit.
   void (*mark)(const std::int64_t* generations, std::size_t n, const std::uint64_t* passed, std::int64_t begin,
                std::uint64_t* bits);
+  // Deals the bits of `passed`, in their order, to the places whose bits are set in the `words` words of `present`, and
+  // writes them to `out`. There are `passed_words` words of them; bits behind are 0.
+  void (*spread)(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+                 std::uint64_t* out);
 };
 
 // Returns the fastest kernels that this CPU can run. The environment variable ENGRAM_SIMD=portable|avx2|avx512|neon

@@ -79,6 +79,15 @@ def put_bits(words: NDArray[np.uint64], offset: int, others: NDArray[np.uint64],
     What lies behind the end of `words` is left out.
     """
 
+def spread_bits(passed: NDArray[np.uint64], present: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the bits of `passed`, in their order, at the places whose bits are set in `present`; others are 0."""
+
+def ranks_in(words: NDArray[np.uint64], begin: int, generations: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many bits are set before the bit of each of some generations, which ascend; -1 if its own is not.
+
+    The first bit is that of the generation `begin`. Each generation has a bit.
+    """
+
 def count_bits(words: NDArray[np.uint64]) -> int:
     """Return how many bits are set."""
 

@@ -46,6 +46,13 @@ for count in (0, 1, 7, 63, 64, 65, 200, 5_000):
         _core.mark_passed(words, 0, marked, passed)
         places = _core.listed_bits(passed, 0)
         assert np.array_equal(_core.listed_bits(words, 0), marked[places[places < len(marked)]])
+    present = np.zeros(79, dtype=np.uint64)
+    _core.mark(present, 0, generations[rng.random(5_000) < 0.7])
+    places = _core.listed_bits(passed, 0)
+    listed = _core.listed_bits(present, 0)
+    spread = _core.listed_bits(_core.spread_bits(passed, present), 0)
+    assert np.array_equal(spread, listed[places[places < len(listed)]])
+    assert np.array_equal(_core.ranks_in(present, 0, listed), np.arange(len(listed)))
 np.save(sys.argv[2] + ".npy", np.concatenate(found))
 """
 

@@ -73,6 +73,11 @@ class Numbers:
         """The generations that have a number: int64, shape ``(n,)``, ascending, more than once for lists."""
         return self._generations.view
 
+    @property
+    def listed(self) -> GrowingArray:
+        """The same generations, as they grow."""
+        return self._generations
+
     def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
         # Values are appended before generations, so there is one for every generation that a reader saw.

@@ -29,7 +29,7 @@ class NumbersPlan(KeyPlan):
     """
 
     def __init__(self, window: Window, numbers: Numbers, bounds: Sequence[Bound]) -> None:
-        super().__init__(window, numbers.generations, self._fit)
+        super().__init__(window, numbers.generations, self._fit, numbers.listed.bits_within)
         self.values: Numbers = numbers
         self._bounds = bounds
 

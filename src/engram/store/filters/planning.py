@@ -18,7 +18,16 @@ from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.numbers_plan import NumbersPlan
-from engram.store.filters.plans import ColumnPlan, ConstantPlan, KeyPlan, ListsPlan, Places, Plan, SoughtPlan
+from engram.store.filters.plans import (
+    ColumnPlan,
+    ConstantPlan,
+    KeyPlan,
+    ListsPlan,
+    Places,
+    Plan,
+    PresentPlan,
+    SoughtPlan,
+)
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
@@ -160,7 +169,7 @@ class Planner:
         if index is None:
             return ConstantPlan(window, passing=False)
         if operator == "exists":
-            return ListsPlan(window, list(index.present()))
+            return self._present(index)
         if operator == "is_null":
             return ListsPlan(window, [index.equal(None)])
         if operator == "contains":
@@ -171,8 +180,7 @@ class Planner:
         """Plan that a value is one of `values`; null matches also where there is none."""
         plans: list[Plan] = []
         if None in values:
-            missing = [] if index is None else list(index.present())
-            plans.append(NotPlan(ListsPlan(self._window, missing)))
+            plans.append(NotPlan(ConstantPlan(self._window, passing=False) if index is None else self._present(index)))
         if index is not None:
             plain = [value for value in values if not isinstance(value, str | Instant)]
             if plain:
@@ -186,6 +194,11 @@ class Planner:
         if not plans:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
+
+    def _present(self, index: KeyIndex) -> Plan:
+        """Plan that a key has a value."""
+        found = [PresentPlan(self._window, each.view, each.bits_within) for each in index.present()]
+        return found[0] if len(found) == 1 else OrPlan(found) if found else ConstantPlan(self._window, passing=False)
 
     def _contains(self, path: tuple[str, ...], index: KeyIndex, value: Operand) -> Plan:
         plans: list[Plan] = []
@@ -225,7 +238,7 @@ class Planner:
         few = texts.few_numbers()
         if few is not None:
             return TextsPlan(self._window, texts, np.flatnonzero(find(texts, read, few)))
-        return KeyPlan(self._window, texts.generations, test)
+        return KeyPlan(self._window, texts.generations, test, texts.listed.bits_within)
 
     def _rows(self) -> StoredRows:
         rows = self._index.rows

@@ -20,6 +20,8 @@ Places = NDArray[np.int64] | slice
 # make so many blank bits.
 _MARKS_PER_SEARCH: Final = 64
 _BITS_PER_MARK: Final = 64
+# To look for a generation among those that have a value takes about as long as to count so many bits.
+_BITS_PER_LOOK: Final = 2048
 
 
 class Plan(ABC):
@@ -110,6 +112,29 @@ class ListsPlan(Plan):
         return found
 
 
+class PresentPlan(ListsPlan):
+    """The rows that are in a list of which is known which generations of a window it has.
+
+    Parameters
+    ----------
+    generations
+        The list: int64, ascending.
+    present
+        Returns which generations of a window are in it, as bits.
+    """
+
+    def __init__(
+        self, window: Window, generations: NDArray[np.int64], present: Callable[[Window], NDArray[np.uint64]]
+    ) -> None:
+        super().__init__(window, [generations])
+        self._present = present
+
+    def rows(self) -> PassingRows:
+        """Return the rows that are in the list."""
+        few = self.count_max <= self.window.listed_max
+        return super().rows() if few else PassingRows(self.window, words=self._present(self.window))
+
+
 class SoughtPlan(Plan):
     """The rows of a list that takes long to find: it is looked for when it is asked for.
 
@@ -145,10 +170,16 @@ class KeyPlan(Plan):
         The rows that have a value of the kind that is tested: int64, ascending, each once.
     test
         Returns which of the values at some places of `generations` pass.
+    present
+        Returns which generations of a window are among `generations`, as bits; None: that is to be told by these.
     """
 
     def __init__(
-        self, window: Window, generations: NDArray[np.int64], test: Callable[[Places], NDArray[np.bool_]]
+        self,
+        window: Window,
+        generations: NDArray[np.int64],
+        test: Callable[[Places], NDArray[np.bool_]],
+        present: Callable[[Window], NDArray[np.uint64]] | None = None,
     ) -> None:
         start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
         super().__init__(window, end - start)
@@ -157,12 +188,15 @@ class KeyPlan(Plan):
         self.is_gapless: bool = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
         """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
+        self._present = present
 
     def rows(self) -> PassingRows:
         """Return the rows whose values pass."""
         passed = self.tested(self._places)
         if _core.count_bits(passed) <= self.window.listed_max:
             return PassingRows(self.window, self._inside[_core.listed_bits(passed, 0)])
+        if self._present is not None and not self.is_gapless and self.count_max > self.window.listed_max:
+            return PassingRows(self.window, words=_core.spread_bits(passed, self._present(self.window)))
         words = self.window.blank()
         _core.mark_passed(words, self.window.begin, self._inside, passed)
         return PassingRows(self.window, words=words)
@@ -174,12 +208,18 @@ class KeyPlan(Plan):
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have a value that passes."""
         inside = self._inside
+        has_value: NDArray[np.bool_] = np.zeros(len(generations), dtype=bool)
         if not len(inside):
-            return np.zeros(len(generations), dtype=bool)
+            return has_value
+        if self._present is not None and not self.is_gapless and len(generations) > self.window.size // _BITS_PER_LOOK:
+            ranks = _core.ranks_in(self._present(self.window), self.window.begin, generations)
+            has_value = ranks >= 0
+            has_value[has_value] = self._test(ranks[has_value] + self._places.start)
+            return has_value
         # The place of each value, or that of another one for a row that has none.
         wanted: NDArray[Any] = generations - inside[0] if self.is_gapless else np.searchsorted(inside, generations)
         places = np.clip(wanted, 0, len(inside) - 1)
-        has_value: NDArray[np.bool_] = inside[places] == generations
+        has_value = inside[places] == generations
         has_value[has_value] = self._test(places[has_value] + self._places.start)
         return has_value
 

@@ -17,6 +17,21 @@ _ALL: Final = np.uint64(2**_WORD_BITS - 1)
 _LISTED_SHARE: Final = 32
 
 
+class Bitmap(NamedTuple):
+    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
+
+    Parameters
+    ----------
+    words
+        uint64, shape ``(n,)``.
+    begin
+        The generation of the first bit, a multiple of 64.
+    """
+
+    words: NDArray[np.uint64]
+    begin: int
+
+
 class Window(NamedTuple):
     """The generations that a filter looks at, from `first` to `last`, both included."""
 
@@ -51,25 +66,20 @@ class Window(NamedTuple):
             words[-1] &= _ALL >> np.uint64(-(self.last + 1) % _WORD_BITS)
         return words
 
+    def bits_of(self, bitmap: Bitmap) -> NDArray[np.uint64]:
+        """Return which generations of the window are in a bitmap: uint64, as `blank` has bits for them."""
+        words, skipped = self.whole(), (self.begin - bitmap.begin) // _WORD_BITS
+        start, end = max(0, -skipped), max(0, len(bitmap.words) - skipped)
+        words[:start] = words[end:] = 0
+        words[start:end] &= bitmap.words[skipped + start : max(0, skipped + len(words))]
+        return words
+
     def cut(self, generations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of ascending generations that lie in the window."""
+        if not len(generations) or (generations[0] >= self.first and generations[-1] <= self.last):
+            return generations
         start, end = np.searchsorted(generations, [self.first, self.last + 1])
         return generations[start:end]
-
-
-class Bitmap(NamedTuple):
-    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
-
-    Parameters
-    ----------
-    words
-        uint64, shape ``(n,)``.
-    begin
-        The generation of the first bit, a multiple of 64.
-    """
-
-    words: NDArray[np.uint64]
-    begin: int
 
 
 class PassingRows:

@@ -47,7 +47,7 @@ class _RowTexts(KeyPlan):
     """The rows whose texts are among some, told by the text of each row."""
 
     def __init__(self, window: Window, texts: Texts, numbers: NDArray[np.int64]) -> None:
-        super().__init__(window, texts.generations, self._among)
+        super().__init__(window, texts.generations, self._among, texts.listed.bits_within)
         self._texts = texts
         self._numbers = numbers
 

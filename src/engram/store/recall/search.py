@@ -30,7 +30,7 @@ from engram.text import Embedder, get_embedder
 
 # Up to this many observations are compared one by one, so that a walk would tell them no better (docs/decisions/0005).
 # The native search does so, too.
-_EXACT_COUNT_MAX: Final = 1000
+_EXACT_COUNT_MAX: Final = 500
 # Breadth factor of a filtered search, of whose hits people expect that they are the nearest that pass. What is excluded
 # does not count as a candidate (docs/decisions/0017).
 _FILTERED_BREADTH: Final = 5

@@ -18,7 +18,8 @@ from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.numbers import Numbers
 from engram.store.filters.numbers_plan import NumbersPlan
 from engram.store.filters.planning import Planner
-from engram.store.filters.plans import KeyPlan, ListsPlan, Plan
+from engram.store.filters.plans import KeyPlan, ListsPlan, Plan, PresentPlan
+from engram.store.filters.postings import GrowingArray
 from engram.store.filters.rows import PassingRows, Window, packed
 from engram.store.filters.selection import select
 from engram.store.filters.texts import Texts
@@ -119,17 +120,31 @@ def test_lists_tell_the_same_of_few_rows_and_of_many(asked: NDArray[np.int64]) -
 
 @pytest.mark.parametrize("start", [1, 101, 400])
 @pytest.mark.parametrize("step", [1, 3], ids=["each row has a value", "some rows have none"])
-def test_values_are_tested_where_they_are(start: int, step: int) -> None:
+@pytest.mark.parametrize("marked", [False, True], ids=["told by the list", "told by bits"])
+def test_values_are_tested_where_they_are(start: int, step: int, marked: bool) -> None:
     window = Window(101, 1100)
-    generations = np.arange(start, 1000, step)
+    listed = GrowingArray(np.int64)
+    listed.extend(np.arange(start, 1000, step))
+    generations = listed.view
     values = generations % 10
-    plan = KeyPlan(window, generations, lambda places: np.less(values[places], 6))
+    plan = KeyPlan(
+        window, generations, lambda places: np.less(values[places], 6), listed.bits_within if marked else None
+    )
     expected = [each for each in generations.tolist() if each >= window.first and each % 10 < 6]
     assert plan.rows().generations.tolist() == expected
     asked = np.arange(window.first, window.last + 1)
     assert asked[plan.passes(asked)].tolist() == expected
     few = np.array([101, 102, 399, 400, 401, 999, 1000, 1100])
     assert few[plan.passes(few)].tolist() == [each for each in few.tolist() if each in expected]
+
+
+@pytest.mark.parametrize("step", [1, 2, 900])
+def test_what_is_present_is_told_by_bits_where_it_is_much(step: int) -> None:
+    listed = GrowingArray(np.int64)
+    listed.extend(np.arange(5, 2000, step))
+    plan = PresentPlan(WINDOW, listed.view, listed.bits_within)
+    assert plan.rows().generations.tolist() == list(range(5, 1001, step))
+    assert plan.rows().is_listed == (step == 900)
 
 
 def test_a_key_without_values_in_the_window_passes_nothing() -> None:

@@ -49,6 +49,15 @@ def test_what_lies_outside_of_a_window_is_not_marked_behind_its_last_word() -> N
     assert PassingRows(window, words=marked(window, [np.array([3, 63, 80, 128, 500])])).generations.tolist() == [80]
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("first", [1, 30, 64, 100, 700, 6000])
+@pytest.mark.parametrize("count", [1, 40, 5000])
+def test_a_window_takes_what_a_bitmap_has_of_it(window: Window, first: int, count: int) -> None:
+    generations = np.arange(first, first + 3 * count, 3)
+    found = PassingRows(window, words=window.bits_of(bitmap(generations)))
+    assert found.generations.tolist() == window.cut(generations).tolist()
+
+
 def test_a_bitmap_of_a_few_that_are_far_behind_is_short() -> None:
     allowed, begin = bitmap(np.array([10**15, 10**15 + 3]))
     assert (len(allowed), begin) == (1, 10**15 // 64 * 64)
