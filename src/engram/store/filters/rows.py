@@ -14,7 +14,7 @@ from engram import _core
 _WORD_BITS: Final = 64
 _ALL: Final = np.uint64(2**_WORD_BITS - 1)
 # Up to this share of the window, a list is cheaper to go on with than bits.
-_LISTED_SHARE: Final = 32
+_LISTED_SHARE: Final = 128
 
 
 class Bitmap(NamedTuple):

@@ -165,7 +165,7 @@ def test_only_what_is_not_decided_yet_is_looked_at() -> None:
 
 def test_what_is_likely_rare_is_looked_up_first() -> None:
     numbers = Numbers()
-    numbers.extend(range(1, 1001), [at % 100 for at in range(1, 1001)])
+    numbers.extend(range(1, 1001), [at % 500 for at in range(1, 1001)])
     rare = NumbersPlan(WINDOW, numbers, [("lt", 2)])
     common = NumbersPlan(WINDOW, numbers, [("ge", 2)])
     assert rare.count_max == common.count_max == WINDOW.size
@@ -173,8 +173,8 @@ def test_what_is_likely_rare_is_looked_up_first() -> None:
     assert rare.count_likely < 100
     assert common.count_likely > 900
     noting = Noting(list(range(2, 1001, 2)))
-    assert AndPlan([noting, rare]).rows().generations.tolist() == [each for each in range(1, 1001) if each % 100 == 0]
-    assert noting.asked == [[each for each in range(1, 1001) if each % 100 < 2]]
+    assert AndPlan([noting, rare]).rows().generations.tolist() == [500, 1000]
+    assert noting.asked == [[1, 500, 501, 1000]]
     assert NotPlan(common).count_likely < 100
     assert OrPlan([rare, noting]).count_likely < 600
     assert AndPlan([NotPlan(rare), common]).count_likely > 900
