@@ -33,7 +33,7 @@ from engram.text import Embedder, get_embedder
 _EXACT_COUNT_MAX: Final = 500
 # Breadth factor of a filtered search, of whose hits people expect that they are the nearest that pass. What is excluded
 # does not count as a candidate (docs/decisions/0017).
-_FILTERED_BREADTH: Final = 5
+_FILTERED_BREADTH: Final = 4
 # Minimum depth of fused rankings: what is far down in one ranking may be near the top of the other.
 _FUSED_COUNT_MIN: Final = 100
 
