@@ -17,6 +17,7 @@
 #include "bindings_messages.hpp"
 #include "bindings_metric.hpp"
 #include "bindings_owners.hpp"
+#include "bindings_rows.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
@@ -346,6 +347,7 @@ NB_MODULE(_core, m) {
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
   bind_metrics(m);
+  bind_rows(m);
   bind_storage(m);
   bind_messages(m);
 

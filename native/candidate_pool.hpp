@@ -37,6 +37,18 @@ class CandidatePool {
     if (i < cursor_) cursor_ = i;
   }
 
+  // Keeps, of the candidates for which keeps(slot) is true, the nearest `count_max`. Nothing may be expanded
+  // afterwards.
+  template <class Keeps>
+  void keep(std::size_t count_max, Keeps keeps) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size_ && kept < count_max; ++i) {
+      if (keeps(slot(i))) keys_[kept++] = keys_[i];
+    }
+    size_ = kept;
+    cursor_ = kept;
+  }
+
   // Returns the nearest candidate that is not expanded yet and marks it as expanded; kNoSlot if there is none.
   Slot take_nearest() {
     while (cursor_ < size_ && (keys_[cursor_] & 1U) != 0) ++cursor_;

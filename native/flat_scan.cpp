@@ -11,14 +11,30 @@ namespace {
 constexpr std::size_t kKeptPerWanted = 4;
 constexpr std::size_t kKeptMin = 512;
 
-// Returns the end of the run of slots from `first` that a probe can measure at once: at most kRowsMax slots, in one
-// chunk, where memory is contiguous.
-Slot run_end(Slot first, Slot last) {
-  const auto chunk_end = static_cast<Slot>((first | (SlotTable::kChunkSlots - 1)) + 1);
-  return std::min({last, chunk_end, static_cast<Slot>(first + Probe::kRowsMax)});
+// Returns the end of the slots from `first` to `last` that lie in one chunk, where memory is contiguous.
+Slot chunk_end(Slot first, Slot last) {
+  return std::min(last, static_cast<Slot>((first | (SlotTable::kChunkSlots - 1)) + 1));
 }
 
 }  // namespace
+
+template <class Visit>
+void FlatScan::for_each_allowed(Visit visit) const {
+  for (Slot first = first_, end = first_; first < last_; first = end) {
+    end = chunk_end(first, last_);
+    const Generation born = view_.born(table_, first);
+    const Generation newest = view_.born(table_, end - 1);
+    if (newest - born == end - 1 - first) {
+      // No generation is missing in the chunk, so the allow-list gives the slots directly, and most of a large index is
+      // skipped word by word.
+      view_.allowed.for_each(born, newest, [&](Generation g) { visit(first + static_cast<Slot>(g - born)); });
+      continue;
+    }
+    for (Slot slot = first; slot < end; ++slot) {
+      if (view_.allowed.allows(table_.born(slot).load(std::memory_order_relaxed))) visit(slot);
+    }
+  }
+}
 
 void FlatScan::begin(const View& view, Slot first, Slot last, const VisitedSet* met) {
   view_ = view;
@@ -28,6 +44,13 @@ void FlatScan::begin(const View& view, Slot first, Slot last, const VisitedSet* 
   complete_ = first >= last;
   next_ = 0;
   kept_.clear();
+}
+
+void FlatScan::take_allowed(std::vector<Candidate>& out) {
+  for_each_allowed([&](Slot slot) {
+    if (!leaves_out(slot)) out.push_back({0.0F, slot});
+  });
+  complete_ = true;
 }
 
 void FlatScan::take(std::size_t n, std::vector<WalkKey>& out) {
@@ -48,11 +71,10 @@ void FlatScan::pass(std::size_t n) {
   const std::size_t nearest_max = std::max(kKeptMin, n * kKeptPerWanted);
   nearest_.clear();
   beyond_ = ~WalkKey{0};
-  Slot first = first_;
-  while (first < last_) {
-    const Slot end = run_end(first, last_);
-    offer(measure_run(first, end), nearest_max);
-    first = end;
+  if (view_.allowed) {
+    pass_allowed(nearest_max);
+  } else {
+    pass_all(nearest_max);
   }
   cut(nearest_max);
   complete_ = beyond_ == ~WalkKey{0};
@@ -60,33 +82,29 @@ void FlatScan::pass(std::size_t n) {
   keep_nearest();
 }
 
-std::size_t FlatScan::measure_run(Slot first, Slot end) {
-  if (view_.allowed) {
-    const std::size_t n = allowed_of_run(first, end);
-    probe_.scan(slots_, n, distances_);
-    return n;
+void FlatScan::pass_all(std::size_t nearest_max) {
+  for (Slot first = first_, end = first_; first < last_; first = end) {
+    end = std::min(chunk_end(first, last_), static_cast<Slot>(first + Probe::kRowsMax));
+    probe_.scan(first, end, distances_);
+    for (Slot slot = first; slot < end; ++slot) slots_[slot - first] = slot;
+    offer(end - first, nearest_max);
   }
-  probe_.scan(first, end, distances_);
-  for (Slot slot = first; slot < end; ++slot) slots_[slot - first] = slot;
-  return end - first;
 }
 
-std::size_t FlatScan::allowed_of_run(Slot first, Slot end) {
+void FlatScan::pass_allowed(std::size_t nearest_max) {
   std::size_t n = 0;
-  const auto take = [&](Slot slot) {
-    slots_[n] = slot;
-    n += view_.allowed.allows(table_.born(slot).load(std::memory_order_relaxed)) ? 1 : 0;
+  const auto measure = [&] {
+    probe_.scan(slots_, n, distances_);
+    offer(n, nearest_max);
+    n = 0;
   };
-  const Generation born = table_.born(first).load(std::memory_order_relaxed);
-  const Generation newest = table_.born(end - 1).load(std::memory_order_relaxed);
-  if (newest - born == end - 1 - first) {
-    // No generation is missing in the run, so the allow-list gives the slots directly, and most of a large index is
-    // skipped word by word.
-    view_.allowed.for_each(born, newest, [&](Generation g) { slots_[n++] = first + static_cast<Slot>(g - born); });
-  } else {
-    for (Slot slot = first; slot < end; ++slot) take(slot);
-  }
-  return n;
+  for_each_allowed([&](Slot slot) {
+    // Rows that lie scattered are measured only after those of many others have been asked for.
+    probe_.prefetch_row(slot);
+    slots_[n++] = slot;
+    if (n == Probe::kRowsMax) measure();
+  });
+  measure();
 }
 
 void FlatScan::offer(std::size_t n, std::size_t nearest_max) {
@@ -105,10 +123,6 @@ void FlatScan::cut(std::size_t nearest_max) {
   std::nth_element(nearest_.begin(), end, nearest_.end());
   beyond_ = *end;
   nearest_.erase(end, nearest_.end());
-}
-
-bool FlatScan::leaves_out(Slot slot) const {
-  return (view_.hides() && !view_.sees(table_, slot)) || (met_ != nullptr && met_->contains(slot));
 }
 
 void FlatScan::keep_nearest() {

@@ -24,6 +24,9 @@ class FlatScan {
   // Starts a new scan over the slots of [first, last) that `view` sees and `met` does not contain. `met` and the words
   // of the view's allow-list must stay in place and unchanged as long as the scan goes on.
   void begin(const View& view, Slot first, Slot last, const VisitedSet* met = nullptr);
+  // Appends all slots of the range that the allow-list lets through and the view sees, in their order, and ends the
+  // scan.
+  void take_allowed(std::vector<Candidate>& out);
   // Appends up to `n` of the nearest slots that were not taken before, with their walking distances.
   void take(std::size_t n, std::vector<WalkKey>& out);
   // Puts back a slot that was taken.
@@ -32,12 +35,18 @@ class FlatScan {
  private:
   // Adds the nearest slots that were not kept yet to kept_: at least `n`, if there are that many.
   void pass(std::size_t n);
+  // Measures all slots of the range, and leaves out the hidden ones among the nearest.
+  void pass_all(std::size_t nearest_max);
+  // Measures those slots of the range that the allow-list lets through.
+  void pass_allowed(std::size_t nearest_max);
+  // Calls visit(slot) for each slot of the range that the allow-list lets through.
+  template <class Visit>
+  void for_each_allowed(Visit visit) const;
+  // Keeps the nearest of the first `n` of slots_, by their distances_.
   void offer(std::size_t n, std::size_t nearest_max);
-  // Writes the slots of [first, end) that are to be measured to slots_ and their distances to distances_, and returns
-  // their number. Without an allow-list these are all slots of the range, and `offer` leaves out the hidden ones.
-  std::size_t measure_run(Slot first, Slot end);
-  std::size_t allowed_of_run(Slot first, Slot end);
-  bool leaves_out(Slot slot) const;
+  bool leaves_out(Slot slot) const {
+    return (view_.deletions && !view_.is_alive(table_, slot)) || (met_ != nullptr && met_->contains(slot));
+  }
   // Keeps only the nearest `nearest_max` candidates of a pass.
   void cut(std::size_t nearest_max);
   void keep_nearest();

@@ -174,6 +174,13 @@ Slot Index::born_until(Generation generation, Slot count) const {
   return low;
 }
 
+Generation Index::gapless_from(Slot count) const {
+  if (count == 0) return 0;
+  const Generation first = graph_.table().born(0).load(std::memory_order_relaxed);
+  // Generations rise, so there is no room for a gap if the last one is as far from the first as the slots are.
+  return graph_.table().born(count - 1).load(std::memory_order_relaxed) - first == count - 1 ? first : 0;
+}
+
 bool Index::remove(Generation version, Generation at) {
   // The appending thread may remove a version that it has not published yet, because a batch may hold an id twice.
   const Slot after = born_until(version, appended_);
@@ -291,6 +298,7 @@ View Index::view(Generation snapshot, const AllowList& allowed) const {
     v.snapshot = std::min(snapshot, published);
     v.count = born_until(v.snapshot, v.count);
   }
+  v.gapless_from = gapless_from(v.count);
   v.linked = std::min(linked, v.count);
   v.whole_graph = linked <= v.count;
   const auto total = static_cast<double>(std::max<Slot>(linked, 1));

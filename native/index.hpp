@@ -147,6 +147,8 @@ class Index {
   View view(Generation snapshot, const AllowList& allowed) const;
   // Returns how many of the slots [0, count) hold versions born at or before `generation`.
   Slot born_until(Generation generation, Slot count) const;
+  // The generation of the first slot, if those of the slots [0, count) have no gaps; 0 if they do.
+  Generation gapless_from(Slot count) const;
   // Claims a range of published slots that are not linked yet; the range is empty if there are none.
   std::pair<Slot, Slot> claim(std::size_t count_max);
   std::optional<std::pair<Slot, Slot>> take_returned();

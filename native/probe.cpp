@@ -91,6 +91,17 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
     score_all(Candidates(begin, end), found, damaged);
     begin = end;
   }
+  sort_best(k, found);
+}
+
+void Probe::rank_exactly(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found,
+                         std::vector<Slot>& damaged) {
+  found.clear();
+  score_all(candidates, found, damaged);
+  sort_best(k, found);
+}
+
+void Probe::sort_best(std::size_t k, std::vector<Found>& found) {
   k = std::min(k, found.size());
   const auto better = [](const Found& a, const Found& b) {
     return a.score != b.score ? a.score > b.score : a.slot < b.slot;

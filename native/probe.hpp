@@ -39,12 +39,17 @@ class Probe {
   // Selects the best `k` candidates by byte codes and then by raw vectors, and writes them to `found`, best first. A
   // candidate whose raw vector is damaged is appended to `damaged` instead.
   void rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found, std::vector<Slot>& damaged);
+  // As `rank`, by raw vectors alone.
+  void rank_exactly(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found,
+                    std::vector<Slot>& damaged);
 
  private:
   using Candidates = std::span<const Candidate>;
 
   void measure_codes(std::vector<Candidate>& candidates);
   void score_all(Candidates candidates, std::vector<Found>& found, std::vector<Slot>& damaged);
+  // Keeps the best `k` of what was found, best first.
+  static void sort_best(std::size_t k, std::vector<Found>& found);
   // The score that callers see, computed from the raw vector.
   float score(Slot slot);
   void ask_for(Slot slot) const;

@@ -10,6 +10,10 @@ namespace {
 // A walk costs as much as scanning about this many rows for each candidate that it keeps. A flat scan of fewer rows is
 // both faster and more exact.
 constexpr std::size_t kRowsPerCandidate = 100;
+// So few vectors are all compared with the query by their raw numbers, which is exact.
+constexpr std::size_t kExactMax = 500;
+// The most candidates, visible or hidden, that a walk here keeps: it inserts each in its place among the others.
+constexpr double kPoolMax = 4096;
 
 }  // namespace
 
@@ -21,7 +25,7 @@ const std::vector<Found>& Searcher::search(const float* query, std::size_t k, st
   damaged_.clear();
   if (view.count == 0 || k == 0) return found_;
   ef = std::max(ef, k);
-  if (view.hides() || !view.whole_graph) return search_on(query, k, ef, view);
+  if (view.hides() || !view.whole_graph) return search_hidden(query, k, ef, view);
   probe_.aim(query);
   walked_.reset(0);
   const bool flat = view.count < ef * kRowsPerCandidate;
@@ -32,6 +36,33 @@ const std::vector<Found>& Searcher::search(const float* query, std::size_t k, st
   scanned_.clear();
   scan_.take(ef, scanned_);
   rank(k);
+  return found_;
+}
+
+const std::vector<Found>& Searcher::search_hidden(const float* query, std::size_t k, std::size_t ef, const View& view) {
+  if (view.allowed && view.allowed.allowed() <= kExactMax) return search_few(query, k, view);
+  const double pool = static_cast<double>(ef) / std::max(view.visible_fraction, 1e-6);
+  if (pool > kPoolMax || Walk::is_scan(view, ef)) return search_on(query, k, ef, view);
+  probe_.aim(query);
+  walk(static_cast<std::size_t>(pool), static_cast<Slot>(table_.capacity()));
+  // A node that was linked after the view was made is walked through but not kept: it is scanned with the tail, or is
+  // too new.
+  walked_.keep(ef, [&](Slot slot) { return slot < view.linked && view.sees(table_, slot); });
+  // Around the query, more is hidden than elsewhere, or the walk ended early on an island.
+  if (walked_.size() * 2 < ef) return search_on(query, k, ef, view);
+  scan_.begin(view, view.linked, view.count);
+  scanned_.clear();
+  scan_.take(ef, scanned_);
+  rank(k);
+  return found_;
+}
+
+const std::vector<Found>& Searcher::search_few(const float* query, std::size_t k, const View& view) {
+  probe_.aim(query);
+  scan_.begin(view, 0, view.count);
+  ranked_.clear();
+  scan_.take_allowed(ranked_);
+  probe_.rank_exactly(ranked_, k, found_, damaged_);
   return found_;
 }
 

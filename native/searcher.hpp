@@ -2,8 +2,10 @@
 //
 // A search has three stages, each more exact and on fewer vectors: a walk through the graph by 1-bit estimates (byte
 // codes in low dimensions) together with a flat scan of the tail; ranking of all candidates by byte codes; ranking of
-// the best candidates by raw vectors. The walk here needs the whole graph to be visible, which allows a very short
-// inner loop. If something is hidden, the search is the first step of a `Walk` instead.
+// the best candidates by raw vectors. The walk here looks at nodes alike, hidden or not, which allows a very short
+// inner loop. Where a part is hidden, it keeps so many more candidates that enough of them are visible, as far as
+// hidden nodes are everywhere alike. If they are not, or if most nodes are hidden, the search is the first step of a
+// `Walk` instead.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +34,11 @@ class Searcher {
  private:
   // Searches with a `Walk`, which also works if slots are hidden or the graph has islands, at a higher cost.
   const std::vector<Found>& search_on(const float* query, std::size_t k, std::size_t ef, const View& view);
+  // Searches as `search` does, where slots are hidden.
+  const std::vector<Found>& search_hidden(const float* query, std::size_t k, std::size_t ef, const View& view);
+  // Compares all that the allow-list lets through, which is little.
+  const std::vector<Found>& search_few(const float* query, std::size_t k, const View& view);
+  // Walks through the slots below `count`, and keeps the nearest `ef`.
   void walk(std::size_t ef, Slot count);
   // Stores those of `slots` that the walk has not met before in fresh_.
   void meet(const Slot* slots, std::size_t n);

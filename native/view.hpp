@@ -54,26 +54,37 @@ struct View {
   bool deletions = false;         // Whether any version has ended.
   double visible_fraction = 1.0;  // Approximate share of the graph's nodes that are visible.
   AllowList allowed;
+  // The slots below `count` have the generations from this one on, without a gap, as is usual; 0: there are gaps.
+  Generation gapless_from = 0;
+
+  // The generation of a slot below `count`. It need not be read from far away in memory where there are no gaps.
+  Generation born(const SlotTable& table, Slot slot) const {
+    return gapless_from != 0 ? gapless_from + slot : table.born(slot).load(std::memory_order_acquire);
+  }
 
   // Whether any slot below `count` may be hidden.
   bool hides() const { return deletions || allowed; }
 
+  // Whether a slot below `count` is visible: these were born at the snapshot or before.
   bool sees(const SlotTable& table, Slot slot) const {
-    const Generation born = table.born(slot).load(std::memory_order_acquire);
-    if (snapshot != kNever && born > snapshot) return false;
-    if (allowed && !allowed.allows(born)) return false;
+    if (allowed && !allowed.allows(born(table, slot))) return false;
+    return is_alive(table, slot);
+  }
+
+  // As `sees`, for a slot that the allow-list is known to let through.
+  bool is_alive(const SlotTable& table, Slot slot) const {
     if (!deletions) return true;
     const Generation died = table.died(slot).load(std::memory_order_acquire);
     return died == 0 || died > snapshot;
   }
 
-  // How many rows a flat scan would have to measure.
+  // How many rows a flat scan would have to measure, counted as rows that lie one behind the other.
   double scan_rows() const {
     if (!allowed) return count;
-    // A slot that the allow-list leaves out costs only a look at its bit, a sixteenth of a row. Allowed slots lie
-    // scattered in memory, so each costs two rows.
-    return static_cast<double>(count) / 16.0 +
-           2.0 * static_cast<double>(std::min<std::size_t>(allowed.allowed(), count));
+    const auto measured = static_cast<double>(std::min<std::size_t>(allowed.allowed(), count));
+    // Allowed slots lie scattered in memory, so each costs two rows. What the allow-list leaves out is skipped word by
+    // word; where generations have gaps, that of each slot is looked at.
+    return 2.0 * measured + static_cast<double>(count) / (gapless_from != 0 ? 1024.0 : 8.0);
   }
 };
 

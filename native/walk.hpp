@@ -27,6 +27,9 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
+  // Whether a walk that selects from `ef` candidates scans everything that is visible, because that costs less.
+  static bool is_scan(const View& view, std::size_t ef);
+
   // Starts a new walk. The words of the view's allow-list must stay in place and unchanged as long as the walk goes on.
   void begin(const float* query, const View& view);
   // Returns up to `count` results that were not returned before, best first; none when there are no more. The results

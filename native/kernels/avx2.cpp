@@ -1,7 +1,7 @@
-// Kernels for x86 CPUs with AVX2, FMA, F16C and POPCNT (Haswell and later).
+// Kernels for x86 CPUs with AVX2, BMI2, FMA, F16C and POPCNT (Haswell and later).
 #include "kernels.hpp"
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__)
+#if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__) && defined(__BMI2__)
 
 #include <immintrin.h>
 
@@ -221,8 +221,31 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum;
 }
 
-constexpr Kernels kAvx2{"avx2",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
-                        quantise, sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32};
+void within_f64(const double* values, std::size_t n, double low, double high, std::uint64_t* out) {
+  const __m256d least = _mm256_set1_pd(low);
+  const __m256d most = _mm256_set1_pd(high);
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 4) {
+      const __m256d v = _mm256_loadu_pd(values + first + i);
+      const __m256d inside = _mm256_and_pd(_mm256_cmp_pd(v, least, _CMP_GE_OQ), _mm256_cmp_pd(v, most, _CMP_LE_OQ));
+      word |= static_cast<std::uint64_t>(_mm256_movemask_pd(inside)) << i;
+    }
+    out[first / 64] = word;
+  }
+  within_each(values + first, n - first, low, high, out + first / 64);
+}
+
+void spread(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+            std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out,
+            [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
+}
+
+constexpr Kernels kAvx2{"avx2",  hamming_rows, hamming_block, plane_rows,  dot_rows,     unbias,
+                        fwht,    quantise,     sign_bits,     make_planes, squared_norm, widen,
+                        dot_f32, l2_f32,       within_f64,    wanted_each, mark_each,    spread};
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include <bit>
+
 #include "common.hpp"
 
 namespace engram {
@@ -293,8 +295,99 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum;
 }
 
-constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
-                          quantise, sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32};
+void within_f64(const double* values, std::size_t n, double low, double high, std::uint64_t* out) {
+  const __m512d least = _mm512_set1_pd(low);
+  const __m512d most = _mm512_set1_pd(high);
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 8) {
+      const __m512d v = _mm512_loadu_pd(values + first + i);
+      const __mmask8 high_enough = _mm512_cmp_pd_mask(v, least, _CMP_GE_OQ);
+      word |= static_cast<std::uint64_t>(_mm512_mask_cmp_pd_mask(high_enough, v, most, _CMP_LE_OQ)) << i;
+    }
+    out[first / 64] = word;
+  }
+  within_each(values + first, n - first, low, high, out + first / 64);
+}
+
+// Up to so many words, all that is wanted fits into a register.
+constexpr std::size_t kRegisterWords = 16;
+
+void wanted_i32(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
+                std::uint64_t* out) {
+  const auto held = static_cast<__mmask16>(words >= kRegisterWords ? 0xFFFFU : (1U << words) - 1);
+  const __m512i table = _mm512_maskz_loadu_epi32(held, wanted);
+  const __m512i count = _mm512_set1_epi32(static_cast<int>(words));
+  const __m512i last_bits = _mm512_set1_epi32(31);
+  const __m512i one = _mm512_set1_epi32(1);
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 16) {
+      const __m512i number = _mm512_loadu_si512(numbers + first + i);
+      const __m512i place = _mm512_srli_epi32(number, 5);
+      const __mmask16 known = _mm512_cmplt_epu32_mask(place, count);
+      const __m512i bits = words <= kRegisterWords
+                               ? _mm512_permutexvar_epi32(place, table)
+                               : _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), known, place, wanted, 4);
+      const __m512i shifted = _mm512_srlv_epi32(bits, _mm512_and_si512(number, last_bits));
+      word |= static_cast<std::uint64_t>(_mm512_mask_test_epi32_mask(known, shifted, one)) << i;
+    }
+    out[first / 64] = word;
+  }
+  wanted_each(numbers + first, n - first, wanted, words, out + first / 64);
+}
+
+// The eight bits from place `i` on.
+inline __mmask8 eight_bits(const std::uint64_t* bits, std::size_t i) {
+  std::uint64_t word = bits[i / 64] >> (i % 64);
+  if (i % 64 > 56) word |= bits[i / 64 + 1] << (64 - i % 64);
+  return static_cast<__mmask8>(word);
+}
+
+// Up to eight rows at a time, those that are in the same word, which is put together when it is left.
+void mark(const std::int64_t* generations, std::size_t n, const std::uint64_t* passed, std::int64_t begin,
+          std::uint64_t* bits) {
+  if (!are_dense(generations, n)) {
+    mark_each(generations, n, passed, begin, bits);
+    return;
+  }
+  const __m512i first = _mm512_set1_epi64(begin);
+  const __m512i last_bits = _mm512_set1_epi64(63);
+  const __m512i one = _mm512_set1_epi64(1);
+  std::size_t i = 0;
+  while (i + 8 <= n) {
+    const std::int64_t place = (generations[i] - begin) / 64;
+    const __m512i end = _mm512_set1_epi64(64 * (place + 1));
+    __m512i word = _mm512_setzero_si512();
+    for (; i + 8 <= n; i += 8) {
+      const __m512i rows = _mm512_sub_epi64(_mm512_loadu_si512(generations + i), first);
+      const __mmask8 here = _mm512_cmplt_epi64_mask(rows, end);
+      const __mmask8 passing = passed == nullptr ? here : static_cast<__mmask8>(here & eight_bits(passed, i));
+      word = _mm512_mask_or_epi64(word, passing, word, _mm512_sllv_epi64(one, _mm512_and_si512(rows, last_bits)));
+      if (here != 0xFF) {
+        i += static_cast<std::size_t>(std::popcount(static_cast<unsigned>(here)));
+        break;
+      }
+    }
+    bits[place] |= static_cast<std::uint64_t>(_mm512_reduce_or_epi64(word));
+  }
+  for (; i < n; ++i) {
+    const std::uint64_t passes = passed == nullptr ? 1 : passed[i / 64] >> (i % 64) & 1;
+    bits[(generations[i] - begin) / 64] |= passes << ((generations[i] - begin) % 64);
+  }
+}
+
+void spread(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+            std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out,
+            [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
+}
+
+constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,  dot_rows,     unbias,
+                          fwht,     quantise,     sign_bits,     make_planes, squared_norm, widen,
+                          dot_f32,  l2_f32,       within_f64,    wanted_i32,  mark,         spread};
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 // supports.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -61,6 +62,97 @@ static inline std::uint64_t load_u64(const std::uint8_t* p) {
   std::uint64_t value;
   std::memcpy(&value, p, sizeof value);
   return value;
+}
+
+// Whether so many of the generations are in each word that it pays to put words together before they are stored.
+static inline bool are_dense(const std::int64_t* generations, std::size_t n) {
+  return n >= 8 && static_cast<std::uint64_t>(generations[n - 1] - generations[0]) < 8 * n;
+}
+
+// Sets the bits of the generations for which passes(i) is 1, not of those for which it is 0.
+template <class Passes>
+static inline void mark_where(const std::int64_t* generations, std::size_t n, std::int64_t begin, std::uint64_t* bits,
+                              Passes passes) {
+  const auto row = [=](std::size_t i) { return static_cast<std::uint64_t>(generations[i] - begin); };
+  if (are_dense(generations, n)) {
+    for (std::size_t i = 0; i < n;) {
+      const std::uint64_t place = row(i) / 64;
+      std::uint64_t word = 0;
+      for (; i < n && row(i) / 64 == place; ++i) word |= passes(i) << (row(i) % 64);
+      bits[place] |= word;
+    }
+    return;
+  }
+  // To read a word back after each store would take longer than all else. Whether it is the one at hand is computed,
+  // because nothing could predict it.
+  std::uint64_t place = ~std::uint64_t{0};
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t same = std::uint64_t{0} - static_cast<std::uint64_t>(row(i) / 64 == place);
+    place = row(i) / 64;
+    word = (word & same) | (bits[place] & ~same) | passes(i) << (row(i) % 64);
+    bits[place] = word;
+  }
+}
+
+static inline void mark_each(const std::int64_t* generations, std::size_t n, const std::uint64_t* passed,
+                             std::int64_t begin, std::uint64_t* bits) {
+  if (passed == nullptr) {
+    mark_where(generations, n, begin, bits, [](std::size_t) { return std::uint64_t{1}; });
+  } else {
+    mark_where(generations, n, begin, bits, [=](std::size_t i) { return passed[i / 64] >> (i % 64) & 1; });
+  }
+}
+
+// Deals bits to the places set in each word, by deposit(bits, word).
+template <class Deposit>
+static inline void spread_by(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present,
+                             std::size_t words, std::uint64_t* out, Deposit deposit) {
+  const auto word_at = [=](std::size_t i) { return i < passed_words ? passed[i] : std::uint64_t{0}; };
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < words; ++i) {
+    const std::size_t shift = done % 64;
+    std::uint64_t bits = word_at(done / 64) >> shift;
+    if (shift != 0) bits |= word_at(done / 64 + 1) << (64 - shift);
+    out[i] = deposit(bits, present[i]);
+    done += static_cast<std::size_t>(std::popcount(present[i]));
+  }
+}
+
+static inline void spread_each(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present,
+                               std::size_t words, std::uint64_t* out) {
+  spread_by(passed, passed_words, present, words, out, [](std::uint64_t bits, std::uint64_t places) {
+    std::uint64_t word = 0;
+    for (; places != 0; places &= places - 1, bits >>= 1) {
+      word |= (std::uint64_t{0} - (bits & 1)) & places & (std::uint64_t{0} - places);
+    }
+    return word;
+  });
+}
+
+// Writes one bit for each of `n` rows, which `test` returns as 0 or 1 for a row.
+template <class Test>
+static inline void bits_of(std::size_t n, std::uint64_t* out, Test test) {
+  for (std::size_t first = 0; first < n; first += 64) {
+    const std::size_t rows = n - first < 64 ? n - first : 64;
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < rows; ++i) word |= static_cast<std::uint64_t>(test(first + i)) << i;
+    out[first / 64] = word;
+  }
+}
+
+static inline void within_each(const double* values, std::size_t n, double low, double high, std::uint64_t* out) {
+  bits_of(n, out, [=](std::size_t i) {
+    return static_cast<unsigned>(values[i] >= low) & static_cast<unsigned>(values[i] <= high);
+  });
+}
+
+static inline void wanted_each(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted,
+                               std::size_t words, std::uint64_t* out) {
+  bits_of(n, out, [=](std::size_t i) {
+    const auto number = static_cast<std::uint32_t>(numbers[i]);
+    return number / 32 < words ? wanted[number / 32] >> (number % 32) & 1U : 0U;
+  });
 }
 
 }  // namespace engram

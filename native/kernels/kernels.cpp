@@ -12,13 +12,14 @@ namespace {
 const Kernels* avx512_kernels() {
   const bool able = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq");
+                    __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
+                    __builtin_cpu_supports("bmi2");
   return able ? avx512_kernels_compiled() : nullptr;
 }
 
 const Kernels* avx2_kernels() {
   const bool able = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
-                    __builtin_cpu_supports("popcnt");
+                    __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi2");
   return able ? avx2_kernels_compiled() : nullptr;
 }
 #else

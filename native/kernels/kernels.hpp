@@ -1,4 +1,4 @@
-// Distance and coding kernels, selected at run time for the CPU.
+// Kernels for distances, codes and columns of filters, selected at run time for the CPU.
 //
 // Integer kernels give the same results on every path. Float kernels that make codes (`fwht`, `quantise`,
 // `squared_norm`) do the same operations in the same order on every path, so equal vectors get equal codes everywhere.
@@ -48,6 +48,22 @@ struct Kernels {
 
   float (*dot_f32)(const float* a, const float* b, std::size_t dim);
   float (*l2_f32)(const float* a, const float* b, std::size_t dim);
+
+  // Sets bit i % 64 of out[i / 64] if values[i] lies within `low` and `high`, both included. All (n + 63) / 64 words
+  // are written; bits behind the last value are 0.
+  void (*within_f64)(const double* values, std::size_t n, double low, double high, std::uint64_t* out);
+  // As `within_f64`, for numbers[i] whose bit is set in `wanted`: bit j % 32 of wanted[j / 32] stands for the number j.
+  // Numbers are not negative; those from 32 * `words` on are not wanted.
+  void (*wanted_i32)(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
+                     std::uint64_t* out);
+  // Sets the bits of `n` generations, which ascend; bit 0 of bits[0] is that of the generation `begin`. Of the
+  // generations only those count whose place has its bit set in `passed`, unless that is null. All have a bit.
+  void (*mark)(const std::int64_t* generations, std::size_t n, const std::uint64_t* passed, std::int64_t begin,
+               std::uint64_t* bits);
+  // Deals the bits of `passed`, in their order, to the places whose bits are set in the `words` words of `present`, and
+  // writes them to `out`. There are `passed_words` words of them; bits behind are 0.
+  void (*spread)(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
+                 std::uint64_t* out);
 };
 
 // Returns the fastest kernels that this CPU can run. The environment variable ENGRAM_SIMD=portable|avx2|avx512|neon

@@ -47,6 +47,53 @@ def exact_scores(query: NDArray[np.float32], rows: NDArray[np.float32], metric: 
 def similarities(scores: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
     """Return scores, shape ``(n,)``, as numbers from 0 up: float64, shape ``(n,)``."""
 
+def bits_within(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint64]:
+    """Return which of some values, shape ``(n,)``, lie within `low` and `high`, both included.
+
+    Returns
+    -------
+    NDArray[np.uint64]
+        Shape ``((n + 63) // 64,)``: bit ``i % 64`` of word ``i // 64`` is that of ``values[i]``; those behind are 0.
+    """
+
+def bits_wanted(numbers: NDArray[np.int32], wanted: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Return which of some numbers from 0 up, shape ``(n,)``, are wanted, as `bits_within` does.
+
+    Bit ``number % 32`` of ``wanted[number // 32]`` tells it of a number; those behind are not wanted.
+    """
+
+def mark(words: NDArray[np.uint64], begin: int, generations: NDArray[np.int64]) -> None:
+    """Set in `words` the bits of `generations`, which ascend; the first bit is that of the generation `begin`.
+
+    Generations without a bit are left out.
+    """
+
+def mark_passed(
+    words: NDArray[np.uint64], begin: int, generations: NDArray[np.int64], passed: NDArray[np.uint64]
+) -> None:
+    """As `mark`, for those of `generations` whose places have their bits set in `passed`."""
+
+def put_bits(words: NDArray[np.uint64], offset: int, others: NDArray[np.uint64], count: int) -> None:
+    """Set in `words`, from bit `offset` on, what is set among the first `count` bits of `others`.
+
+    What lies behind the end of `words` is left out.
+    """
+
+def spread_bits(passed: NDArray[np.uint64], present: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the bits of `passed`, in their order, at the places whose bits are set in `present`; others are 0."""
+
+def ranks_in(words: NDArray[np.uint64], begin: int, generations: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many bits are set before the bit of each of some generations, which ascend; -1 if its own is not.
+
+    The first bit is that of the generation `begin`. Each generation has a bit.
+    """
+
+def count_bits(words: NDArray[np.uint64]) -> int:
+    """Return how many bits are set."""
+
+def listed_bits(words: NDArray[np.uint64], begin: int) -> NDArray[np.int64]:
+    """Return the generations whose bits are set, int64, ascending; the first bit is that of the generation `begin`."""
+
 def read_ahead(pieces: list[NDArray[np.uint8]]) -> None:
     """Request pieces of mapped files, each uint8 of shape ``(n,)``, from the disk; return when all are in memory."""
 

@@ -25,7 +25,7 @@ class RecallOptions(TypedDict, total=False):
         time to come means now.
     ef
         Breadth of the graph search, 1 to 10 000: a larger value finds more of the true nearest and takes longer. It is
-        doubled if the cue has a filter.
+        four times as large if the cue has a filter.
     strength
         Ranking by memory strength; None: by the score of the cue.
     include_vectors

@@ -1,4 +1,4 @@
-"""Every instruction-set path that this machine can run gives the same codes, hence the same neighbours."""
+"""Every instruction-set path that this machine can run gives the same codes, hence the same neighbours, and bits."""
 
 from __future__ import annotations
 
@@ -27,6 +27,32 @@ for dim, metric in SIZES:
     index.save(sys.argv[2], with_vectors=False)
     found.append(np.fromfile(sys.argv[2], dtype=np.uint8))
     found.append(index.search(rng.standard_normal((20, dim)).astype(np.float32), k=5)[0].view(np.uint8).ravel())
+generations = np.arange(1, 5_001)
+for count in (0, 1, 7, 63, 64, 65, 200, 5_000):
+    values = rng.integers(0, 100, count).astype(np.float64)
+    passed = _core.bits_within(values, 20.0, 70.0)
+    found.append(passed.view(np.uint8))
+    assert _core.count_bits(passed) == np.count_nonzero((values >= 20) & (values <= 70))
+    for texts in (20, 600, 3_000):
+        numbers, wanted = rng.integers(0, texts, count).astype(np.int32), rng.integers(0, 2**32, 15, dtype=np.uint32)
+        found.append(_core.bits_wanted(numbers, wanted).view(np.uint8))
+        found.append(_core.bits_wanted(numbers, np.tile(wanted, 5)).view(np.uint8))
+    for share in (0.02, 0.3, 0.9, 1):
+        words = np.zeros(79, dtype=np.uint64)
+        marked = generations[rng.random(5_000) < share][: len(values)]
+        _core.mark(words, 0, marked)
+        assert np.array_equal(_core.listed_bits(words, 0), marked)
+        words[:] = 0
+        _core.mark_passed(words, 0, marked, passed)
+        places = _core.listed_bits(passed, 0)
+        assert np.array_equal(_core.listed_bits(words, 0), marked[places[places < len(marked)]])
+    present = np.zeros(79, dtype=np.uint64)
+    _core.mark(present, 0, generations[rng.random(5_000) < 0.7])
+    places = _core.listed_bits(passed, 0)
+    listed = _core.listed_bits(present, 0)
+    spread = _core.listed_bits(_core.spread_bits(passed, present), 0)
+    assert np.array_equal(spread, listed[places[places < len(listed)]])
+    assert np.array_equal(_core.ranks_in(present, 0, listed), np.arange(len(listed)))
 np.save(sys.argv[2] + ".npy", np.concatenate(found))
 """
 

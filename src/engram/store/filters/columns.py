@@ -112,6 +112,10 @@ class ColumnChunk:
         """Return the offsets of `rows`: int64, shape ``(n,)``."""
         return rows if self.offsets is None else self.offsets[rows].astype(np.int64)
 
+    def offset_of(self, row: int) -> int:
+        """Return the offset of a row."""
+        return row if self.offsets is None else int(self.offsets[row])
+
     def places_of(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
         """Return a row for each of `offsets`, and which of them are really there; None: all are."""
         if self.offsets is None:

@@ -67,7 +67,7 @@ class KeyIndex:
     @property
     def is_empty(self) -> bool:
         """Whether no generation has a value."""
-        return not any(len(generations) for generations in self.present())
+        return not any(len(listed.view) for listed in self.present())
 
     def equal(self, value: object) -> NDArray[np.int64]:
         """Return the generations that have this text, number or truth value, or null: int64, ascending."""
@@ -80,15 +80,15 @@ class KeyIndex:
             return _viewed(None) if self.texts is None else self.texts.postings.get(text_key(value))
         return _viewed(None) if self.numbers is None else self.numbers.postings.get(value)
 
-    def present(self) -> Iterator[NDArray[np.int64]]:
+    def present(self) -> Iterator[GrowingArray]:
         """Yield, for each kind of value, the generations that have one: int64, ascending."""
         if self.texts is not None:
-            yield self.texts.generations
+            yield self.texts.listed
         if self.numbers is not None:
-            yield self.numbers.generations
+            yield self.numbers.listed
         for others in (*list(self._truths.values()), self._nulls, self._containers):
             if others is not None:
-                yield others.view
+                yield others
 
     @property
     def nbytes(self) -> int:

@@ -170,7 +170,8 @@ class MetadataIndex:
         """Replace the index of a key by one without what does not stay, if that is a good part of it."""
         index = self._keys[place]
         count = dropped = 0
-        for generations in index.present():
+        for listed in index.present():
+            generations = listed.view
             count += len(generations)
             dropped += len(generations) - int(np.count_nonzero(keeps(generations)))
         if dropped <= _DROPPED_SHARE * count:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import operator as signs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.store.filters.postings import GrowingArray, Keeps, Postings
+from engram.store.filters.rows import packed
+
+Bound = tuple[str, int | float]
+"""An operator (``lt``, ``le``, ``gt``, ``ge``), and what numbers are compared with."""
 
 # From here on, a float64 does not hold every whole number.
 _EXACT_MAX: Final = 2**53
@@ -67,6 +73,11 @@ class Numbers:
         """The generations that have a number: int64, shape ``(n,)``, ascending, more than once for lists."""
         return self._generations.view
 
+    @property
+    def listed(self) -> GrowingArray:
+        """The same generations, as they grow."""
+        return self._generations
+
     def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
         # Values are appended before generations, so there is one for every generation that a reader saw.
@@ -76,11 +87,33 @@ class Numbers:
         # Rounding keeps the order, so only what is rounded to the same float needs to be compared exactly.
         rounded = _as_float(bound)
         fits: NDArray[np.bool_] = compare(values, rounded)
-        if bound != rounded or (self._exact and abs(rounded) >= _EXACT_MAX):
+        if self._needs_care(bound, rounded):
             for row in np.flatnonzero(values == rounded).tolist():
                 place = row + (places.start or 0) if isinstance(places, slice) else int(places[row])
                 fits[row] = compare(self._exact.get(place, float(values[row])), bound)
         return fits
+
+    def within(self, bounds: Iterable[Bound], places: slice) -> NDArray[np.uint64]:
+        """Return which numbers at `places` fit all `bounds`, as `fit` tells for one, as bits."""
+        low, high = -math.inf, math.inf
+        others: list[Bound] = []
+        for operator, bound in bounds:
+            rounded = _as_float(bound)
+            # Nothing is beyond infinity, so a closed interval could not tell what is less or greater.
+            if self._needs_care(bound, rounded) or math.isinf(rounded):
+                others.append((operator, bound))
+            elif operator in ("gt", "ge"):
+                low = max(low, rounded if operator == "ge" else math.nextafter(rounded, math.inf))
+            else:
+                high = min(high, rounded if operator == "le" else math.nextafter(rounded, -math.inf))
+        found = _core.bits_within(self._values.view[places], low, high)
+        for operator, bound in others:
+            found &= packed(self.fit(operator, bound, places))
+        return found
+
+    def _needs_care(self, bound: int | float, rounded: float) -> bool:
+        """Return whether what equals the rounded bound has to be compared with the bound itself."""
+        return bound != rounded or (bool(self._exact) and abs(rounded) >= _EXACT_MAX)
 
     @property
     def nbytes(self) -> int:

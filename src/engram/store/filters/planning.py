@@ -14,18 +14,18 @@ from engram.errors import CorruptData
 from engram.model.filters.conditions import Comparison, Condition, Group, Negation
 from engram.model.filters.operands import Instant, Operand
 from engram.store.filters.columns import ColumnChunk
+from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.numbers_plan import NumbersPlan
 from engram.store.filters.plans import (
-    AndPlan,
     ColumnPlan,
     ConstantPlan,
     KeyPlan,
     ListsPlan,
-    NotPlan,
-    OrPlan,
     Places,
     Plan,
+    PresentPlan,
     SoughtPlan,
 )
 from engram.store.filters.rows import Window
@@ -169,7 +169,7 @@ class Planner:
         if index is None:
             return ConstantPlan(window, passing=False)
         if operator == "exists":
-            return ListsPlan(window, list(index.present()))
+            return self._present(index)
         if operator == "is_null":
             return ListsPlan(window, [index.equal(None)])
         if operator == "contains":
@@ -180,8 +180,7 @@ class Planner:
         """Plan that a value is one of `values`; null matches also where there is none."""
         plans: list[Plan] = []
         if None in values:
-            missing = [] if index is None else list(index.present())
-            plans.append(NotPlan(ListsPlan(self._window, missing)))
+            plans.append(NotPlan(ConstantPlan(self._window, passing=False) if index is None else self._present(index)))
         if index is not None:
             plain = [value for value in values if not isinstance(value, str | Instant)]
             if plain:
@@ -195,6 +194,11 @@ class Planner:
         if not plans:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
+
+    def _present(self, index: KeyIndex) -> Plan:
+        """Plan that a key has a value."""
+        found = [PresentPlan(self._window, each.view, each.bits_within) for each in index.present()]
+        return found[0] if len(found) == 1 else OrPlan(found) if found else ConstantPlan(self._window, passing=False)
 
     def _contains(self, path: tuple[str, ...], index: KeyIndex, value: Operand) -> Plan:
         plans: list[Plan] = []
@@ -213,8 +217,7 @@ class Planner:
         if isinstance(bound, Instant) and texts is not None:
             return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
         if isinstance(bound, int | float) and numbers is not None:
-            known = numbers
-            return KeyPlan(self._window, known.generations, lambda places: known.fit(operator, bound, places))
+            return NumbersPlan(self._window, numbers, [(operator, bound)])
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
@@ -235,7 +238,7 @@ class Planner:
         few = texts.few_numbers()
         if few is not None:
             return TextsPlan(self._window, texts, np.flatnonzero(find(texts, read, few)))
-        return KeyPlan(self._window, texts.generations, test)
+        return KeyPlan(self._window, texts.generations, test, texts.listed.bits_within)
 
     def _rows(self) -> StoredRows:
         rows = self._index.rows

@@ -10,15 +10,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.store.filters.columns import CHUNK_BITS, ColumnChunk, Columns
-from engram.store.filters.rows import PassingRows, Window, among, flagged, marked
+from engram.store.filters.rows import PassingRows, Window, among, are_set, marked, packed
 
 Places = NDArray[np.int64] | slice
 
-# To look for a generation in a list takes about as long as to mark so many generations in flags, and to mark one as
-# long as to make so many flags.
+# To look for a generation in a list takes about as long as to mark so many generations, and to mark one as long as to
+# make so many blank bits.
 _MARKS_PER_SEARCH: Final = 64
-_FLAGS_PER_MARK: Final = 8
+_BITS_PER_MARK: Final = 64
+# To look for a generation among those that have a value takes about as long as to count so many bits.
+_BITS_PER_LOOK: Final = 2048
 
 
 class Plan(ABC):
@@ -28,10 +31,21 @@ class Plan(ABC):
     """At most so many rows meet the condition."""
     is_whole: bool = False
     """Whether it is known, without looking at each, that all rows of the window meet the condition."""
+    values: object = None
+    """The values that are looked at, if one look can tell of several conditions; None: it cannot."""
 
     def __init__(self, window: Window, count_max: int) -> None:
         self.window = window
         self.count_max = count_max
+
+    @property
+    def count_likely(self) -> int:
+        """About how many rows meet the condition, as far as that is known without looking at each."""
+        return self.count_max
+
+    def joined(self, other: Plan) -> Plan:
+        """Return the plan of this condition and of another one, which looks at the same `values`."""
+        raise NotImplementedError
 
     @abstractmethod
     def rows(self) -> PassingRows:
@@ -54,7 +68,7 @@ class ConstantPlan(Plan):
         """Return all rows, or none."""
         if not self._passing:
             return PassingRows(self.window, np.empty(0, dtype=np.int64))
-        return PassingRows(self.window, flags=np.ones(self.window.size, dtype=bool))
+        return PassingRows(self.window, words=self.window.whole())
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the same for each of `generations`."""
@@ -77,20 +91,48 @@ class ListsPlan(Plan):
     def rows(self) -> PassingRows:
         """Return the rows that are in at least one of the lists."""
         if self.count_max > self.window.listed_max:
-            return PassingRows(self.window, flags=flagged(self.window, self._lists))
+            return PassingRows(self.window, words=marked(self.window, self._lists))
         if not self._lists:
             return PassingRows(self.window, np.empty(0, dtype=np.int64))
         return PassingRows(self.window, np.unique(np.concatenate(self._lists)))
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` are in at least one of the lists."""
-        searches = len(self._lists) * len(generations)
-        if searches * _MARKS_PER_SEARCH > self.count_max + self.window.size // _FLAGS_PER_MARK:
-            return flagged(self.window, self._lists)[generations - self.window.first]
         found = np.zeros(len(generations), dtype=bool)
-        for each in self._lists:
+        if not len(generations):
+            return found
+        # They may lie close together, such as those of some hours.
+        asked = Window(int(generations[0]), int(generations[-1]))
+        lists = [inside for each in self._lists if len(inside := asked.cut(each))]
+        searches = len(lists) * len(generations)
+        if searches * _MARKS_PER_SEARCH > sum(map(len, lists)) + asked.size // _BITS_PER_MARK:
+            return are_set(marked(asked, lists), generations - asked.begin)
+        for each in lists:
             found |= among(each, generations)
         return found
+
+
+class PresentPlan(ListsPlan):
+    """The rows that are in a list of which is known which generations of a window it has.
+
+    Parameters
+    ----------
+    generations
+        The list: int64, ascending.
+    present
+        Returns which generations of a window are in it, as bits.
+    """
+
+    def __init__(
+        self, window: Window, generations: NDArray[np.int64], present: Callable[[Window], NDArray[np.uint64]]
+    ) -> None:
+        super().__init__(window, [generations])
+        self._present = present
+
+    def rows(self) -> PassingRows:
+        """Return the rows that are in the list."""
+        few = self.count_max <= self.window.listed_max
+        return super().rows() if few else PassingRows(self.window, words=self._present(self.window))
 
 
 class SoughtPlan(Plan):
@@ -128,49 +170,58 @@ class KeyPlan(Plan):
         The rows that have a value of the kind that is tested: int64, ascending, each once.
     test
         Returns which of the values at some places of `generations` pass.
+    present
+        Returns which generations of a window are among `generations`, as bits; None: that is to be told by these.
     """
 
     def __init__(
-        self, window: Window, generations: NDArray[np.int64], test: Callable[[Places], NDArray[np.bool_]]
+        self,
+        window: Window,
+        generations: NDArray[np.int64],
+        test: Callable[[Places], NDArray[np.bool_]],
+        present: Callable[[Window], NDArray[np.uint64]] | None = None,
     ) -> None:
         start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
         super().__init__(window, end - start)
-        self._start = start
         self._inside = generations[start:end]
+        self._places = slice(start, end)
         self.is_gapless: bool = start < end and int(self._inside[-1]) - int(self._inside[0]) + 1 == end - start
         """Whether each row from the first to the last one has a value, as is usual: then none has to be looked for."""
         self._test = test
+        self._present = present
 
     def rows(self) -> PassingRows:
         """Return the rows whose values pass."""
-        passed = self._passed(slice(None))
-        found = np.count_nonzero(passed)
-        inside = self._inside
-        if found <= self.window.listed_max:
-            return PassingRows(self.window, inside[passed])
-        if not self.is_gapless:
-            return PassingRows(self.window, flags=marked(self.window, inside, passed))
-        flags = np.zeros(self.window.size, dtype=bool)
-        start = int(inside[0]) - self.window.first
-        flags[start : start + len(inside)] = passed
-        return PassingRows(self.window, flags=flags)
+        passed = self.tested(self._places)
+        if _core.count_bits(passed) <= self.window.listed_max:
+            return PassingRows(self.window, self._inside[_core.listed_bits(passed, 0)])
+        if self._present is not None and not self.is_gapless and self.count_max > self.window.listed_max:
+            return PassingRows(self.window, words=_core.spread_bits(passed, self._present(self.window)))
+        words = self.window.blank()
+        _core.mark_passed(words, self.window.begin, self._inside, passed)
+        return PassingRows(self.window, words=words)
+
+    def tested(self, places: slice) -> NDArray[np.uint64]:
+        """Return which of the values at `places` pass, as bits."""
+        return packed(self._test(places))
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have a value that passes."""
         inside = self._inside
+        has_value: NDArray[np.bool_] = np.zeros(len(generations), dtype=bool)
         if not len(inside):
-            return np.zeros(len(generations), dtype=bool)
+            return has_value
+        if self._present is not None and not self.is_gapless and len(generations) > self.window.size // _BITS_PER_LOOK:
+            ranks = _core.ranks_in(self._present(self.window), self.window.begin, generations)
+            has_value = ranks >= 0
+            has_value[has_value] = self._test(ranks[has_value] + self._places.start)
+            return has_value
         # The place of each value, or that of another one for a row that has none.
         wanted: NDArray[Any] = generations - inside[0] if self.is_gapless else np.searchsorted(inside, generations)
         places = np.clip(wanted, 0, len(inside) - 1)
-        has_value: NDArray[np.bool_] = inside[places] == generations
-        has_value[has_value] = self._passed(places[has_value])
+        has_value = inside[places] == generations
+        has_value[has_value] = self._test(places[has_value] + self._places.start)
         return has_value
-
-    def _passed(self, places: Places) -> NDArray[np.bool_]:
-        if isinstance(places, slice):
-            return self._test(slice(self._start, self._start + len(self._inside)))
-        return self._test(places + self._start)
 
 
 class ColumnPlan(Plan):
@@ -202,11 +253,20 @@ class ColumnPlan(Plan):
         self._test = test
         self._decides = decides
 
+    @property
+    def span(self) -> Window:
+        """The generations between which all rows that pass lie."""
+        pieces = [each for each in self._pieces if self._decides(each[1], each[3]) is not False]
+        if not pieces:
+            return Window(self.window.first, self.window.first - 1)
+        (first, chunk, start, _), (last, other, _, end) = pieces[0], pieces[-1]
+        return Window(first + chunk.offset_of(start), last + other.offset_of(end - 1))
+
     def rows(self) -> PassingRows:
         """Return the rows that pass."""
         listed: list[NDArray[np.int64]] = []
         is_listed = self.count_max <= self.window.listed_max
-        flags = np.zeros(0 if is_listed else self.window.size, dtype=bool)
+        words = self.window.blank()
         for base, chunk, start, end in self._pieces:
             decided = self._decides(chunk, end)
             if decided is False:
@@ -215,12 +275,12 @@ class ColumnPlan(Plan):
             if is_listed:
                 listed.append(base + chunk.offsets_of(start + np.flatnonzero(passed)))
             elif chunk.offsets is None:
-                flags[base + start - self.window.first : base + end - self.window.first] = passed
+                _core.put_bits(words, base + start - self.window.begin, packed(passed), len(passed))
             else:
-                flags[base + chunk.offsets_of(start + np.flatnonzero(passed)) - self.window.first] = True
+                _core.mark(words, self.window.begin, base + chunk.offsets_of(start + np.flatnonzero(passed)))
         if is_listed:
             return PassingRows(self.window, np.concatenate([np.empty(0, dtype=np.int64), *listed]))
-        return PassingRows(self.window, flags=flags)
+        return PassingRows(self.window, words=words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` pass."""
@@ -238,112 +298,3 @@ class ColumnPlan(Plan):
                     found[done:end] &= is_there
             done = end
         return found
-
-
-class NotPlan(Plan):
-    """The rows that do not meet another condition."""
-
-    def __init__(self, part: Plan) -> None:
-        super().__init__(part.window, part.window.size)
-        self._part = part
-
-    def rows(self) -> PassingRows:
-        """Return the rows that the other plan leaves out."""
-        return PassingRows(self.window, flags=~self._part.rows().flags)
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` the other plan leaves out."""
-        return ~self._part.passes(generations)
-
-
-class AndPlan(Plan):
-    """The rows that meet all of several conditions: the rarest is looked up, and the others are tested on what is left.
-
-    Parameters
-    ----------
-    parts
-        The conditions; at least one.
-    """
-
-    def __init__(self, parts: Sequence[Plan]) -> None:
-        # What all rows meet, such as to be alive where nothing has ended, excludes none.
-        excluding = [part for part in parts if not part.is_whole]
-        self._parts = sorted(excluding or parts[:1], key=lambda part: part.count_max)
-        super().__init__(parts[0].window, self._parts[0].count_max)
-        self.is_whole: bool = not excluding
-
-    def rows(self) -> PassingRows:
-        """Return the rows that meet all conditions."""
-        found = self._parts[0].rows().best_form()
-        for part in self._parts[1:]:
-            if found.is_listed:
-                if not len(found):
-                    break
-                listed = found.generations
-                found = PassingRows(self.window, listed[part.passes(listed)])
-            else:
-                found = _both(found, part.rows()).best_form()
-        return found
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` meet all conditions."""
-        found = self._parts[0].passes(generations)
-        for part in self._parts[1:]:
-            left = np.flatnonzero(found)
-            if not len(left):
-                break
-            found[left] = part.passes(generations[left])
-        return found
-
-
-class OrPlan(Plan):
-    """The rows that meet at least one of several conditions.
-
-    Parameters
-    ----------
-    parts
-        The conditions; at least one.
-    """
-
-    def __init__(self, parts: Sequence[Plan]) -> None:
-        super().__init__(parts[0].window, min(parts[0].window.size, sum(part.count_max for part in parts)))
-        self._parts = parts
-
-    def rows(self) -> PassingRows:
-        """Return the rows that meet at least one condition."""
-        lists: list[NDArray[np.int64]] = []
-        count = 0
-        flags: NDArray[np.bool_] | None = None
-        # One after the other, so that only one of many sets of flags is in memory.
-        for part in self._parts:
-            found = part.rows()
-            count += len(found) if found.is_listed else self.window.size
-            if count <= self.window.listed_max:
-                lists.append(found.generations)
-                continue
-            if flags is None:
-                flags = flagged(self.window, lists)
-            if found.is_listed:
-                flags[found.generations - self.window.first] = True
-            else:
-                flags |= found.flags
-        if flags is None:
-            return PassingRows(self.window, np.unique(np.concatenate(lists)))
-        return PassingRows(self.window, flags=flags)
-
-    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of `generations` meet at least one condition."""
-        found = np.zeros(len(generations), dtype=bool)
-        for part in self._parts:
-            left = np.flatnonzero(~found)
-            if not len(left):
-                break
-            found[left] = part.passes(generations[left])
-        return found
-
-
-def _both(found: PassingRows, other: PassingRows) -> PassingRows:
-    if other.is_listed:
-        listed = other.generations
-        return PassingRows(found.window, listed[found.has(listed)])
-    return PassingRows(found.window, flags=found.flags & other.flags)

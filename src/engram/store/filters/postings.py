@@ -8,6 +8,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from engram import _core
+from engram.store.filters.rows import Bitmap, Window
+
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
 # Average memory of a key, of its place in the dictionary, and of the objects behind it.
@@ -15,6 +18,17 @@ _KEY_BYTES: Final = 200
 
 Keeps = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Returns which of some generations stay in the index."""
+
+
+class _Marks(NamedTuple):
+    """The first `known` values of an array of generations as bits, the first of which is that of `begin`."""
+
+    known: int
+    words: NDArray[np.uint64]
+    begin: int
+
+
+_NO_MARKS: Final = _Marks(0, np.empty(0, dtype=np.uint64), 0)
 
 
 class GrowingArray:
@@ -26,11 +40,12 @@ class GrowingArray:
         The values so far. It is replaced and never changed, so a reader keeps the values it saw.
     """
 
-    __slots__ = ("_room", "view")
+    __slots__ = ("_marks", "_room", "view")
 
     def __init__(self, dtype: DTypeLike) -> None:
         self._room: NDArray[Any] = np.empty(_FIRST_ROOM, dtype)
         self.view: NDArray[Any] = self._room[:0]
+        self._marks = _NO_MARKS
 
     def extend(self, values: ArrayLike) -> None:
         """Append `values`."""
@@ -44,7 +59,20 @@ class GrowingArray:
 
     def adopt(self, values: NDArray[Any]) -> None:
         """Have `values`, which nobody else changes, in place of the values so far."""
+        self._marks = _NO_MARKS
         self._room = self.view = values
+
+    def bits_within(self, window: Window) -> NDArray[np.uint64]:
+        """Return which generations of a window are among the values, which are generations and ascend."""
+        marks, view = self._marks, self.view
+        if marks.known < len(view):
+            begin = int(view[0]) // 64 * 64
+            words = np.zeros((int(view[-1]) - begin) // 64 + 1, dtype=np.uint64)
+            words[: len(marks.words)] = marks.words
+            _core.mark(words, begin, view[marks.known :])
+            # Threads that come together all make the same, and nobody changes what another one may have.
+            self._marks = marks = _Marks(len(view), words, begin)
+        return window.bits_of(Bitmap(marks.words, marks.begin))
 
     def taken(self, after: int, until: int, keeps: Keeps) -> NDArray[np.int64]:
         """Return which places hold generations behind `after`, up to `until`, that stay: int64, ascending."""
@@ -55,7 +83,7 @@ class GrowingArray:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return self._room.nbytes
+        return self._room.nbytes + self._marks.words.nbytes
 
 
 class ShorterList(NamedTuple):

@@ -1,4 +1,4 @@
-"""Sets of observations: the rows that pass a filter, as an ascending list or as one flag for each generation."""
+"""Sets of observations: the rows that pass a filter, as an ascending list or as one bit for each generation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,27 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
+
 _WORD_BITS: Final = 64
-_WORD_BYTES: Final = _WORD_BITS // 8
-# Up to this share of the window, a list is cheaper to go on with than flags.
-_LISTED_SHARE: Final = 32
-# So many generations are turned into places at once, so that these are still in the cache when they are used.
-_PLACES_AT_ONCE: Final = 1 << 15
+_ALL: Final = np.uint64(2**_WORD_BITS - 1)
+# Up to this share of the window, a list is cheaper to go on with than bits.
+_LISTED_SHARE: Final = 128
+
+
+class Bitmap(NamedTuple):
+    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
+
+    Parameters
+    ----------
+    words
+        uint64, shape ``(n,)``.
+    begin
+        The generation of the first bit, a multiple of 64.
+    """
+
+    words: NDArray[np.uint64]
+    begin: int
 
 
 class Window(NamedTuple):
@@ -33,25 +48,38 @@ class Window(NamedTuple):
         """Number of rows up to which they are listed."""
         return self.size // _LISTED_SHARE + 1
 
+    @property
+    def begin(self) -> int:
+        """The generation of the first bit of a set in this window: `first`, or one of the few before it."""
+        return self.first // _WORD_BITS * _WORD_BITS
+
+    def blank(self) -> NDArray[np.uint64]:
+        """Return a bit for each generation, which is not set: uint64."""
+        return _blank_words(self.last + 1 - self.begin)
+
+    def whole(self) -> NDArray[np.uint64]:
+        """Return a bit for each generation, which is set, and none for those outside: uint64."""
+        words = self.blank()
+        if len(words):
+            words[:] = _ALL
+            words[0] &= _ALL << np.uint64(self.first - self.begin)
+            words[-1] &= _ALL >> np.uint64(-(self.last + 1) % _WORD_BITS)
+        return words
+
+    def bits_of(self, bitmap: Bitmap) -> NDArray[np.uint64]:
+        """Return which generations of the window are in a bitmap: uint64, as `blank` has bits for them."""
+        words, skipped = self.whole(), (self.begin - bitmap.begin) // _WORD_BITS
+        start, end = max(0, -skipped), max(0, len(bitmap.words) - skipped)
+        words[:start] = words[end:] = 0
+        words[start:end] &= bitmap.words[skipped + start : max(0, skipped + len(words))]
+        return words
+
     def cut(self, generations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of ascending generations that lie in the window."""
+        if not len(generations) or (generations[0] >= self.first and generations[-1] <= self.last):
+            return generations
         start, end = np.searchsorted(generations, [self.first, self.last + 1])
         return generations[start:end]
-
-
-class Bitmap(NamedTuple):
-    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
-
-    Parameters
-    ----------
-    words
-        uint64, shape ``(n,)``.
-    begin
-        The generation of the first bit, a multiple of 64.
-    """
-
-    words: NDArray[np.uint64]
-    begin: int
 
 
 class PassingRows:
@@ -62,19 +90,20 @@ class PassingRows:
     window
         The window.
     listed
-        The generations: int64, shape ``(n,)``, ascending and distinct. None: there are flags.
-    flags
-        For each generation of the window, whether it is in the set: shape ``(window.size,)``. None: they are listed.
+        The generations: int64, shape ``(n,)``, ascending and distinct. None: there are bits.
+    words
+        For each generation of the window, whether it is in the set: uint64, as `Window.blank` has bits for them. None:
+        they are listed.
     """
 
-    __slots__ = ("__dict__", "_flags", "_listed", "window")
+    __slots__ = ("__dict__", "_listed", "_words", "window")
 
     def __init__(
-        self, window: Window, listed: NDArray[np.int64] | None = None, flags: NDArray[np.bool_] | None = None
+        self, window: Window, listed: NDArray[np.int64] | None = None, words: NDArray[np.uint64] | None = None
     ) -> None:
         self.window: Window = window
         self._listed = listed
-        self._flags = flags
+        self._words = words
 
     @property
     def is_listed(self) -> bool:
@@ -84,10 +113,7 @@ class PassingRows:
     @cached_property
     def count(self) -> int:
         """Number of observations."""
-        if self._listed is not None:
-            return len(self._listed)
-        assert self._flags is not None  # noqa: S101  (for the type checker: one of the two is there)
-        return int(np.count_nonzero(self._flags))
+        return _core.count_bits(self.words) if self._listed is None else len(self._listed)
 
     def __len__(self) -> int:
         return self.count
@@ -95,15 +121,12 @@ class PassingRows:
     @property
     def generations(self) -> NDArray[np.int64]:
         """The generations: int64, shape ``(n,)``, ascending."""
-        if self._listed is not None:
-            return self._listed
-        assert self._flags is not None  # noqa: S101  (for the type checker: one of the two is there)
-        return np.flatnonzero(self._flags) + self.window.first
+        return _core.listed_bits(self.words, self.window.begin) if self._listed is None else self._listed
 
     @property
-    def flags(self) -> NDArray[np.bool_]:
-        """For each generation of the window, whether it is in the set: shape ``(window.size,)``."""
-        return self._flags if self._flags is not None else flagged(self.window, [self.generations])
+    def words(self) -> NDArray[np.uint64]:
+        """For each generation of the window, whether it is in the set: uint64, as `Window.blank` has bits for them."""
+        return marked(self.window, [self.generations]) if self._words is None else self._words
 
     def best_form(self) -> PassingRows:
         """Return the same set, listed if it is small."""
@@ -115,73 +138,60 @@ class PassingRows:
         """Return which of `generations` are in the set: shape ``(n,)``."""
         if self._listed is not None:
             return among(self._listed, generations)
-        assert self._flags is not None  # noqa: S101  (for the type checker: one of the two is there)
-        places = generations - self.window.first
-        inside = (places >= 0) & (places < self.window.size)
+        inside = (generations >= self.window.first) & (generations <= self.window.last)
         found = np.zeros(len(generations), dtype=bool)
-        found[inside] = self._flags[places[inside]]
+        found[inside] = are_set(self.words, generations[inside] - self.window.begin)
         return found
 
     def bitmap(self) -> Bitmap:
         """Return the set as a bitmap."""
-        if self._listed is not None:
-            return bitmap(self._listed)
-        # Not from generation 0 on: what came before the window may be long gone.
-        skipped = self.window.first % _WORD_BITS
-        words = _blank_words(skipped + self.window.size)
-        # The first word by itself, so that the other flags, of which there may be very many, need not be moved.
-        head = -skipped % _WORD_BITS
-        first = np.packbits(np.concatenate([np.zeros(skipped, dtype=bool), self.flags[:head]]), bitorder="little")
-        rest = np.packbits(self.flags[head:], bitorder="little")
-        octets, begin = words.view(np.uint8), _WORD_BYTES if skipped else 0
-        octets[: len(first)] = first
-        octets[begin : begin + len(rest)] = rest
-        return Bitmap(words, self.window.first - skipped)
+        return Bitmap(self.words, self.window.begin) if self._listed is None else bitmap(self._listed)
 
 
 def bitmap(generations: NDArray[np.int64]) -> Bitmap:
     """Return `generations`, which must ascend, as a bitmap."""
     if not len(generations):
         return Bitmap(_blank_words(0), 0)
-    begin = int(generations[0]) // _WORD_BITS * _WORD_BITS
-    words = _blank_words(int(generations[-1]) + 1 - begin)
-    # No flag for each generation: a few may be far apart.
-    places = generations - begin
-    numbers = places // _WORD_BITS
-    bits: NDArray[np.uint64] = np.left_shift(np.uint64(1), (places % _WORD_BITS).astype(np.uint64))
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    words[numbers[starts]] = np.bitwise_or.reduceat(bits, starts)
-    return Bitmap(words, begin)
+    # No bit for each generation from the first one of the space on: a few may be far behind.
+    window = Window(int(generations[0]), int(generations[-1]))
+    return Bitmap(marked(window, [generations]), window.begin)
 
 
 def _blank_words(bits: int) -> NDArray[np.uint64]:
     """Return zeros with room for so many bits: uint64, shape ``(n,)``."""
-    return np.zeros(-(-bits // _WORD_BITS), dtype=np.uint64)
+    return np.zeros(max(0, -(-bits // _WORD_BITS)), dtype=np.uint64)
 
 
-def flagged(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    """Return one flag for each generation of the window, set where one of `lists`, which lie in it, has it."""
-    flags = np.zeros(window.size, dtype=bool)
+def marked(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.uint64]:
+    """Return a bit for each generation of the window, set where one of `lists`, which ascend and lie in it, has it."""
+    words = window.blank()
     for generations in lists:
-        for start in range(0, len(generations), _PLACES_AT_ONCE):
-            flags[generations[start : start + _PLACES_AT_ONCE] - window.first] = True
-    return flags
+        _core.mark(words, window.begin, generations)
+    return words
 
 
-def marked(window: Window, generations: NDArray[np.int64], passed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return one flag for each generation of the window, which `passed` says for each of `generations`.
+def are_set(words: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of the bits at `places` are set: shape ``(n,)``."""
+    shifts = (places % _WORD_BITS).astype(np.uint64)
+    found: NDArray[np.bool_] = (words[places // _WORD_BITS] >> shifts & np.uint64(1)).astype(bool)
+    return found
 
-    Others, which are not among `generations`, do not pass.
-    """
-    flags = np.zeros(window.size, dtype=bool)
-    for start in range(0, len(generations), _PLACES_AT_ONCE):
-        part = slice(start, start + _PLACES_AT_ONCE)
-        flags[generations[part] - window.first] = passed[part]
-    return flags
+
+def packed(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return a bit for each of `flags`: uint64, shape ``(n,)``."""
+    words = _blank_words(len(flags))
+    octets = np.packbits(flags, bitorder="little")
+    words.view(np.uint8)[: len(octets)] = octets
+    return words
+
+
+def unpacked(words: NDArray[np.uint64], count: int) -> NDArray[np.bool_]:
+    """Return the first `count` bits as flags: shape ``(count,)``."""
+    return np.unpackbits(words.view(np.uint8), count=count, bitorder="little").view(np.bool_)
 
 
 def among(ascending: NDArray[np.int64], generations: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of `generations` are in a sorted list: shape ``(n,)``."""
+    """Return which of `generations` are in an ascending list: shape ``(n,)``."""
     if not len(ascending):
         return np.zeros(len(generations), dtype=bool)
     places = np.searchsorted(ascending, generations)

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData
+from engram.model.filters.conditions import Comparison
 from engram.model.filters.filter_like import FilterLike, as_condition
+from engram.store.filters.group_plans import AndPlan, NotPlan
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.planning import Planner, conjuncts
-from engram.store.filters.plans import AndPlan, ListsPlan, NotPlan, Plan
+from engram.store.filters.plans import ColumnPlan, ListsPlan, Plan
 from engram.store.filters.rows import PassingRows, Window, bitmap
 
 __all__ = ["Unreadable", "bitmap", "passing", "select", "which_pass"]
@@ -63,6 +65,7 @@ def passing(
     """
     # Nothing is left before the first chunk of the columns.
     window = Window(max(first, 1, attributes.columns.first_generation), last)
+    window = _narrowed(attributes, filter, window)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
     plans = _plans(attributes, filter, window, alive_at)
@@ -132,6 +135,18 @@ def which_pass(
                 found[start:end] &= ~np.isin(run, [generation for generation, _ in in_question])
         start = end
     return found
+
+
+def _narrowed(attributes: MetadataIndex, filter: FilterLike | None, window: Window) -> Window:
+    """Return the generations of the window between which all lie that can pass by their times.
+
+    Most are observed in the order of their times, so that nothing else need be looked at for those of some hours.
+    """
+    for part in conjuncts(as_condition(filter)):
+        if isinstance(part, Comparison) and part.subject.attribute == "observed_at" and window.size:
+            plan = Planner(attributes, window, None).plan(part)
+            window = plan.span if isinstance(plan, ColumnPlan) else window
+    return window
 
 
 def _plans(

@@ -95,6 +95,11 @@ class Texts:
         """The generations that have a text: int64, shape ``(n,)``, ascending, more than once for lists."""
         return self._generations.view
 
+    @property
+    def listed(self) -> GrowingArray:
+        """The same generations, as they grow."""
+        return self._generations
+
     def numbers(self, places: NDArray[np.int64] | slice) -> NDArray[np.int32]:
         """Return the numbers of the texts at `places`, among the distinct texts."""
         # Numbers are appended before generations, so there is one for every generation that a reader saw.

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.filters.plans import KeyPlan, ListsPlan
-from engram.store.filters.rows import Window
+from engram import _core
+from engram.store.filters.plans import KeyPlan, ListsPlan, Places
+from engram.store.filters.rows import PassingRows, Window, packed, unpacked
 from engram.store.filters.texts import Texts
+
+# To mark a row of a list takes about as long as to look at the texts of so many rows.
+_TEXTS_PER_MARK: Final = 4
 
 
 class TextsPlan(ListsPlan):
@@ -23,9 +30,37 @@ class TextsPlan(ListsPlan):
 
     def __init__(self, window: Window, texts: Texts, numbers: NDArray[np.int64]) -> None:
         super().__init__(window, [texts.postings.numbered(number) for number in numbers.tolist()])
-        self._by_row = KeyPlan(window, texts.generations, lambda places: np.isin(texts.numbers(places), numbers))
+        self._by_row = _RowTexts(window, texts, numbers)
+
+    def rows(self) -> PassingRows:
+        """Return the rows that have one of the texts."""
+        listed = self.count_max * _TEXTS_PER_MARK < self._by_row.count_max
+        return super().rows() if listed else self._by_row.rows()
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have one of the texts."""
         # Where each row has a text, its place is known, and nothing has to be looked for in a list.
         return self._by_row.passes(generations) if self._by_row.is_gapless else super().passes(generations)
+
+
+class _RowTexts(KeyPlan):
+    """The rows whose texts are among some, told by the text of each row."""
+
+    def __init__(self, window: Window, texts: Texts, numbers: NDArray[np.int64]) -> None:
+        super().__init__(window, texts.generations, self._among, texts.listed.bits_within)
+        self._texts = texts
+        self._numbers = numbers
+
+    def tested(self, places: Places) -> NDArray[np.uint64]:
+        """Return which of the texts at `places` are among those asked for, as bits."""
+        return _core.bits_wanted(self._texts.numbers(places), self._wanted)
+
+    def _among(self, places: Places) -> NDArray[np.bool_]:
+        return unpacked(self.tested(places), len(self._texts.numbers(places)))
+
+    @cached_property
+    def _wanted(self) -> NDArray[np.uint32]:
+        """A bit for each of the distinct texts, as far as the last one that is asked for."""
+        flags = np.zeros(int(self._numbers.max(initial=-1)) + 1, dtype=bool)
+        flags[self._numbers] = True
+        return packed(flags).view(np.uint32)

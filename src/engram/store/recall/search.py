@@ -21,7 +21,6 @@ from engram.model.spaces import SpaceConfig
 from engram.model.values.vectors import as_matrix, check_query
 from engram.store.filters.rows import PassingRows
 from engram.store.filters.selection import Unreadable, passing
-from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.rank_fusion import fuse
@@ -29,12 +28,12 @@ from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
-# Up to this many observations, scoring each one is cheaper than a walk that meets mostly observations that the filter
-# excludes (docs/decisions/0005).
-_EXACT_COUNT_MAX: Final = 1000
-# Breadth factor of a filtered search. The walk passes through excluded nodes but does not collect them, so the same
-# number of candidates yields fewer results that pass.
-_FILTERED_BREADTH: Final = 2
+# Up to this many observations are compared one by one, so that a walk would tell them no better (docs/decisions/0005).
+# The native search does so, too.
+_EXACT_COUNT_MAX: Final = 500
+# Breadth factor of a filtered search, of whose hits people expect that they are the nearest that pass. What is excluded
+# does not count as a candidate (docs/decisions/0017).
+_FILTERED_BREADTH: Final = 4
 # Minimum depth of fused rankings: what is far down in one ranking may be near the top of the other.
 _FUSED_COUNT_MIN: Final = 100
 
@@ -247,12 +246,8 @@ class Search:
             similar = self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
             worded = self._by_words(prepared, chosen, generation, depth, left_out)
             return fuse(similar.generations, worded.generations)
-        assert chosen is not None  # noqa: S101  (for the type checker)
-        scored = score_readable(
-            self._state.log, chosen.generations, prepared.vector, self._config.metric, left_out.generations
-        )
-        left_out.settle()
-        return scored.best_first()
+        depth = count if chosen is None else max(1, len(chosen))
+        return self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
 
     def _nearest(
         self,

@@ -34,7 +34,7 @@ def found_in(index: KeyIndex | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         repr(value): index.equal(value).tolist() for value in (None, True, False, *BOUNDS, "a", "b", LONG, LONG + "b")
     }
-    found["present"] = sorted(generation for part in index.present() for generation in part.tolist())
+    found["present"] = sorted(generation for part in index.present() for generation in part.view.tolist())
     if index.numbers is not None:
         for operator in ("lt", "le", "gt", "ge"):
             for bound in BOUNDS:

@@ -13,10 +13,14 @@ from engram import F, MemoryStore
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.observations import make_batch
+from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.numbers import Numbers
+from engram.store.filters.numbers_plan import NumbersPlan
 from engram.store.filters.planning import Planner
-from engram.store.filters.plans import AndPlan, KeyPlan, ListsPlan, OrPlan, Plan
-from engram.store.filters.rows import PassingRows, Window
+from engram.store.filters.plans import KeyPlan, ListsPlan, Plan, PresentPlan
+from engram.store.filters.postings import GrowingArray
+from engram.store.filters.rows import PassingRows, Window, packed
 from engram.store.filters.selection import select
 from engram.store.filters.texts import Texts
 from tests.doubles.batches import DIM, vector_of
@@ -25,18 +29,18 @@ WINDOW = Window(1, 1000)
 
 
 class Multiples(Plan):
-    """The multiples of a number, as flags."""
+    """The multiples of a number, as bits."""
 
-    def __init__(self, number: int, made: list[weakref.ref[NDArray[np.bool_]]]) -> None:
+    def __init__(self, number: int, made: list[weakref.ref[NDArray[np.uint64]]]) -> None:
         super().__init__(WINDOW, WINDOW.size)
         self._number = number
         self._made = made
 
     def rows(self) -> PassingRows:
-        assert sum(flags() is not None for flags in self._made) <= 1
-        flags = np.arange(1, 1001) % self._number == 0
-        self._made.append(weakref.ref(flags))
-        return PassingRows(WINDOW, flags=flags)
+        assert sum(words() is not None for words in self._made) <= 1
+        words = packed(np.arange(WINDOW.begin, WINDOW.last + 1) % self._number == 0) & WINDOW.whole()
+        self._made.append(weakref.ref(words))
+        return PassingRows(WINDOW, words=words)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.equal(generations % self._number, 0)
@@ -67,7 +71,7 @@ class Whole(Plan):
 
 
 def test_the_parts_of_an_or_are_in_memory_one_after_the_other() -> None:
-    made: list[weakref.ref[NDArray[np.bool_]]] = []
+    made: list[weakref.ref[NDArray[np.uint64]]] = []
     listed = ListsPlan(WINDOW, [np.array([1, 7])])
     rows = OrPlan([listed, *(Multiples(number, made) for number in (2, 3, 5, 11)), listed]).rows()
     expected = [each for each in range(1, 1001) if each in (1, 7) or not all(each % of for of in (2, 3, 5, 11))]
@@ -116,17 +120,31 @@ def test_lists_tell_the_same_of_few_rows_and_of_many(asked: NDArray[np.int64]) -
 
 @pytest.mark.parametrize("start", [1, 101, 400])
 @pytest.mark.parametrize("step", [1, 3], ids=["each row has a value", "some rows have none"])
-def test_values_are_tested_where_they_are(start: int, step: int) -> None:
+@pytest.mark.parametrize("marked", [False, True], ids=["told by the list", "told by bits"])
+def test_values_are_tested_where_they_are(start: int, step: int, marked: bool) -> None:
     window = Window(101, 1100)
-    generations = np.arange(start, 1000, step)
+    listed = GrowingArray(np.int64)
+    listed.extend(np.arange(start, 1000, step))
+    generations = listed.view
     values = generations % 10
-    plan = KeyPlan(window, generations, lambda places: np.less(values[places], 6))
+    plan = KeyPlan(
+        window, generations, lambda places: np.less(values[places], 6), listed.bits_within if marked else None
+    )
     expected = [each for each in generations.tolist() if each >= window.first and each % 10 < 6]
     assert plan.rows().generations.tolist() == expected
     asked = np.arange(window.first, window.last + 1)
     assert asked[plan.passes(asked)].tolist() == expected
     few = np.array([101, 102, 399, 400, 401, 999, 1000, 1100])
     assert few[plan.passes(few)].tolist() == [each for each in few.tolist() if each in expected]
+
+
+@pytest.mark.parametrize("step", [1, 2, 900])
+def test_what_is_present_is_told_by_bits_where_it_is_much(step: int) -> None:
+    listed = GrowingArray(np.int64)
+    listed.extend(np.arange(5, 2000, step))
+    plan = PresentPlan(WINDOW, listed.view, listed.bits_within)
+    assert plan.rows().generations.tolist() == list(range(5, 1001, step))
+    assert plan.rows().is_listed == (step == 900)
 
 
 def test_a_key_without_values_in_the_window_passes_nothing() -> None:
@@ -143,6 +161,31 @@ def test_only_what_is_not_decided_yet_is_looked_at() -> None:
     assert AndPlan([first, second]).passes(np.array([3])).tolist() == [False]
     assert OrPlan([first, second]).passes(np.array([4])).tolist() == [True]
     assert second.asked == [[2, 4], [3, 6]]
+
+
+def test_what_is_likely_rare_is_looked_up_first() -> None:
+    numbers = Numbers()
+    numbers.extend(range(1, 1001), [at % 500 for at in range(1, 1001)])
+    rare = NumbersPlan(WINDOW, numbers, [("lt", 2)])
+    common = NumbersPlan(WINDOW, numbers, [("ge", 2)])
+    assert rare.count_max == common.count_max == WINDOW.size
+    # Told by some of the numbers.
+    assert rare.count_likely < 100
+    assert common.count_likely > 900
+    noting = Noting(list(range(2, 1001, 2)))
+    assert AndPlan([noting, rare]).rows().generations.tolist() == [500, 1000]
+    assert noting.asked == [[1, 500, 501, 1000]]
+    assert NotPlan(common).count_likely < 100
+    assert OrPlan([rare, noting]).count_likely < 600
+    assert AndPlan([NotPlan(rare), common]).count_likely > 900
+
+
+def test_lists_are_looked_at_where_rows_are_asked_for() -> None:
+    window = Window(1, 100_000)
+    plan = ListsPlan(window, [np.arange(1, 100_001, 2), np.array([7, 99_998])])
+    asked = np.arange(99_000, 99_999)
+    assert asked[plan.passes(asked)].tolist() == [*range(99_001, 99_998, 2), 99_998]
+    assert plan.passes(np.empty(0, dtype=np.int64)).tolist() == []
 
 
 def test_what_all_rows_meet_is_not_looked_at() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engram import F, Own
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
@@ -17,8 +19,8 @@ from engram.model.cue import Between, Filter
 from engram.model.observations import make_batch
 from engram.store.filters import columns
 from engram.store.filters.metadata_index import MetadataIndex
-from engram.store.filters.rows import PassingRows, Window
-from engram.store.filters.selection import bitmap, select, which_pass
+from engram.store.filters.rows import PassingRows, Window, packed
+from engram.store.filters.selection import bitmap, passing, select, which_pass
 from tests.doubles.batches import DIM
 from tests.doubles.logs import open_log
 
@@ -195,24 +197,44 @@ def test_a_bitmap_has_a_bit_for_each(generations: set[int]) -> None:
     } == generations
 
 
+def test_only_generations_that_may_be_of_the_time_are_looked_at() -> None:
+    attributes = MetadataIndex()
+    firsts = [10, 70_000, 140_000, 210_000]
+    for day, first in enumerate(firsts):
+        times = [day * 86_400.0 + hour * 3600 for hour in range(3)]
+        batch = make_batch(
+            list("abc"), np.ones((3, DIM), np.float32), timestamps=times, metadata=[{"n": n} for n in range(3)]
+        )
+        attributes.add(LogEntry(RecordKind.OBSERVE, first, batch))
+    days = [datetime.fromtimestamp(day * 86_400, UTC) for day in range(5)]
+    some = (Own.observed_at >= days[1]) & (Own.observed_at < days[3]) & (F.n >= 1)
+    rows = passing(attributes, some, 1, 300_000)
+    assert rows.generations.tolist() == [70_001, 70_002, 140_001, 140_002]
+    # Chunks of the columns are looked at or not, and these are the rows of two of them.
+    assert rows.window == (70_000, 140_002)
+    assert rows.has(np.array([11, 70_001, 210_001])).tolist() == [False, True, False]
+    for nothing in (Own.observed_at >= days[4], (Own.observed_at < days[1]) & (Own.observed_at >= days[2])):
+        assert passing(attributes, nothing, 1, 300_000).generations.tolist() == []
+    assert select(attributes, ~(Own.observed_at < days[3]), 1, 300_000).tolist() == [210_000, 210_001, 210_002]
+
+
 def test_a_bitmap_takes_a_bit_for_each_generation_also_while_it_is_made() -> None:
     count = 16_000_000
-    flags = np.ones(count, dtype=bool)
-    for rows in (PassingRows(Window(1, count), np.array([1, count])), PassingRows(Window(1, count), flags=flags)):
-        tracemalloc.start()
-        try:
-            words, _ = rows.bitmap()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert words.nbytes <= peak < 3 * words.nbytes
+    rows = PassingRows(Window(1, count), np.array([1, count]))
+    tracemalloc.start()
+    try:
+        words, _ = rows.bitmap()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert words.nbytes <= peak < 2 * words.nbytes
 
 
 @given(st.sets(st.integers(1, 500), min_size=1), st.integers(1, 500))
-def test_a_bitmap_of_flags_begins_with_the_window(generations: set[int], first: int) -> None:
+def test_a_bitmap_of_bits_begins_with_the_window(generations: set[int], first: int) -> None:
     window = Window(first, 500)
-    flags = np.array([generation in generations for generation in range(first, 501)])
-    words, begin = PassingRows(window, flags=flags).bitmap()
+    flags = np.array([generation in generations for generation in range(window.begin, 501)])
+    words, begin = PassingRows(window, words=packed(flags) & window.whole()).bitmap()
     assert begin == first - first % 64
     assert {
         begin + word * 64 + bit for word in range(len(words)) for bit in range(64) if int(words[word]) >> bit & 1
