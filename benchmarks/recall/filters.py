@@ -104,7 +104,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1_000_000, help="observations (default 1000000)")
     parser.add_argument("--dim", type=int, default=384, help="dimension (default 384)")
     parser.add_argument("--queries", type=int, default=300, help="for each row of the table (default 300)")
-    parser.add_argument("--ef", type=int, default=StoreOptions().ef, help="breadth of the search, of which filters make four times as much")
+    parser.add_argument(
+        "--ef",
+        type=int,
+        default=StoreOptions().ef,
+        help="breadth of the search, of which filters make four times as much",
+    )
     parser.add_argument("--keep", type=Path, help="folder that keeps the store, or has it from another run")
     parser.add_argument("--json", type=Path, help="save the result there")
     arguments = parser.parse_args()
