@@ -49,7 +49,7 @@ const std::vector<Found>& Searcher::search_hidden(const float* query, std::size_
   // too new.
   walked_.keep(ef, [&](Slot slot) { return slot < view.linked && view.sees(table_, slot); });
   // Around the query, more is hidden than elsewhere, or the walk ended early on an island.
-  if (walked_.size() * 2 < ef) return search_on(query, k, ef, view);
+  if (walked_.size() * 2 < ef || walked_.size() < k) return search_on(query, k, ef, view);
   scan_.begin(view, view.linked, view.count);
   scanned_.clear();
   scan_.take(ef, scanned_);
