@@ -118,7 +118,7 @@ BENCHMARKS: Final = (
         "filter-trees",
         "benchmarks.recall.filters",
         "recalls and counts with filters of depth 3, at shares from a half to a hundred-thousandth, and against exact",
-        (),
+        ("filter-trees.json",),
         ("--count 20000 --dim 64 --queries 20",),
     ),
     Benchmark(
@@ -188,14 +188,14 @@ BENCHMARKS: Final = (
         "scan",
         "benchmarks.store.scan",
         "scans of a whole space in pages and in each order, with or without reading columns, and facets: rows a second",
-        (),
+        ("scan.json",),
         ("--count 20000 --repeat 1",),
     ),
     Benchmark(
         "expiry",
         "benchmarks.store.expiry",
         "observations that expire beside a stream: if any is recalled late, what the stream loses, what comes back",
-        (),
+        ("expiry.json",),
         ("--count 20000 --dim 64 --rate 2000 --spread 5 --lead 15 --back 60 --pairs 1",),
     ),
     Benchmark(
@@ -209,7 +209,7 @@ BENCHMARKS: Final = (
         "growth",
         "benchmarks.store.growth",
         "the same ids again and again: disk and memory by round, ingest beside compactions, and a high counter",
-        ("growth-rounds.json",),
+        ("growth-rounds.json", "growth-beside.json", "growth-counter.json"),
         (
             "rounds --ids 1000 --dim 32 --rounds 6",
             "beside --ids 2000 --dim 32 --rate 5000 --seconds 2 --pairs 2",

@@ -344,6 +344,7 @@ NB_MODULE(_core, m) {
   nb::exception<NotFinite>(m, "NotFinite", PyExc_ValueError);
 
   m.attr("INTERFACE") = ENGRAM_INTERFACE;
+  m.attr("EXACT_COUNT_MAX") = kExactMax;
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
   bind_metrics(m);

@@ -10,8 +10,6 @@ namespace {
 // A walk costs as much as scanning about this many rows for each candidate that it keeps. A flat scan of fewer rows is
 // both faster and more exact.
 constexpr std::size_t kRowsPerCandidate = 100;
-// So few vectors are all compared with the query by their raw numbers, which is exact.
-constexpr std::size_t kExactMax = 500;
 // The most candidates, visible or hidden, that a walk here keeps: it inserts each in its place among the others.
 constexpr double kPoolMax = 4096;
 

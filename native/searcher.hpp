@@ -21,6 +21,10 @@
 
 namespace engram {
 
+// Up to this many vectors are all compared with the query by their raw numbers, which is exact and costs no more than a
+// walk.
+inline constexpr std::size_t kExactMax = 500;
+
 // The search engine of one thread. Keep it from query to query, because it owns the scratch memory.
 class Searcher {
  public:

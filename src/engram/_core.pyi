@@ -22,6 +22,9 @@ _Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
 INTERFACE: str
 """SHA-256 of this file when the core was built. `engram.native_core` refuses a core that was built with another one."""
 
+EXACT_COUNT_MAX: int
+"""Up to this many vectors that an allow-list lets through are all compared with the query, which is exact."""
+
 class CorruptCheckpoint(ValueError):
     """A file is not a checkpoint, is damaged, has unreadable pages, or does not fit the given raw vectors."""
 

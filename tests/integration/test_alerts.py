@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from engram.client import Client
+from engram.client import Client, StreamOptions
 from engram.errors import EngramError
 from tests.doubles.monitoring import alerts
 from tests.integration.faulty_process import TAIL_COUNT_MAX, faulty_server
@@ -92,10 +92,12 @@ def test_a_fault_makes_its_alerts_fire(tmp_path: Path, case: Case) -> None:
 
 def test_a_queue_that_fills_makes_its_alert_fire_until_it_drains(tmp_path: Path) -> None:
     switch = tmp_path / f"data{HELD_DISK}"
+    # While the disk is held, the server is silent. Who connects anew takes what was sent before out of the lane.
+    patient = StreamOptions(silence_s=2 * TIMEOUT_S, patience_s=2 * TIMEOUT_S)
     with (
         faulty_server("held", tmp_path / "data") as server,
-        Client(f"127.0.0.1:{server.grpc_port}", space=SPACE) as client,
-        Client(f"127.0.0.1:{server.grpc_port}", space=SPACE) as other,
+        Client(f"127.0.0.1:{server.grpc_port}", space=SPACE, options=patient) as client,
+        Client(f"127.0.0.1:{server.grpc_port}", space=SPACE, options=patient) as other,
         running_prometheus(tmp_path / "prometheus", server.http_port) as prometheus,
     ):
         client.create_space(SPACE, DIM)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engram.client import Client
+from engram.client import Client, StreamOptions
 from engram.metrics import table
 from engram.metrics.family import MetricFamily
 from engram.metrics.samples import MetricSamples
@@ -60,8 +60,10 @@ def test_every_gauge_rises_and_comes_back_to_zero(tmp_path: Path, priority: Prio
     disk, index = data.with_suffix(HELD_DISK), data.with_suffix(HELD_INDEX)
     with faulty_server("held", data) as server:
         address = f"127.0.0.1:{server.grpc_port}"
+        # While the disk is held, the server is silent. Who connects anew takes what was sent before out of the lane.
+        patient = StreamOptions(silence_s=2 * TIMEOUT_S, patience_s=2 * TIMEOUT_S)
         with (
-            Client(address, space=SPACE, priority=priority.name.lower()) as client,
+            Client(address, space=SPACE, priority=priority.name.lower(), options=patient) as client,
             Client(address, space=SPACE) as follower,
         ):
             client.create_space(SPACE, DIM)

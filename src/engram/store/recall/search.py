@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.index import Walk
 from engram.model.cue import Cue
@@ -28,9 +29,8 @@ from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
-# Up to this many observations are compared one by one, so that a walk would tell them no better (docs/decisions/0005).
-# The native search does so, too.
-_EXACT_COUNT_MAX: Final = 500
+# Up to this many observations are compared one by one, as the graph does (docs/decisions/0005).
+_EXACT_COUNT_MAX: Final = _core.EXACT_COUNT_MAX
 # Breadth factor of a filtered search, of whose hits people expect that they are the nearest that pass. What is excluded
 # does not count as a candidate (docs/decisions/0017).
 _FILTERED_BREADTH: Final = 4
