@@ -125,7 +125,7 @@ BENCHMARKS: Final = (
         "recall-many",
         "benchmarks.recall.many",
         "a thousand cues in one call, on one thread and on one for each core, beside as many recalls",
-        (),
+        ("recall-many.json",),
         ("--count 10000 --dim 128 --cues 200 --repeat 1",),
     ),
     Benchmark(

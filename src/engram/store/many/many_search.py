@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,8 +44,7 @@ class ManySearch:
 
     Every cue finds what it would find alone. Filters are looked up once. The vectors of cues with equal filters are
     searched for in one native call; where few observations pass, the vectors of these are read once. Words have an
-    index that answers one cue after the other. With several threads, the next cues are searched for while the caller
-    takes what was found for these.
+    index that answers one cue after the other.
 
     Parameters
     ----------
@@ -104,9 +101,8 @@ class ManySearch:
             If a ranking needs damaged bytes, unless the query skips damage.
         """
         size = max(1, min(PART_COUNT, _PART_RESULTS // count))
-        ends = range(size, len(self._query.cues) + size, size)
-        parts = (partial(self._part, end - size, min(end, len(self._query.cues)), count) for end in ends)
-        return _ahead(parts) if self._threads > 1 and len(ends) > 1 else (part() for part in parts)
+        for start in range(0, len(self._query.cues), size):
+            yield self._part(start, min(start + size, len(self._query.cues)), count)
 
     def _part(self, start: int, stop: int, count: int) -> list[RankedCue]:
         prepared = prepare(self._query.cues, start, stop, self._search, self._config)
@@ -181,14 +177,3 @@ class ManySearch:
     def _found_alone(self, prepared: PreparedCue, plan: FilterPlan, count: int, left_out: LeftOut) -> Ranked:
         ef = self._search.breadth(plan.conditions, self._ef)
         return self._search.best_of(prepared, plan.chosen, count, self._generation, ef, left_out)
-
-
-def _ahead(parts: Iterator[Callable[[], list[RankedCue]]]) -> Iterator[list[RankedCue]]:
-    """Yield what the calls return; each is made while the caller does something with what the one before returned."""
-    with ThreadPoolExecutor(1, thread_name_prefix="engram-recall-many") as pool:
-        upcoming = pool.submit(next(parts))
-        for part in parts:
-            found = upcoming.result()
-            upcoming = pool.submit(part)
-            yield found
-        yield upcoming.result()
