@@ -93,17 +93,22 @@ class Work:
 
 
 def _path_cpu_s(pid: int) -> float:
-    """Processor time of the threads of a process that somebody waits for: those of ordinary priority."""
-    ticks = 0
+    """Processor time of the threads of a process that somebody waits for: those of ordinary priority.
+
+    It is that of the scheduler, in nanoseconds. The times in `stat` are cut to hundredths of a second, for each thread.
+    """
+    nanoseconds = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
-            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            nice = int((task / "stat").read_text().rpartition(")")[2].split()[16])
+            taken = int((task / "schedstat").read_text().split()[0])
         except (FileNotFoundError, ProcessLookupError):
+            if not Path("/proc/self/schedstat").exists():
+                raise
             # The thread has ended meanwhile. Those that somebody waits for do not.
             continue
-        # From the state on: user and system time are the 12th and 13th, the nice value is the 17th.
-        ticks += int(fields[11]) + int(fields[12]) if int(fields[16]) <= 0 else 0
-    return ticks / 100
+        nanoseconds += taken if nice <= 0 else 0
+    return nanoseconds / 1e9
 
 
 async def _serve() -> None:

@@ -61,8 +61,10 @@ def _method_handler(calls: ServerCalls, served: ServedMethod) -> Any:
 
 
 def _handle(calls: ServerCalls, served: ServedMethod) -> Callable[[Any, _Context], Awaitable[Any]]:
+    takes_stream = served.method.takes_stream
+
     async def handle(request: Any, context: _Context) -> Any:
-        if served.method.takes_stream:
+        if takes_stream:
             request = _Requests(context)
         try:
             return await served.serve(calls, request, _caller(context), until_client_leaves(context.write))

@@ -69,13 +69,15 @@ class SpaceTable(KnownSpaces):
         for name, error in unsound.items():
             self._refuse(name, error)
         for one in stored:
-            opened: Future[SpaceEngine] = Future()
+            name = one.config.name
             try:
-                opened.set_result(self._opening.opened(one))
+                space = self._opening.opened(one)
             except EngramError as error:
-                self._refuse(one.config.name, error)
+                self._refuse(name, error)
             else:
-                self._open.by_name[one.config.name] = opened
+                with self._open.changed:
+                    self._open.by_name[name] = Future()
+                    self._open.add(name, space)
 
     def get(
         self,
@@ -107,7 +109,8 @@ class SpaceTable(KnownSpaces):
         creates = may_create(name, create, asks)
         if not (asks or creates) and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
-            space = self._found(name, None, wait)
+            found = self._open.engines.get(name)
+            space = self._found(name, None, wait) if found is None else found
         else:
             # All arguments are checked first, even those that an existing space would ignore.
             config = asked_config(name, dim, metric, embedder, vectors, checked_ttl_s(ttl))

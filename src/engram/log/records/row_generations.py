@@ -15,21 +15,22 @@ class RowGenerations:
         Generations of the first and the last row.
     count
         Number of rows.
+
+    Attributes
+    ----------
+    has_gaps
+        Whether the generations of the rows are not contiguous, because a compaction dropped some between them.
     """
 
-    __slots__ = ("_generations", "count", "first_generation", "last_generation")
+    __slots__ = ("_generations", "count", "first_generation", "has_gaps", "last_generation")
 
     def __init__(self, first_generation: int, last_generation: int, count: int) -> None:
         self.first_generation: int = first_generation
         self.last_generation: int = last_generation
         self.count: int = count
+        self.has_gaps: bool = last_generation - first_generation + 1 != count
         # Read when they are first needed.
         self._generations: NDArray[np.int64] | None = None
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether the generations of the rows are not contiguous, because a compaction dropped some between them."""
-        return self.last_generation - self.first_generation + 1 != self.count
 
     @property
     def generations(self) -> NDArray[np.int64]:

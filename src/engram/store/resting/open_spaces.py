@@ -47,6 +47,8 @@ class OpenSpaces:
         The same lock. Whoever waits for a name that somebody else is busy with waits for it.
     by_name
         The open spaces, about the least recently used first. The future of one that is being opened keeps others off.
+    engines
+        The results of these futures, for those who take no lock; empty when no space is to be opened any more.
     resting
         The names of the spaces that rest, also while they are opened.
     leaving
@@ -63,6 +65,7 @@ class OpenSpaces:
         self.changed: Final = threading.Condition(lock)
         self.settled: Final = threading.Condition(lock)
         self.by_name: Final[OrderedDict[str, Future[SpaceEngine]]] = OrderedDict()
+        self.engines: Final[dict[str, SpaceEngine]] = {}
         self.resting: Final[set[str]] = set()
         self.leaving: Final[set[str]] = set()
         self.is_closed: bool = False
@@ -117,6 +120,8 @@ class OpenSpaces:
             space.occupancy.when_left = _resting_again(ref(self), name)
             self.by_name.move_to_end(name, last=False)
         self.by_name[name].set_result(space)
+        if not self.is_closed:
+            self.engines[name] = space
         # As long as it is there, whoever does not wait is told that the space rests.
         self.resting.discard(name)
         self._forget_opening(name)
@@ -134,6 +139,7 @@ class OpenSpaces:
     def remove(self, name: str) -> SpaceEngine | None:
         """Know a space no more whose name is leaving; return its engine if it is open. The caller holds `changed`."""
         self.resting.discard(name)
+        self.engines.pop(name, None)
         opened = self.by_name.pop(name, None)
         return None if opened is None else opened.result()
 
@@ -175,6 +181,7 @@ class OpenSpaces:
         """Refuse to open, drop or rename spaces; return when no thread is doing so, or closes one, any more."""
         with self.changed:
             self.is_closed = True
+            self.engines.clear()
             self.changed.notify_all()
             self.settled.notify_all()
             self.settled.wait_for(lambda: not self.leaving)
@@ -249,6 +256,7 @@ class OpenSpaces:
             return False
         # In this order: whoever looks without the lock finds it in one of the two.
         self.resting.add(name)
+        self.engines.pop(name, None)
         del self.by_name[name]
         self._closing[name] = Future()
         with suppress(MemoryError):
