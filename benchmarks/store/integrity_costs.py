@@ -49,7 +49,7 @@ def compare(
     for pair in range(pairs):
         with Worker(command) as one, Worker(base) as other:
             for work in works:
-                taken, of = take_turns(one, other, work, turns)
+                taken, of = take_turns(one, other, work, turns, pair=pair)
                 medians[work].append((taken["us"], of["us"]))
         print(f"{name}: pair {pair + 1} of {pairs}", file=sys.stderr, flush=True)
     rows: Rows = []

@@ -88,8 +88,7 @@ class Work:
             assert hits[0].metadata is not None
 
     def _cpu_s(self) -> tuple[float, float]:
-        own = psutil.Process().cpu_times()
-        return own.user + own.system, _path_cpu_s(self._process.pid)
+        return time.process_time(), _path_cpu_s(self._process.pid)
 
 
 def _path_cpu_s(pid: int) -> float:

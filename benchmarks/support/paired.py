@@ -65,11 +65,17 @@ class Worker:
         self._process.stdout.close()
 
 
-def take_turns(one: Worker, other: Worker, work: str, turns: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Let two processes do the same in turn, each first as often as the other; the median of each number."""
+def take_turns(
+    one: Worker, other: Worker, work: str, turns: int, *, pair: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Let two processes do the same in turn, each first as often as the other; the median of each number.
+
+    Who begins pays more than who follows, most of all in the first turn, so that `pair`, the number of the pair, tells
+    which of the two does.
+    """
     results: list[list[dict[str, float]]] = [[], []]
     for turn in range(turns):
-        order = (one, other) if turn % 2 == 0 else (other, one)
+        order = (one, other) if (turn + pair) % 2 == 0 else (other, one)
         for worker in order:
             results[worker is other].append(worker.run(work))
     first, second = ({name: median(run[name] for run in runs) for name in runs[0]} for runs in results)

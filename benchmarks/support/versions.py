@@ -26,7 +26,7 @@ def compare(module: str, works: Iterable[str], before: str, pairs: int, turns: i
     for pair in range(pairs):
         with Worker([sys.executable, "-m", module]) as now, Worker([before, "-m", module]) as old:
             for work in works:
-                taken, of = take_turns(now, old, work, turns)
+                taken, of = take_turns(now, old, work, turns, pair=pair)
                 for cost in taken:
                     found.setdefault((work, cost), []).append((taken[cost], of[cost]))
         print(f"pair {pair + 1} of {pairs}", file=sys.stderr, flush=True)
