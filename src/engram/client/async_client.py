@@ -264,11 +264,13 @@ class AsyncClient(AsyncReader):
             As in `observe`.
         """
         observed = take_observations(arguments, keywords)
+        session = self._current() or await self._opened()
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        if isinstance(observed, OneObservation):
-            await self._add(future, observed)
-        else:
-            await submit_many(self._current() or await self._opened(), self._add, observed, future)
+        if not isinstance(observed, OneObservation):
+            await submit_many(session, self._add, observed, future)
+        # What a stream does for every observation is one coroutine.
+        elif (pending := session.add(future, observed)) is not None:
+            await pending.add_when_room(self._calls.timeout_s)
         return future
 
     async def observe_batch(

@@ -72,7 +72,7 @@ class OneObservation(NamedTuple):
         InvalidInput
             As `convert_row`.
         """
-        return convert_row(config, self.id, self.vector, self.content, self.fields, is_made=self.is_made)
+        return convert_row(config, *self)
 
     def batch(self, config: SpaceConfig) -> ObservationBatch:
         """Return a copy as a batch of one row; its vectors have the shape ``(1, 0)`` if there is no vector.

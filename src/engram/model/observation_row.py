@@ -83,7 +83,6 @@ def convert_row(
     vector: ArrayLike | None,
     content: str | None,
     fields: ObservationFields,
-    *,
     is_made: bool = False,
 ) -> ObservationRow:
     """Copy one observation of a caller; check only types and the shape of the vector.

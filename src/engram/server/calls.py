@@ -209,7 +209,7 @@ class ServerCalls:
         with self._share(operation, request, caller):
             async with self._held(request):
                 answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
-        if isinstance(request, DropSpace | RenameSpace):
+        if operation.writes and isinstance(request, DropSpace | RenameSpace):
             # A space that gets the name later answers nothing in the place of this one.
             self._keys.forget(request.space)
         return answer
@@ -282,9 +282,11 @@ def _beginning_max(options: ServerOptions) -> int:
 
 def _looks_up(operation: Operation[Any], request: Request[Any]) -> bool:
     """Return whether a request reads like a recall, if only to find what it deletes or changes."""
+    if operation.action is Action.RECALL:
+        return True
     if isinstance(request, Delete):
         return request.filter is not None or request.dry_run
-    return isinstance(request, Clear | Update) or operation.action is Action.RECALL
+    return isinstance(request, Clear | Update)
 
 
 def _space_of(incoming: Incoming[Any] | Malformed) -> str | None:

@@ -153,7 +153,7 @@ class _Held:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if isinstance(error, EngramError | SpaceRests):
+            if error is not None and isinstance(error, EngramError | SpaceRests):
                 # Whatever it was, the end of the space explains it.
                 self._space.life.check()
         finally:

@@ -10,10 +10,11 @@ _TOGETHER_BYTES: Final = 65_536
 
 
 class TurnTransport:
-    """Passes the first write of a turn of the event loop on at once, and those that follow it together at its end.
+    """Passes on at once what is written alone, and together what is written in one turn of the event loop.
 
     Each write is a system call that costs more than most messages do. What is ready in one turn, such as the answers to
-    recalls that came together, therefore leaves together. All else is the transport's.
+    recalls that came together, therefore leaves together at its end. The first write of a turn leaves at once, unless
+    the writes before it did not come alone either: then others are likely to follow it. All else is the transport's.
 
     Parameters
     ----------
@@ -26,7 +27,9 @@ class TurnTransport:
         self._transport = transport
         self._waiting: list[bytes | bytearray | memoryview] = []
         self._waiting_bytes = 0
-        self._has_written = False
+        # Writes of this turn, and whether there were several in the last turn that had any.
+        self._writes = 0
+        self._is_crowded = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -36,11 +39,12 @@ class TurnTransport:
         # Each write to a connection that is gone would be a warning of asyncio's.
         if self._transport.is_closing():
             return
-        if not self._has_written:
-            self._has_written = True
-            self._transport.write(data)
+        self._writes += 1
+        if self._writes == 1:
             self._loop.call_soon(self._end_turn)
-            return
+            if not self._is_crowded:
+                self._transport.write(data)
+                return
         if len(data) >= _TOGETHER_BYTES:
             # It is not copied.
             self.flush()
@@ -73,5 +77,6 @@ class TurnTransport:
                 self._transport.write(b"".join(parts))
 
     def _end_turn(self) -> None:
-        self._has_written = False
+        self._is_crowded = self._writes > 1
+        self._writes = 0
         self.flush()

@@ -44,14 +44,34 @@ async def made() -> tuple[TurnTransport, Written]:
 
 async def test_the_first_leaves_at_once_and_the_others_together(made: tuple[TurnTransport, Written]) -> None:
     transport, written = made
-    for turn in range(2):
-        for number in range(4):
+    for number in range(4):
+        transport.write(b"%d" % number)
+    assert written.writes == [b"0"]
+    assert transport.get_write_buffer_size() == 5 + 3
+    await asyncio.sleep(0)
+    assert transport.get_write_buffer_size() == 5
+    assert written.writes == [b"0", b"123"]
+
+
+async def test_behind_a_turn_with_several_all_leave_together(made: tuple[TurnTransport, Written]) -> None:
+    transport, written = made
+    for turn in range(3):
+        for number in range(2):
             transport.write(b"%d%d" % (turn, number))
-        assert written.writes[-1] == b"%d0" % turn
-        assert transport.get_write_buffer_size() == 5 + 6
         await asyncio.sleep(0)
-        assert transport.get_write_buffer_size() == 5
-    assert written.writes == [b"00", b"010203", b"10", b"111213"]
+    assert written.writes == [b"00", b"01", b"1011", b"2021"]
+
+
+async def test_behind_a_turn_with_one_the_first_leaves_at_once_again(made: tuple[TurnTransport, Written]) -> None:
+    transport, written = made
+    for data in (b"1", b"2"):
+        transport.write(data)
+    await asyncio.sleep(0)
+    transport.write(b"3")
+    assert written.writes == [b"1", b"2"]
+    await asyncio.sleep(0)
+    transport.write(b"4")
+    assert written.writes == [b"1", b"2", b"3", b"4"]
 
 
 async def test_what_waits_is_bounded(made: tuple[TurnTransport, Written]) -> None:

@@ -38,6 +38,8 @@ _LASTING_CODES: Final = frozenset(
 Reopen = Callable[[], ObserveTransport]
 
 _HANG_S: Final = 1.0
+# Made once: a union made for each observation costs more than looking into it.
+_FUTURES: Final = (asyncio.Future, concurrent.futures.Future)
 
 
 class ObserveSession:
@@ -158,7 +160,7 @@ class ObserveSession:
     def _settle(self, future: AnyFuture | AwaitedAnswer | Settle, count: int, first_ids: Sequence[str]) -> Settle:
         if isinstance(future, AwaitedAnswer):
             return future.settle(lambda: self.outbox.told(count, first_ids))
-        if isinstance(future, asyncio.Future | concurrent.futures.Future):
+        if isinstance(future, _FUTURES):
             return settle_future(future)
         return future
 

@@ -45,6 +45,14 @@ class RowGenerations:
         """Return the generation of one row."""
         return int(self.generations[row]) if self.has_gaps else self.first_generation + row
 
+    def row_of(self, generation: int) -> int:
+        """Return the row of a generation that is not before the first one; -1 if none has it."""
+        # Nearly no record has gaps, and every hit of a recall asks.
+        if not self.has_gaps:
+            return generation - self.first_generation if generation <= self.last_generation else -1
+        row = self.rows_until(generation) - 1
+        return row if self.generation(row) == generation else -1
+
     def rows_until(self, generation: int) -> int:
         """Return the number of rows whose generation is at most `generation`."""
         if self.has_gaps and self.first_generation <= generation < self.last_generation:

@@ -148,6 +148,7 @@ FLOW: Final = FormReader(FlowForm, "the flow control")
 CLOSE: Final = FormReader(CloseForm, "the close")
 CANCEL: Final = FormReader(CancelForm, "the cancel")
 HEARTBEAT: Final = FormReader(HeartbeatForm, "the heartbeat")
+_KNOWN_TYPES: Final = frozenset((*SESSION_TYPES, *OPERATIONS))
 _read_envelope: Final = msgspec.json.Decoder(Envelope).decode
 _read_ids: Final = msgspec.json.Decoder(_Ids).decode
 _SINGLE: Final = Envelope(type="observation")
@@ -254,9 +255,9 @@ def _envelope_of(text: bytes) -> Envelope:
 
 
 def _checked(envelope: Envelope) -> Envelope:
-    known = (*SESSION_TYPES, *OPERATIONS)
-    if envelope.type in known:
+    if envelope.type in _KNOWN_TYPES:
         return envelope
+    known = (*SESSION_TYPES, *OPERATIONS)
     given = envelope.type or ""
     nearest = difflib.get_close_matches(given, known, 1, cutoff=0.0)
     raise InvalidInput(

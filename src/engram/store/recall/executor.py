@@ -230,7 +230,7 @@ class RecallExecutor(HitMaker):
     def _stored(self, found: int | None, indexed: int, due_us: int) -> Hit | None:
         if found is None or self._state.attributes.is_due(found, due_us):
             return None
-        return stored_hit(*self._state.log.locate(found), 1.0, found <= indexed, now_us())
+        return stored_hit(*self._state.log.locate(found), found, 1.0, found <= indexed, now_us())
 
     def count(self, filter: Filter | Condition, generation: int, due_us: int = 0) -> Counted:
         """Return how many observations that were alive at `generation` pass `filter`; `due_us` is that of `recall`.
@@ -292,7 +292,7 @@ class RecallExecutor(HitMaker):
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
-                stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
+                stored_hit(*place, one, similarities[one], one <= indexed, recalled_us, weight)
                 for one, place, weight in zip(found, places, ranked.scores.tolist(), strict=True)
                 if left_out.can_be_read(*place)
             ]

@@ -273,7 +273,9 @@ class Search:
             )
         )
         left_out.settle()
-        return found.where(found.generations > 0)
+        # What is missing stands at the end.
+        is_full = len(found) == 0 or found.generations[-1] > 0
+        return found if is_full else found.where(found.generations > 0)
 
     def _far(
         self,

@@ -26,15 +26,16 @@ _put_score, _put_generation, _put_indexed, _put_recent, _put_strength, _put_reca
 def stored_hit(
     record: Record,
     row: int,
+    generation: int,
     score: float,
     indexed: bool,
     recalled_us: int,
     strength: float | None = None,
 ) -> Hit:
-    """Return the hit for one row of a record."""
+    """Return the hit for one row of a record, whose generation the caller knows."""
     hit = object.__new__(Hit)
     _put_score(hit, score)
-    _put_generation(hit, record.generation(row))
+    _put_generation(hit, generation)
     _put_indexed(hit, indexed)
     _put_recent(hit, False)
     _put_strength(hit, strength)
@@ -71,13 +72,15 @@ def stored_hits(places: Mapping[int, tuple[Record, int]], ranked: Ranked, indexe
     return hits
 
 
-def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
+def recent_hit(
+    record: Record, row: int, generation: int, score: float, recalled_us: int, penalty: float, tau_s: float
+) -> Hit:
     """Return the hit for one row of a record that was written after the snapshot of the recall.
 
     The confidence of the hit is that of the observation times ``1 - penalty * exp(-age / tau_s)``. The age is counted
     from the commit, in seconds.
     """
-    hit = stored_hit(record, row, score, False, recalled_us)
+    hit = stored_hit(record, row, generation, score, False, recalled_us)
     since_s = age_s(record.committed_us, recalled_us)
     confidence = record.confidence(row) * (1 - penalty * math.exp(-since_s / tau_s))
     object.__setattr__(hit, "confidence", confidence)
@@ -114,10 +117,11 @@ class HitMaker:
                 if not left_out.can_be_read(*place):
                     continue
                 if found <= generation:
-                    hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
+                    hits.append(stored_hit(*place, found, score, found <= indexed, recalled_us))
                 elif not state.attributes.is_due(found, present_us()):
                     # It may have waited for long to be taken.
-                    hits.append(recent_hit(*place, score, recalled_us, options.recent_penalty, options.recent_tau_s))
+                    penalty, tau_s = options.recent_penalty, options.recent_tau_s
+                    hits.append(recent_hit(*place, found, score, recalled_us, penalty, tau_s))
             return hits
 
         return make_hits

@@ -72,8 +72,8 @@ def scanned_hits(spans: Iterable[Span], indexed: int, recalled_us: int) -> list[
     for span in spans:
         if span.rows < TOGETHER_MIN:
             for row in range(span.row, span.row + span.rows):
-                is_indexed = span.record.generation(row) <= indexed
-                hits.append(stored_hit(span.record, row, 1.0, is_indexed, recalled_us))
+                generation = span.record.generation(row)
+                hits.append(stored_hit(span.record, row, generation, 1.0, generation <= indexed, recalled_us))
             continue
         source = ScannedRows(span, indexed, recalled_us)
         hits += [received_hit(source, row) for row in range(span.rows)]

@@ -52,6 +52,8 @@ class ShortRecalls:
         self._waiting: deque[asyncio.Future[None]] = deque()
         # Until when a space is left to threads, and for how long that was.
         self._pauses: WeakKeyDictionary[SpaceEngine, tuple[float, float]] = WeakKeyDictionary()
+        # Whether there may be any, as it takes long to ask that.
+        self._has_pauses = False
 
     def takes(self, space: SpaceEngine, query: RecallQuery) -> bool:
         """Return whether `query` is of the kind that is short, and its space was quick."""
@@ -83,7 +85,7 @@ class ShortRecalls:
             self._note(space, self._clock() - begin_s)
 
     def _is_quick(self, space: SpaceEngine) -> bool:
-        if not self._pauses:
+        if not self._has_pauses:
             return True
         until_s, _ = self._pauses.get(space, (0.0, 0.0))
         return self._clock() >= until_s
@@ -113,9 +115,11 @@ class ShortRecalls:
     def _note(self, space: SpaceEngine, taken_s: float) -> None:
         self._taken_s = taken_s
         if taken_s <= LONG_S:
-            if self._pauses:
+            if self._has_pauses:
                 self._pauses.pop(space, None)
+                self._has_pauses = len(self._pauses) > 0
             return
         _, pause_s = self._pauses.get(space, (0.0, 0.0))
         pause_s = min(PAUSE_MAX_S, max(PAUSE_MIN_S, 2 * pause_s))
         self._pauses[space] = self._clock() + pause_s, pause_s
+        self._has_pauses = True

@@ -111,18 +111,18 @@ def hit_frame(
     InvalidInput
         With code ``results_bytes``, if the texts alone are larger than a message may be; no more of them is read then.
     """
-    rows = list(_rows(hits))
+    rows = _columns(hits)
     header = {
         **beside,
-        "ids": [row.id for row in rows],
-        "contents": [row.content for row in rows],
-        "metadata": [_embedded(row.metadata_json, None) for row in rows],
-        "tags": [_embedded(row.tags_json, _NO_TAGS) for row in rows],
+        "ids": rows["id"],
+        "contents": rows["content"],
+        "metadata": [_embedded(text, None) for text in rows["metadata_json"]],
+        "tags": [_embedded(text, _NO_TAGS) for text in rows["tags_json"]],
         **behind,
     }
-    columns = [*_numbers(hits, rows)]
+    columns = _numbers(hits, rows)
     has_strengths = any(hit.strength is not None for hit in hits)
-    has_expiries = any(row.expires_us is not None for row in rows)
+    has_expiries = rows["expires_us"].count(None) < len(hits)
     if len(hits) <= _PACKED_MAX and not (vectors or has_strengths or has_expiries or more):
         described, packer = _packing(len(hits))
         return encode_packed_frame(header, described, packer.pack(*chain.from_iterable(columns)), encode)
@@ -132,9 +132,9 @@ def hit_frame(
     if has_strengths:
         arrays["strengths"] = np.array([hit.strength or 0.0 for hit in hits], np.float64)
     if has_expiries:
-        expiries = [NEVER_US if row.expires_us is None else row.expires_us for row in rows]
+        expiries = [NEVER_US if expires_us is None else expires_us for expires_us in rows["expires_us"]]
         arrays["expires_at"] = np.array(expiries, np.int64)
-    if vectors and rows:
+    if vectors and hits:
         _add_vectors(arrays, [hit.vector for hit in hits])
     return encode_frame(header, {**arrays, **(more or {})}, encode)
 
@@ -154,18 +154,28 @@ def _add_vectors(arrays: dict[str, NDArray[Any]], found: Sequence[NDArray[np.flo
         arrays["vectors"] = np.stack(given)
 
 
-def _numbers(hits: Sequence[Hit], rows: Sequence[StoredRow]) -> Iterator[list[Any]]:
-    """Yield the columns of `_NUMBERS`."""
-    yield [hit.score for hit in hits]
-    yield [_confidence(hit, row) for hit, row in zip(hits, rows, strict=True)]
-    yield [hit.generation for hit in hits]
-    yield [row.time_us for row in rows]
-    for spec in UNCHANGED_SHARES:
-        yield [getattr(row, spec.singular) for row in rows]
-    yield [age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)]
-    yield [
-        INDEXED * hit.indexed | RECENT * hit.recent | NO_CONTENT * (not row.has_content)
-        for hit, row in zip(hits, rows, strict=True)
+def _columns(hits: Sequence[Hit]) -> dict[str, tuple[Any, ...]]:
+    """Return what is stored of `hits` as columns, by the names of the fields of `StoredRow`."""
+    columns = zip(*_rows(hits), strict=True) if hits else ((),) * len(StoredRow._fields)
+    return dict(zip(StoredRow._fields, columns, strict=True))
+
+
+def _numbers(hits: Sequence[Hit], rows: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
+    """Return the columns of `_NUMBERS`."""
+    recent = [hit.recent for hit in hits]
+    confidences: Sequence[float] = rows["confidence"]
+    if any(recent):
+        # That of a recent hit was lowered; that of the others would be read once more.
+        confidences = [hit.confidence if hit.recent else stored for hit, stored in zip(hits, confidences, strict=True)]
+    ages_s = [age_s(time_us, hit.recalled_us) for time_us, hit in zip(rows["time_us"], hits, strict=True)]
+    flags = [
+        INDEXED * hit.indexed | RECENT * is_recent | NO_CONTENT * (not has_content)
+        for hit, is_recent, has_content in zip(hits, recent, rows["has_content"], strict=True)
+    ]
+    return [
+        *([hit.score for hit in hits], confidences, [hit.generation for hit in hits], rows["time_us"]),
+        *(rows[spec.singular] for spec in UNCHANGED_SHARES),
+        *(ages_s, flags),
     ]
 
 
@@ -198,7 +208,7 @@ def _hit_object(hit: Hit, row: StoredRow, vectors: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "id": row.id,
         "score": hit.score,
-        "confidence": _confidence(hit, row),
+        "confidence": hit.confidence if hit.recent else row.confidence,
         "generation": hit.generation,
         "content": row.content,
         "metadata": _embedded(row.metadata_json, _NO_METADATA),
@@ -218,11 +228,6 @@ def _hit_object(hit: Hit, row: StoredRow, vectors: bool) -> dict[str, Any]:
     if vectors and hit.vector is not None:
         made["vector"] = hit.vector.tolist()
     return made
-
-
-def _confidence(hit: Hit, row: StoredRow) -> float:
-    """Return the confidence of a hit. That of a recent one was lowered; that of the others would be read once more."""
-    return hit.confidence if hit.recent else row.confidence
 
 
 def _embedded(text: str, blank: Raw | None) -> Raw | None:

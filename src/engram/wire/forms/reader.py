@@ -196,11 +196,13 @@ def _colons_of_list(values: list[Any]) -> int:
 def _struct_colons(value: Struct) -> int:
     colons = 0
     numeric = _numeric_fields(type(value))
-    for name in value.__struct_fields__:
-        inner = getattr(value, name)
+    for name, inner in zip(value.__struct_fields__, msgspec.structs.astuple(value), strict=True):
         if inner is UNSET:
             continue
         kind = type(inner)
+        if kind in _WITHOUT_COLONS:
+            colons += 1
+            continue
         if kind is Raw and not bytes(inner):
             continue
         # Lists of numbers and nulls are long, and have no colons.

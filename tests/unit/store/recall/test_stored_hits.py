@@ -24,7 +24,7 @@ from tests.doubles.logs import open_log
 def lazy_hit(row: int = 1) -> Hit:
     log = open_log(MemoryStorage())
     (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a", "b", "c"]))])
-    return stored_hit(record, row, 0.5, indexed=True, recalled_us=1_002_000_000)
+    return stored_hit(record, row, row + 1, 0.5, indexed=True, recalled_us=1_002_000_000)
 
 
 def plain_hit() -> Hit:
@@ -63,8 +63,8 @@ def test_ranked_observations_become_the_same_hits_as_one_by_one() -> None:
     ranked = Ranked(np.array([3, 1], np.int64), np.array([0.75, 0.5], np.float32))
     hits = stored_hits(log.locate_all([1, 3]), ranked, 2, 1_002_000_000)
     expected = [
-        stored_hit(*log.locate(3), 0.75, indexed=False, recalled_us=1_002_000_000),
-        stored_hit(*log.locate(1), 0.5, indexed=True, recalled_us=1_002_000_000),
+        stored_hit(*log.locate(3), 3, 0.75, indexed=False, recalled_us=1_002_000_000),
+        stored_hit(*log.locate(1), 1, 0.5, indexed=True, recalled_us=1_002_000_000),
     ]
     assert hits == expected
     assert [(hit.recent, hit.strength, hit.age_s) for hit in hits] == [
@@ -111,7 +111,7 @@ def test_the_id_alone_is_read_without_the_text() -> None:
     (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, make_batch(["a", "b"], np.ones((2, DIM)), ["", text]))])
     at = bytes(record.segment.view).index(text.encode()) + 6000
     record.segment.file.write(at, [b"?"])
-    hit = stored_hit(record, 1, 0.5, indexed=True, recalled_us=0)
+    hit = stored_hit(record, 1, 2, 0.5, indexed=True, recalled_us=0)
     assert hit.id == "b"
     for _ in range(2):
         with pytest.raises(CorruptData):
