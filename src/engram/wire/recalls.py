@@ -221,8 +221,8 @@ def add_hits(
     characters = tag_characters = 0
     for hit in hits:
         row = hit.row()
-        # Created in place, because protobuf copies a message that is created elsewhere, and filled field by field, which
-        # costs a third of passing them all.
+        # Created in place, because protobuf copies a message that is created elsewhere. Filling it field by field
+        # costs a third of passing all fields.
         memory = memories.add()
         memory.activation = memory.score = hit.score
         memory.generation = hit.generation
