@@ -14,6 +14,10 @@ from engram.store.filters.rows import Bitmap, Window
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
+# Bits for all generations from the first to the last one of a list take at most half as much memory as a list that has
+# this share of them. Shorter lists are marked in no time.
+_DENSE_SHARE: Final = 32
+_DENSE_MIN: Final = 1024
 # Average memory of a key, of its place in the dictionary, and of the objects behind it.
 _KEY_BYTES: Final = 200
 # What a key has in place of its only generation: it is gone; or the number of its array, which is counted down from
@@ -79,6 +83,12 @@ class GrowingArray:
             self._marks = marks = _Marks(len(view), words, begin)
         return window.bits_of(Bitmap(marks.words, marks.begin))
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether bits take less memory than the values, which are generations and ascend."""
+        view = self.view
+        return len(view) >= _DENSE_MIN and int(view[-1]) - int(view[0]) < len(view) * _DENSE_SHARE
+
     def taken(self, after: int, until: int, keeps: Keeps) -> NDArray[np.int64]:
         """Return which places hold generations behind `after`, up to `until`, that stay: int64, ascending."""
         start, end = np.searchsorted(self.view, [after + 1, until + 1]).tolist()
@@ -90,8 +100,14 @@ class GrowingArray:
         """Memory in bytes."""
         return self._room.nbytes + self._marks.words.nbytes
 
+    @property
+    def nbytes_likely(self) -> int:
+        """Memory in bytes, with bits that filters may ask for."""
+        return self._room.nbytes * 3 // 2 if len(self._room) >= _DENSE_MIN else self._room.nbytes
 
-_NO_GENERATIONS: Final = GrowingArray(np.int64)
+
+NO_GENERATIONS: Final = GrowingArray(np.int64)
+"""The generations of what nothing has; not to be extended."""
 
 
 class ShorterList(NamedTuple):
@@ -144,9 +160,9 @@ class Postings:
         known = self._lists[number]
         if known <= _FIRST_ARRAY:
             grown = self._arrays[_FIRST_ARRAY - known]
-            before = grown.nbytes
+            before = grown.nbytes_likely
             grown.extend(generations)
-            self.nbytes += grown.nbytes - before
+            self.nbytes += grown.nbytes_likely - before
         else:
             # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
             self._lists[number] = self._listed(self._grown([known, *generations]))
@@ -191,6 +207,18 @@ class Postings:
         number = self._numbers.get(key)
         return _NONE if number is None else self.numbered(number)
 
+    def listed(self, key: Hashable) -> GrowingArray:
+        """Return the generations of `key`, as they grow; if it has several."""
+        number = self._numbers.get(key)
+        known = _GONE if number is None else self._lists[number]
+        if known <= _FIRST_ARRAY:
+            return self._arrays[_FIRST_ARRAY - known]
+        if known == _GONE:
+            return NO_GENERATIONS
+        only = GrowingArray(np.int64)
+        only.adopt(np.array([known], dtype=np.int64))
+        return only
+
     def number(self, key: Hashable) -> int | None:
         """Return the number of `key`; None if there is no such key."""
         return self._numbers.get(key)
@@ -212,7 +240,7 @@ class Postings:
             shorter.adopt(kept)
             if len(later):
                 shorter.extend(later)
-            self.nbytes += shorter.nbytes - self._arrays[place].nbytes
+            self.nbytes += shorter.nbytes_likely - self._arrays[place].nbytes_likely
             self._arrays[place] = shorter
             return
         # Its number is not used again, so that no reader finds the list of another key.
@@ -221,9 +249,9 @@ class Postings:
         self.nbytes -= _KEY_BYTES
         if known <= _FIRST_ARRAY:
             place = _FIRST_ARRAY - known
-            self.nbytes -= self._arrays[place].nbytes
+            self.nbytes -= self._arrays[place].nbytes_likely
             # A reader may have seen that there is an array, and not read it yet.
-            self._arrays[place] = _NO_GENERATIONS
+            self._arrays[place] = NO_GENERATIONS
 
     def _listed(self, grown: GrowingArray) -> int:
         """Return what stands for an array, which is added to the others, in the place of an only generation."""
@@ -233,7 +261,7 @@ class Postings:
     def _grown(self, generations: Sequence[int]) -> GrowingArray:
         grown = GrowingArray(np.int64)
         grown.extend(generations)
-        self.nbytes += grown.nbytes
+        self.nbytes += grown.nbytes_likely
         return grown
 
 
