@@ -38,8 +38,7 @@ NewVector<std::uint64_t> bits_wanted(const Column<std::int32_t>& numbers, const 
   return made;
 }
 
-NewVector<std::uint64_t> bits_wanted_of(const Column<double>& values, double low,
-                                        const Column<std::uint32_t>& wanted) {
+NewVector<std::uint64_t> bits_wanted_of(const Column<double>& values, double low, const Column<std::uint32_t>& wanted) {
   const std::size_t n = values.shape(0);
   auto made = new_vector<std::uint64_t>(words_for(n));
   run_over(values.nbytes(),
