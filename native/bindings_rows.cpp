@@ -38,6 +38,14 @@ NewVector<std::uint64_t> bits_wanted(const Column<std::int32_t>& numbers, const 
   return made;
 }
 
+NewVector<std::uint64_t> bits_wanted_of(const Column<double>& values, double low, const Column<std::uint32_t>& wanted) {
+  const std::size_t n = values.shape(0);
+  auto made = new_vector<std::uint64_t>(words_for(n));
+  run_over(values.nbytes(),
+           [&] { kernels().wanted_f64(values.data(), n, low, wanted.data(), wanted.shape(0), made.data()); });
+  return made;
+}
+
 void mark_generations(const Words& words, std::int64_t begin, const Column<std::int64_t>& generations) {
   run_over(generations.nbytes(), [&] { mark(bits_in(words), begin, list_in(generations)); });
 }
@@ -85,6 +93,7 @@ NewVector<std::int64_t> ranks_in(const ConstWords& words, std::int64_t begin, co
 void bind_rows(nb::module_& m) {
   m.def("bits_within", &bits_within, "values"_a, "low"_a, "high"_a);
   m.def("bits_wanted", &bits_wanted, "numbers"_a, "wanted"_a);
+  m.def("bits_wanted_of", &bits_wanted_of, "values"_a, "low"_a, "wanted"_a);
   m.def("mark", &mark_generations, "words"_a.noconvert(), "begin"_a, "generations"_a);
   m.def("mark_passed", &mark_passed_generations, "words"_a.noconvert(), "begin"_a, "generations"_a, "passed"_a);
   m.def("put_bits", &put_bits, "words"_a.noconvert(), "offset"_a, "others"_a, "count"_a);

@@ -80,12 +80,15 @@ def share_found(hits: Hits, passes: NDArray[np.bool_], scores: NDArray[np.float3
 def measure(
     space: Space, rows: Properties, make: Make, cues: NDArray[np.float32], scores: NDArray[np.float32], ef: int
 ) -> dict[str, Any]:
-    """Recall and count with a filter of a kind for each cue, after a few others to warm up."""
+    """Recall and count with a filter of a kind for each cue, after a few others to warm up.
+
+    All filters, and what passes them, are made before that: it takes everything else out of the caches.
+    """
     rng = np.random.default_rng(7)
     before = [make(rows, rng) for _ in cues[:_WARM_UP]]
-    recalls(space, cues, before, ef)
-    counts(space, before)
     cases = [make(rows, rng) for _ in cues]
+    counts(space, before)
+    recalls(space, cues, before, ef)
     recall_ms, found = recalls(space, cues, cases, ef)
     count_ms, counted = counts(space, cases)
     assert counted == [int(np.count_nonzero(passes)) for _, passes in cases], "not what passes was counted"

@@ -314,29 +314,67 @@ void within_f64(const double* values, std::size_t n, double low, double high, st
 // Up to so many words, all that is wanted fits into a register.
 constexpr std::size_t kRegisterWords = 16;
 
+// The numbers that are wanted, as `wanted_i32` gets them.
+class Wanted {
+ public:
+  Wanted(const std::uint32_t* wanted, std::size_t words)
+      : wanted_(wanted),
+        in_register_(words <= kRegisterWords),
+        table_(_mm512_maskz_loadu_epi32(static_cast<__mmask16>(in_register_ ? (1U << words) - 1 : 0U), wanted)),
+        count_(_mm512_set1_epi32(static_cast<int>(words))) {}
+
+  // Which of 16 numbers are.
+  __mmask16 of(__m512i number) const {
+    const __m512i place = _mm512_srli_epi32(number, 5);
+    const __mmask16 known = _mm512_cmplt_epu32_mask(place, count_);
+    const __m512i bits = in_register_ ? _mm512_permutexvar_epi32(place, table_)
+                                      : _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), known, place, wanted_, 4);
+    const __m512i shifted = _mm512_srlv_epi32(bits, _mm512_and_si512(number, _mm512_set1_epi32(31)));
+    return _mm512_mask_test_epi32_mask(known, shifted, _mm512_set1_epi32(1));
+  }
+
+ private:
+  const std::uint32_t* wanted_;
+  bool in_register_;
+  __m512i table_;
+  __m512i count_;
+};
+
 void wanted_i32(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
                 std::uint64_t* out) {
-  const auto held = static_cast<__mmask16>(words >= kRegisterWords ? 0xFFFFU : (1U << words) - 1);
-  const __m512i table = _mm512_maskz_loadu_epi32(held, wanted);
-  const __m512i count = _mm512_set1_epi32(static_cast<int>(words));
-  const __m512i last_bits = _mm512_set1_epi32(31);
-  const __m512i one = _mm512_set1_epi32(1);
+  const Wanted sought(wanted, words);
   std::size_t first = 0;
   for (; first + 64 <= n; first += 64) {
     std::uint64_t word = 0;
     for (std::size_t i = 0; i < 64; i += 16) {
-      const __m512i number = _mm512_loadu_si512(numbers + first + i);
-      const __m512i place = _mm512_srli_epi32(number, 5);
-      const __mmask16 known = _mm512_cmplt_epu32_mask(place, count);
-      const __m512i bits = words <= kRegisterWords
-                               ? _mm512_permutexvar_epi32(place, table)
-                               : _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), known, place, wanted, 4);
-      const __m512i shifted = _mm512_srlv_epi32(bits, _mm512_and_si512(number, last_bits));
-      word |= static_cast<std::uint64_t>(_mm512_mask_test_epi32_mask(known, shifted, one)) << i;
+      word |= static_cast<std::uint64_t>(sought.of(_mm512_loadu_si512(numbers + first + i))) << i;
     }
     out[first / 64] = word;
   }
   wanted_each(numbers + first, n - first, wanted, words, out + first / 64);
+}
+
+void wanted_f64(const double* values, std::size_t n, double low, const std::uint32_t* wanted, std::size_t words,
+                std::uint64_t* out) {
+  const Wanted sought(wanted, words);
+  const __m512d least = _mm512_set1_pd(low);
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 16) {
+      const __m512d v = _mm512_loadu_pd(values + first + i);
+      const __m512d w = _mm512_loadu_pd(values + first + i + 8);
+      // What is too large or too small for 32 bits becomes a number that is above all that are wanted.
+      const __m256i number = _mm512_cvttpd_epi32(_mm512_sub_pd(v, least));
+      const __m256i other = _mm512_cvttpd_epi32(_mm512_sub_pd(w, least));
+      const __mmask8 exact = _mm512_cmp_pd_mask(_mm512_add_pd(least, _mm512_cvtepi32_pd(number)), v, _CMP_EQ_OQ);
+      const __mmask8 exact_too = _mm512_cmp_pd_mask(_mm512_add_pd(least, _mm512_cvtepi32_pd(other)), w, _CMP_EQ_OQ);
+      const __mmask16 found = sought.of(_mm512_inserti64x4(_mm512_castsi256_si512(number), other, 1));
+      word |= static_cast<std::uint64_t>(found & _mm512_kunpackb(exact_too, exact)) << i;
+    }
+    out[first / 64] = word;
+  }
+  wanted_each_f64(values + first, n - first, low, wanted, words, out + first / 64);
 }
 
 // The eight bits from place `i` on.
@@ -385,9 +423,9 @@ void spread(const std::uint64_t* passed, std::size_t passed_words, const std::ui
             [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
 }
 
-constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,  dot_rows,     unbias,
-                          fwht,     quantise,     sign_bits,     make_planes, squared_norm, widen,
-                          dot_f32,  l2_f32,       within_f64,    wanted_i32,  mark,         spread};
+constexpr Kernels kAvx512{"avx512",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                          quantise,   sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32,
+                          within_f64, wanted_i32,   wanted_f64,    mark,         spread};
 
 }  // namespace
 

@@ -155,4 +155,17 @@ static inline void wanted_each(const std::int32_t* numbers, std::size_t n, const
   });
 }
 
+static inline void wanted_each_f64(const double* values, std::size_t n, double low, const std::uint32_t* wanted,
+                                   std::size_t words, std::uint64_t* out) {
+  const double count = 32.0 * static_cast<double>(words);
+  bits_of(n, out, [=](std::size_t i) {
+    const double above = values[i] - low;
+    if (!(above >= 0.0 && above < count)) return 0U;
+    const auto number = static_cast<std::uint32_t>(above);
+    // The difference may have been rounded to a whole number.
+    const bool is_whole = low + static_cast<double>(number) == values[i];
+    return is_whole ? wanted[number / 32] >> (number % 32) & 1U : 0U;
+  });
+}
+
 }  // namespace engram

@@ -56,6 +56,10 @@ struct Kernels {
   // Numbers are not negative; those from 32 * `words` on are not wanted.
   void (*wanted_i32)(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
                      std::uint64_t* out);
+  // As `wanted_i32`, for values[i] that are `low` plus a number that is wanted. `low` is a whole number; all sums are
+  // below 2^53.
+  void (*wanted_f64)(const double* values, std::size_t n, double low, const std::uint32_t* wanted, std::size_t words,
+                     std::uint64_t* out);
   // Sets the bits of `n` generations, which ascend; bit 0 of bits[0] is that of the generation `begin`. Of the
   // generations only those count whose place has its bit set in `passed`, unless that is null. All have a bit.
   void (*mark)(const std::int64_t* generations, std::size_t n, const std::uint64_t* passed, std::int64_t begin,

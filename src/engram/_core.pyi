@@ -65,6 +65,12 @@ def bits_wanted(numbers: NDArray[np.int32], wanted: NDArray[np.uint32]) -> NDArr
     Bit ``number % 32`` of ``wanted[number // 32]`` tells it of a number; those behind are not wanted.
     """
 
+def bits_wanted_of(values: NDArray[np.float64], low: float, wanted: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Return which of some values, shape ``(n,)``, are `low` plus a number that is wanted, as `bits_wanted` does.
+
+    `low` is a whole number, and all sums are below 2**53.
+    """
+
 def mark(words: NDArray[np.uint64], begin: int, generations: NDArray[np.int64]) -> None:
     """Set in `words` the bits of `generations`, which ascend; the first bit is that of the generation `begin`.
 

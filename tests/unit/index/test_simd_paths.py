@@ -37,6 +37,13 @@ for count in (0, 1, 7, 63, 64, 65, 200, 5_000):
         numbers, wanted = rng.integers(0, texts, count).astype(np.int32), rng.integers(0, 2**32, 15, dtype=np.uint32)
         found.append(_core.bits_wanted(numbers, wanted).view(np.uint8))
         found.append(_core.bits_wanted(numbers, np.tile(wanted, 5)).view(np.uint8))
+    for low in (0.0, 37.0, -60.0):
+        others = np.concatenate([values, [low + 0.5, -low, 1e-17, 1e300, -1e300, np.inf, -np.inf, 2.0**31 + low]])
+        for wanted in (rng.integers(0, 2**32, 4, dtype=np.uint32), rng.integers(0, 2**32, 40, dtype=np.uint32)):
+            numbers = low + np.flatnonzero(np.unpackbits(wanted.view(np.uint8), bitorder="little"))
+            found.append(_core.bits_wanted_of(others, low, wanted).view(np.uint8))
+            expected = np.flatnonzero(np.isin(others, numbers))
+            assert np.array_equal(_core.listed_bits(found[-1].view(np.uint64), 0), expected)
     for share in (0.02, 0.3, 0.9, 1):
         words = np.zeros(79, dtype=np.uint64)
         marked = generations[rng.random(5_000) < share][: len(values)]

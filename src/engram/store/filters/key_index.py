@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engram.store.filters.numbers import Numbers
-from engram.store.filters.postings import GrowingArray, Keeps
+from engram.store.filters.postings import NO_GENERATIONS, GrowingArray, Keeps
 from engram.store.filters.texts import Texts, text_key
 
 _NUMBERS = ({int}, {float}, {int, float})
@@ -69,16 +68,15 @@ class KeyIndex:
         """Whether no generation has a value."""
         return not any(len(listed.view) for listed in self.present())
 
-    def equal(self, value: object) -> NDArray[np.int64]:
+    def equal(self, value: object) -> GrowingArray:
         """Return the generations that have this text, number or truth value, or null: int64, ascending."""
         if isinstance(value, bool):
-            found = self._truths.get(value)
-            return _viewed(found)
+            return self._truths.get(value) or NO_GENERATIONS
         if value is None:
-            return _viewed(self._nulls)
+            return self._nulls or NO_GENERATIONS
         if isinstance(value, str):
-            return _viewed(None) if self.texts is None else self.texts.postings.get(text_key(value))
-        return _viewed(None) if self.numbers is None else self.numbers.postings.get(value)
+            return NO_GENERATIONS if self.texts is None else self.texts.postings.listed(text_key(value))
+        return NO_GENERATIONS if self.numbers is None else self.numbers.postings.listed(value)
 
     def present(self) -> Iterator[GrowingArray]:
         """Yield, for each kind of value, the generations that have one: int64, ascending."""
@@ -138,7 +136,3 @@ def _extended(known: GrowingArray | None, generations: Sequence[int]) -> Growing
     # A list may have an element twice.
     grown.extend(list(dict.fromkeys(generations)))
     return grown
-
-
-def _viewed(found: GrowingArray | None) -> NDArray[np.int64]:
-    return np.empty(0, dtype=np.int64) if found is None else found.view

@@ -18,7 +18,7 @@ from engram.store.compaction.ended_counts import EndedCounts
 from engram.store.expiry.expiring_rows import NOTHING, ExpiringRows
 from engram.store.filters.columns import Columns
 from engram.store.filters.key_index import KeyIndex
-from engram.store.filters.postings import Keeps, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import text_key
 
@@ -188,9 +188,9 @@ class MetadataIndex:
             else:
                 self._keys[place] = fewer
 
-    def tagged(self, tag: str) -> NDArray[np.int64]:
-        """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
-        return self._tags.get(text_key(tag))
+    def tagged(self, tag: str) -> GrowingArray:
+        """Return the generations that have `tag`: int64, ascending."""
+        return self._tags.listed(text_key(tag))
 
     def key(self, path: tuple[str, ...]) -> KeyIndex | None:
         """Return the values under a key of the metadata, or under nested ones; None if there are none that are left."""

@@ -78,10 +78,14 @@ class Numbers:
         """The same generations, as they grow."""
         return self._generations
 
+    def values(self, places: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return the numbers at `places`, rounded to float64."""
+        # Values are appended before generations, so there is one for every generation that a reader saw.
+        return self._values.view[places]
+
     def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
-        # Values are appended before generations, so there is one for every generation that a reader saw.
-        values = self._values.view[places]
+        values = self.values(places)
         # The operators are named as the functions of Python's comparisons are.
         compare: Callable[[Any, Any], Any] = getattr(signs, operator)
         # Rounding keeps the order, so only what is rounded to the same float needs to be compared exactly.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator as signs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import compress
 from typing import Any, Final, cast
 
 import numpy as np
@@ -17,8 +18,9 @@ from engram.store.filters.columns import ColumnChunk
 from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
-from engram.store.filters.numbers_plan import NumbersPlan
+from engram.store.filters.numbers_plan import AmongPlan, NumbersPlan, wanted_numbers
 from engram.store.filters.plans import (
+    ROWS_PER_MARK,
     ColumnPlan,
     ConstantPlan,
     KeyPlan,
@@ -28,6 +30,7 @@ from engram.store.filters.plans import (
     PresentPlan,
     SoughtPlan,
 )
+from engram.store.filters.postings import GrowingArray
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
 from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
@@ -127,10 +130,10 @@ class Planner:
     def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
         lists = [self._index.tagged(str(tag)) for tag in tags]
         if operator == "any":
-            return ListsPlan(self._window, lists)
+            return self._listed(lists)
         if not lists:
             return ConstantPlan(self._window, passing=True)
-        return AndPlan([ListsPlan(self._window, [each]) for each in lists])
+        return AndPlan([self._listed([each]) for each in lists])
 
     def _time(self, operator: str, bound: Operand) -> Plan:
         assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
@@ -171,7 +174,7 @@ class Planner:
         if operator == "exists":
             return self._present(index)
         if operator == "is_null":
-            return ListsPlan(window, [index.equal(None)])
+            return self._listed([index.equal(None)])
         if operator == "contains":
             return self._contains(path, index, values[0])
         return self._ordered(path, index, operator, values[0])
@@ -184,7 +187,7 @@ class Planner:
         if index is not None:
             plain = [value for value in values if not isinstance(value, str | Instant)]
             if plain:
-                plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+                plans.append(self._equal_plainly(index, plain))
             texts = [value for value in values if isinstance(value, str)]
             if texts and index.texts is not None:
                 plans.append(TextsPlan(self._window, index.texts, index.texts.numbers_of(texts)))
@@ -195,6 +198,23 @@ class Planner:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
 
+    def _equal_plainly(self, index: KeyIndex, values: Sequence[Operand]) -> Plan:
+        """Plan that a value is one of some numbers and truth values, or null."""
+        listed = self._listed([index.equal(value) for value in values])
+        numbers, wanted = index.numbers, wanted_numbers(values)
+        if numbers is None or wanted is None or listed.count_max * ROWS_PER_MARK < len(numbers.generations):
+            return listed
+        return AmongPlan(self._window, numbers, wanted, listed.count_max)
+
+    def _listed(self, lists: Sequence[GrowingArray]) -> Plan:
+        """Plan that a row is in one of some lists."""
+        dense = [each.is_dense for each in lists]
+        plans: list[Plan] = [PresentPlan(self._window, each.view, each.bits_within) for each in compress(lists, dense)]
+        if not all(dense) or not plans:
+            rare = [each.view for each, is_dense in zip(lists, dense, strict=True) if not is_dense]
+            plans.append(ListsPlan(self._window, rare))
+        return plans[0] if len(plans) == 1 else OrPlan(plans)
+
     def _present(self, index: KeyIndex) -> Plan:
         """Plan that a key has a value."""
         found = [PresentPlan(self._window, each.view, each.bits_within) for each in index.present()]
@@ -203,7 +223,7 @@ class Planner:
     def _contains(self, path: tuple[str, ...], index: KeyIndex, value: Operand) -> Plan:
         plans: list[Plan] = []
         if index.elements is not None:
-            plans.append(ListsPlan(self._window, [index.elements.equal(value)]))
+            plans.append(self._listed([index.elements.equal(value)]))
         if isinstance(value, str) and index.texts is not None:
             plans.append(self._texts(path, index.texts, partial(_containing, value)))
         if not plans:

@@ -20,6 +20,8 @@ Places = NDArray[np.int64] | slice
 # make so many blank bits.
 _MARKS_PER_SEARCH: Final = 64
 _BITS_PER_MARK: Final = 64
+ROWS_PER_MARK: Final = 4
+"""To mark a row of a list takes about as long as to look at the texts or numbers of so many rows."""
 # To look for a generation among those that have a value takes about as long as to count so many bits.
 _BITS_PER_LOOK: Final = 2048
 
@@ -133,6 +135,15 @@ class PresentPlan(ListsPlan):
         """Return the rows that are in the list."""
         few = self.count_max <= self.window.listed_max
         return super().rows() if few else PassingRows(self.window, words=self._present(self.window))
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` are in the list."""
+        if not len(generations):
+            return np.zeros(0, dtype=bool)
+        asked = Window(int(generations[0]), int(generations[-1]))
+        if len(generations) * _MARKS_PER_SEARCH <= asked.size // _BITS_PER_MARK:
+            return super().passes(generations)
+        return are_set(self._present(asked), generations - asked.begin)
 
 
 class SoughtPlan(Plan):

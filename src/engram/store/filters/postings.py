@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,8 +14,16 @@ from engram.store.filters.rows import Bitmap, Window
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
+# Bits for all generations from the first to the last one of a list take at most half as much memory as a list that has
+# this share of them. Shorter lists are marked in no time.
+_DENSE_SHARE: Final = 32
+_DENSE_MIN: Final = 1024
 # Average memory of a key, of its place in the dictionary, and of the objects behind it.
 _KEY_BYTES: Final = 200
+# What a key has in place of its only generation: it is gone; or the number of its array, which is counted down from
+# the last of these.
+_GONE: Final = -1
+_FIRST_ARRAY: Final = -2
 
 Keeps = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """Returns which of some generations stay in the index."""
@@ -74,6 +83,12 @@ class GrowingArray:
             self._marks = marks = _Marks(len(view), words, begin)
         return window.bits_of(Bitmap(marks.words, marks.begin))
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether bits take less memory than the values, which are generations and ascend."""
+        view = self.view
+        return len(view) >= _DENSE_MIN and int(view[-1]) - int(view[0]) < len(view) * _DENSE_SHARE
+
     def taken(self, after: int, until: int, keeps: Keeps) -> NDArray[np.int64]:
         """Return which places hold generations behind `after`, up to `until`, that stay: int64, ascending."""
         start, end = np.searchsorted(self.view, [after + 1, until + 1]).tolist()
@@ -84,6 +99,15 @@ class GrowingArray:
     def nbytes(self) -> int:
         """Memory in bytes."""
         return self._room.nbytes + self._marks.words.nbytes
+
+    @property
+    def nbytes_likely(self) -> int:
+        """Memory in bytes, with bits that filters may ask for."""
+        return self._room.nbytes * 3 // 2 if len(self._room) >= _DENSE_MIN else self._room.nbytes
+
+
+NO_GENERATIONS: Final = GrowingArray(np.int64)
+"""The generations of what nothing has; not to be extended."""
 
 
 class ShorterList(NamedTuple):
@@ -107,15 +131,17 @@ class ShorterList(NamedTuple):
 class Postings:
     """Lists of generations by key. Each key also has a number, its place in the order in which keys came.
 
-    A key that occurs once costs no array. Where there are many distinct values, most of them occur once.
+    A key that occurs once costs no array. Where there are many distinct values, most of them occur once. What there is
+    for each key is no list, because the garbage collector would look at every element of it again and again.
     """
 
-    __slots__ = ("_lists", "_numbers", "nbytes")
+    __slots__ = ("_arrays", "_lists", "_numbers", "nbytes")
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        # None: the key is gone.
-        self._lists: list[int | GrowingArray | None] = []
+        # The only generation of each key, or what stands in its place.
+        self._lists = array("q")
+        self._arrays: list[GrowingArray] = []
         self.nbytes: int = 0
         """About how much memory it takes."""
 
@@ -128,17 +154,18 @@ class Postings:
         if number is None:
             number = len(self._lists)
             self.nbytes += _KEY_BYTES
-            self._lists.append(generations[0] if len(generations) == 1 else self._grown(generations))
+            self._lists.append(generations[0] if len(generations) == 1 else self._listed(self._grown(generations)))
             self._numbers[key] = number
             return number
         known = self._lists[number]
-        if isinstance(known, GrowingArray):
-            before = known.nbytes
-            known.extend(generations)
-            self.nbytes += known.nbytes - before
+        if known <= _FIRST_ARRAY:
+            grown = self._arrays[_FIRST_ARRAY - known]
+            before = grown.nbytes_likely
+            grown.extend(generations)
+            self.nbytes += grown.nbytes_likely - before
         else:
             # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
-            self._lists[number] = self._grown([*([] if known is None else [known]), *generations])
+            self._lists[number] = self._listed(self._grown([known, *generations]))
         return number
 
     def keys(self) -> list[Hashable]:
@@ -180,6 +207,18 @@ class Postings:
         number = self._numbers.get(key)
         return _NONE if number is None else self.numbered(number)
 
+    def listed(self, key: Hashable) -> GrowingArray:
+        """Return the generations of `key`, as they grow; if it has several."""
+        number = self._numbers.get(key)
+        known = _GONE if number is None else self._lists[number]
+        if known <= _FIRST_ARRAY:
+            return self._arrays[_FIRST_ARRAY - known]
+        if known == _GONE:
+            return NO_GENERATIONS
+        only = GrowingArray(np.int64)
+        only.adopt(np.array([known], dtype=np.int64))
+        return only
+
     def number(self, key: Hashable) -> int | None:
         """Return the number of `key`; None if there is no such key."""
         return self._numbers.get(key)
@@ -187,33 +226,42 @@ class Postings:
     def numbered(self, number: int) -> NDArray[np.int64]:
         """Return the generations of the key with this number: int64, shape ``(n,)``, ascending."""
         known = self._lists[number]
-        if isinstance(known, GrowingArray):
-            return known.view
-        return _NONE if known is None else np.array([known], dtype=np.int64)
+        if known <= _FIRST_ARRAY:
+            return self._arrays[_FIRST_ARRAY - known].view
+        return _NONE if known == _GONE else np.array([known], dtype=np.int64)
 
     def _replace(self, key: Hashable, kept: NDArray[np.int64], later: NDArray[np.int64]) -> None:
         number = self._numbers[key]
         known = self._lists[number]
-        self.nbytes -= known.nbytes if isinstance(known, GrowingArray) else 0
-        if len(kept) + len(later) > 1:
+        if len(kept) or len(later):
+            # What has lost some generations had several, so it has an array, and keeps one.
+            place = _FIRST_ARRAY - known
             shorter = GrowingArray(np.int64)
             shorter.adopt(kept)
             if len(later):
                 shorter.extend(later)
-            self.nbytes += shorter.nbytes
-            self._lists[number] = shorter
-        elif len(kept) or len(later):
-            self._lists[number] = int((kept if len(kept) else later)[0])
-        else:
-            # Its number is not used again, so that no reader finds the list of another key.
-            del self._numbers[key]
-            self._lists[number] = None
-            self.nbytes -= _KEY_BYTES
+            self.nbytes += shorter.nbytes_likely - self._arrays[place].nbytes_likely
+            self._arrays[place] = shorter
+            return
+        # Its number is not used again, so that no reader finds the list of another key.
+        del self._numbers[key]
+        self._lists[number] = _GONE
+        self.nbytes -= _KEY_BYTES
+        if known <= _FIRST_ARRAY:
+            place = _FIRST_ARRAY - known
+            self.nbytes -= self._arrays[place].nbytes_likely
+            # A reader may have seen that there is an array, and not read it yet.
+            self._arrays[place] = NO_GENERATIONS
+
+    def _listed(self, grown: GrowingArray) -> int:
+        """Return what stands for an array, which is added to the others, in the place of an only generation."""
+        self._arrays.append(grown)
+        return _FIRST_ARRAY - (len(self._arrays) - 1)
 
     def _grown(self, generations: Sequence[int]) -> GrowingArray:
         grown = GrowingArray(np.int64)
         grown.extend(generations)
-        self.nbytes += grown.nbytes
+        self.nbytes += grown.nbytes_likely
         return grown
 
 

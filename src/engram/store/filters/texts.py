@@ -37,9 +37,12 @@ _TIME_CHARACTERS_MIN: Final = 10
 class _Sorted(NamedTuple):
     """The distinct texts in order, as far as they were known when they were sorted."""
 
-    texts: list[str]
+    texts: NDArray[np.object_]
     numbers: NDArray[np.int64]
     size: int
+
+
+_NOT_SORTED: Final = _Sorted(np.empty(0, dtype=np.object_), np.empty(0, dtype=np.int64), 0)
 
 
 class Texts:
@@ -55,9 +58,10 @@ class Texts:
         self._generations = GrowingArray(np.int64)
         # For each row, the number of its text among the distinct ones.
         self._numbers = GrowingArray(np.int32)
-        self._distinct: list[str | bytes] = []
+        # Each distinct text, or its digest. The garbage collector looks at the elements of a list, but not of an array.
+        self._distinct = GrowingArray(np.object_)
         self._long: list[int] = []
-        self._sorted = _Sorted([], np.empty(0, dtype=np.int64), 0)
+        self._sorted = _NOT_SORTED
         self._times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def extend(self, generations: Sequence[int], values: Sequence[str]) -> None:
@@ -67,7 +71,7 @@ class Texts:
     def take(self, other: Texts, after: int, until: int, keeps: Keeps) -> None:
         """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
         places = other._generations.taken(after, until, keeps)
-        keys = [other._distinct[number] for number in other._numbers.view[places].tolist()]
+        keys = other._distinct.view[other._numbers.view[places]].tolist()
         self._append(other._generations.view[places].tolist(), keys, lambda key: key)
 
     def _append(
@@ -79,14 +83,18 @@ class Texts:
             # A list of texts may have one of them twice.
             if not places or places[-1] != generation:
                 places.append(generation)
-        numbers = {}
+        numbers: dict[_Key, int] = {}
+        known = len(self._distinct.view)
+        new: list[str | bytes] = []
         for text, places in found.items():
             key = key_of(text)
             numbers[text] = number = self.postings.extend(key, places)
-            if number == len(self._distinct):
+            if number == known + len(new):
                 if isinstance(key, bytes):
                     self._long.append(number)
-                self._distinct.append(key)
+                new.append(key)
+        if new:
+            self._distinct.extend(new)
         self._numbers.extend(list(map(numbers.__getitem__, values)))
         self._generations.extend(generations)
 
@@ -112,7 +120,7 @@ class Texts:
 
     def few_numbers(self) -> NDArray[np.int32] | None:
         """Return the numbers of all distinct texts, if they are few and none is long; None: they are not."""
-        count = len(self._distinct)
+        count = len(self._distinct.view)
         return None if count > _TESTED_FIRST_MAX or self._long else np.arange(count, dtype=np.int32)
 
     def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -127,13 +135,13 @@ class Texts:
         numbers
             The texts that are asked for, some maybe more than once; others need not be tested.
         """
-        count = len(self._distinct)
+        count = len(self._distinct.view)
         passed = np.zeros(count, dtype=bool)
         if self._are_few(numbers, count):
             for number in np.unique(numbers).tolist():
                 passed[number] = self._passes(number, test, read)
             return passed
-        texts = self._distinct[:count]
+        texts = self._distinct.view[:count].tolist()
         passed[:] = np.fromiter((isinstance(text, str) and test(text) for text in texts), bool, count)
         self._test_long(passed, test, read, numbers)
         return passed
@@ -144,7 +152,7 @@ class Texts:
         The parameters are those of `passing`.
         """
         test = text_tester(operator, bound)
-        count = len(self._distinct)
+        count = len(self._distinct.view)
         if count < _SORTED_COUNT_MIN or self._are_few(numbers, count):
             return self.passing(test, read, numbers)
         order = self._in_order(count)
@@ -158,16 +166,19 @@ class Texts:
             start, end = (0, middle) if operator in ("lt", "le") else (middle, len(order.texts))
         passed = np.zeros(count, dtype=bool)
         passed[order.numbers[start:end]] = True
-        for number, text in enumerate(self._distinct[order.size : count], order.size):
+        for number, text in enumerate(self._distinct.view[order.size : count].tolist(), order.size):
             passed[number] = isinstance(text, str) and test(text)
         self._test_long(passed, test, read, numbers)
         return passed
 
     def times_us(self) -> NDArray[np.int64]:
         """Return the distinct texts as times: int64, shape ``(n,)``, microseconds since 1970 UTC; `NO_TIME` if none."""
-        known, count = self._times, len(self._distinct)
+        known, count = self._times, len(self._distinct.view)
         if len(known) < count:
-            more = [time_of(text) if isinstance(text, str) else NO_TIME for text in self._distinct[len(known) : count]]
+            more = [
+                time_of(text) if isinstance(text, str) else NO_TIME
+                for text in self._distinct.view[len(known) : count].tolist()
+            ]
             known = np.concatenate([known, np.array(more, dtype=np.int64)])
             # Threads that come together all compute the same.
             self._times = known
@@ -176,10 +187,10 @@ class Texts:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + 8 * len(self._distinct)
+        return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + self._distinct.nbytes
 
     def _passes(self, number: int, test: Tester, read: ReadText) -> bool:
-        key = self._distinct[number]
+        key = self._distinct.view[number]
         text = key if isinstance(key, str) else read(key, self.postings.numbered(number))
         return text is not None and test(text)
 
@@ -203,10 +214,13 @@ class Texts:
         # Sorted anew once there are a tenth more, so that each text is sorted a few times at most.
         if order.size + order.size // 10 < count:
             pairs = sorted(
-                (text, number) for number, text in enumerate(self._distinct[:count]) if isinstance(text, str)
+                (text, number)
+                for number, text in enumerate(self._distinct.view[:count].tolist())
+                if isinstance(text, str)
             )
             numbers = np.array([number for _, number in pairs], dtype=np.int64)
-            self._sorted = order = _Sorted([text for text, _ in pairs], numbers, count)
+            texts = np.array([text for text, _ in pairs], dtype=np.object_)
+            self._sorted = order = _Sorted(texts, numbers, count)
         return order
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
-from engram.store.filters.plans import KeyPlan, ListsPlan, Places
+from engram.store.filters.plans import ROWS_PER_MARK, KeyPlan, ListsPlan, Places
 from engram.store.filters.rows import PassingRows, Window, packed, unpacked
 from engram.store.filters.texts import Texts
-
-# To mark a row of a list takes about as long as to look at the texts of so many rows.
-_TEXTS_PER_MARK: Final = 4
 
 
 class TextsPlan(ListsPlan):
@@ -34,7 +30,7 @@ class TextsPlan(ListsPlan):
 
     def rows(self) -> PassingRows:
         """Return the rows that have one of the texts."""
-        listed = self.count_max * _TEXTS_PER_MARK < self._by_row.count_max
+        listed = self.count_max * ROWS_PER_MARK < self._by_row.count_max
         return super().rows() if listed else self._by_row.rows()
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:

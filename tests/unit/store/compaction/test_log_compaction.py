@@ -104,16 +104,16 @@ def test_memory_of_dead_versions_is_freed_too(tmp_path: Path) -> None:
         write(space)
         attributes = space._engine._state.attributes
         before = attributes.nbytes
-        assert len(attributes.tagged("round-3")) == len(IDS)
+        assert len(attributes.tagged("round-3").view) == len(IDS)
         compacted(space)
-        assert len(attributes.tagged("round-3")) == 0
-        assert attributes.tagged("round-39").tolist() == list(
+        assert len(attributes.tagged("round-3").view) == 0
+        assert attributes.tagged("round-39").view.tolist() == list(
             range(space.generation - len(IDS) + 1, space.generation + 1)
         )
         key = attributes.key(("n",))
         assert key is not None
         assert key.numbers is not None
-        assert key.numbers.generations.tolist() == attributes.tagged("round-39").tolist()
+        assert key.numbers.generations.tolist() == attributes.tagged("round-39").view.tolist()
         assert attributes.nbytes < before
 
 

@@ -32,7 +32,8 @@ def found_in(index: KeyIndex | None) -> dict[str, Any]:
     if index is None:
         return {}
     found: dict[str, Any] = {
-        repr(value): index.equal(value).tolist() for value in (None, True, False, *BOUNDS, "a", "b", LONG, LONG + "b")
+        repr(value): index.equal(value).view.tolist()
+        for value in (None, True, False, *BOUNDS, "a", "b", LONG, LONG + "b")
     }
     found["present"] = sorted(generation for part in index.present() for generation in part.view.tolist())
     if index.numbers is not None:

@@ -35,7 +35,7 @@ def test_commits_go_on_while_it_is_found_out_what_stays(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Columns, "alive", alive_while_committing)
     attributes.drop(20)
-    assert attributes.tagged("tag").tolist() == list(range(11, 26))
+    assert attributes.tagged("tag").view.tolist() == list(range(11, 26))
 
 
 @pytest.mark.parametrize(("keys", "rows"), [(1, 1000), (1000, 1), (3, 10)])
@@ -48,7 +48,7 @@ def test_lists_are_shortened_in_steps_of_any_size(keys: int, rows: int, monkeypa
     # All of the first two, one of the third, and nothing else.
     attributes.end(np.arange(1, 10), np.full(9, 40))
     attributes.drop(40)
-    found = [attributes.tagged(f"tag-{number}").tolist() for number in range(8)]
+    found = [attributes.tagged(f"tag-{number}").view.tolist() for number in range(8)]
     assert found == [[], [], [10, 11, 12], *(list(range(1 + 4 * number, 5 + 4 * number)) for number in range(3, 8))]
 
 
@@ -57,6 +57,6 @@ def test_a_long_tag_takes_no_more_memory_than_its_digest_and_is_told_from_all_ot
     tags = [name * 16_000 for name in "xyz"]
     for number, tag in enumerate((*tags, tags[0])):
         attributes.add(tagged(1 + number, 1, tag))
-    assert [attributes.tagged(tag).tolist() for tag in tags] == [[1, 4], [2], [3]]
-    assert attributes.tagged(tags[0][:-1]).tolist() == []
+    assert [attributes.tagged(tag).view.tolist() for tag in tags] == [[1, 4], [2], [3]]
+    assert attributes.tagged(tags[0][:-1]).view.tolist() == []
     assert max(len(key) for key in attributes._tags._numbers) == 32  # type: ignore[arg-type]  # All keys have a length.

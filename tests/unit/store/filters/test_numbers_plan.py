@@ -10,7 +10,7 @@ import pytest
 
 from engram.store.filters.group_plans import AndPlan
 from engram.store.filters.numbers import Numbers
-from engram.store.filters.numbers_plan import NumbersPlan
+from engram.store.filters.numbers_plan import AmongPlan, NumbersPlan, wanted_numbers
 from engram.store.filters.plans import ListsPlan
 from engram.store.filters.rows import Window
 
@@ -68,3 +68,24 @@ def test_a_group_looks_once_at_the_numbers_of_a_key(monkeypatch: pytest.MonkeyPa
     among = [parts[0], ListsPlan(WINDOW, [np.arange(3, 300)]), *parts[1:], NumbersPlan(WINDOW, other, [("le", 200)])]
     assert AndPlan(among).rows().generations.tolist() == list(range(21, 202))
     assert sorted(looks) == [1, 3]
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["each row has a number", "some have none"])
+@pytest.mark.parametrize("asked", [[0], [1, 0.0, 7.0], [-5, 3, 60_000], [LARGE - 2**17, LARGE - 2**17 - 5]])
+def test_numbers_are_found_among_several(step: int, asked: list[int | float]) -> None:
+    values = [*SPECIAL, 7, 3.0, 3.5, -5, 60_000, LARGE - 2**17, LARGE - 2**17 - 5] * 8
+    numbers, generations = numbers_of(values, step)
+    wanted = wanted_numbers(asked)
+    assert wanted is not None
+    plan = AmongPlan(WINDOW, numbers, wanted, 1000)
+    pairs = [(at, value) for at, value in zip(generations, values, strict=True) if WINDOW.first <= at <= WINDOW.last]
+    expected = [at for at, value in pairs if value in asked]
+    assert expected
+    assert plan.rows().generations.tolist() == expected
+    everything = np.arange(WINDOW.first, WINDOW.last + 1)
+    assert everything[plan.passes(everything)].tolist() == expected
+
+
+@pytest.mark.parametrize("asked", [[], [1, None], [True], [0.5, 1], [0, 2**16], [LARGE], ["1"], [float("inf")]])
+def test_what_bits_do_not_tell_is_found_by_lists(asked: list[object]) -> None:
+    assert wanted_numbers(asked) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,3 +45,49 @@ def test_an_array_of_generations_has_bits_that_grow_with_it() -> None:
     grown.adopt(np.array([80, 1000]))
     assert PassingRows(window, words=grown.bits_within(window)).generations.tolist() == [80]
     assert grown.nbytes > 16
+
+
+def test_the_garbage_collector_has_as_little_to_look_at_however_many_values_there_are() -> None:
+    postings = Postings()
+
+    def looked_at() -> int:
+        found, seen = [postings], {id(postings)}
+        for one in found:
+            for inner in gc.get_referents(one):
+                if gc.is_tracked(inner) and not isinstance(inner, type) and id(inner) not in seen:
+                    seen.add(id(inner))
+                    found.append(inner)
+        return sum(len(gc.get_referents(one)) for one in found)
+
+    postings.extend("first", [1])
+    before = looked_at()
+    for number in range(1000):
+        postings.extend(f"{number}", [number + 2])
+    assert looked_at() <= before
+
+
+def test_lists_are_shortened_to_what_stays() -> None:
+    postings = Postings()
+    added = {"many": [1, 2, 3, 4], "one is left": [5, 6], "gone": [7, 9], "only": [8]}
+    numbers = {key: postings.extend(key, generations) for key, generations in added.items()}
+    held = postings.get("many")
+    for lists in postings.shortened(lambda generations: np.isin(generations, [2, 3, 5]), 2, 100):
+        postings.shorten(lists)
+    assert held.tolist() == [1, 2, 3, 4]
+    assert {key: postings.get(key).tolist() for key in numbers} == {
+        "many": [2, 3],
+        "one is left": [5],
+        "gone": [],
+        "only": [],
+    }
+    assert postings.number("gone") is None
+    assert [postings.numbered(number).tolist() for number in numbers.values()] == [
+        [2, 3],
+        [5],
+        [],
+        [],
+    ]
+    later = postings.extend("gone", [10, 11])
+    postings.extend("one is left", [12])
+    assert postings.numbered(later).tolist() == postings.get("gone").tolist() == [10, 11]
+    assert postings.get("one is left").tolist() == [5, 12]

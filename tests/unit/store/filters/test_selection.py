@@ -239,3 +239,39 @@ def test_a_bitmap_of_bits_begins_with_the_window(generations: set[int], first: i
     assert {
         begin + word * 64 + bit for word in range(len(words)) for bit in range(64) if int(words[word]) >> bit & 1
     } == {generation for generation in generations if generation >= first}
+
+
+def test_what_many_observations_have_is_found_by_bits_and_by_rows_too() -> None:
+    attributes, count = MetadataIndex(), 2_000
+    conditions = (
+        (Own.tags.has_any(["t0", "t3", "rare"]), lambda row: row % 5 in (0, 3) or row == 700),
+        (Own.tags.has_all(["even", "t1"]), lambda row: row % 2 == 0 and row % 5 == 1),
+        (~Own.tags.has_any(["even"]), lambda row: row % 2 == 1),
+        (F.parts.contains("p1"), lambda row: row % 3 == 1),
+        (F.is_new == True, lambda row: row % 2 == 0),  # noqa: E712  (a condition, and no truth value)
+        (F.grade.is_in([1, 5, 7]), lambda row: row % 10 in (1, 5, 7)),
+        (F.grade.is_in([1, 5, 7, None]), lambda row: row % 10 in (1, 5, 7)),
+        (F.grade.is_in([1, 2.5]), lambda row: row % 10 == 1),
+        (~F.grade.is_in([0, 2, 3, 4, 6, 8, 9]), lambda row: row % 10 in (1, 5, 7)),
+    )
+    for begin in range(1, 3 * count + 1, count):
+        rows = range(begin, begin + count)
+        batch = make_batch(
+            [f"{row}" for row in rows],
+            np.ones((count, DIM), np.float32),
+            tags=[
+                [f"t{row % 5}", *(["even"] if row % 2 == 0 else []), *(["rare"] if row == 700 else [])] for row in rows
+            ],
+            metadata=[{"parts": [f"p{row % 3}"], "is_new": row % 2 == 0, "grade": row % 10} for row in rows],
+        )
+        attributes.add(LogEntry(RecordKind.OBSERVE, begin, batch))
+        last = begin + count - 1
+        for condition, passes in conditions:
+            for window in ((1, last), (650, 690 + begin), (last - 3, last), (1, 1)):
+                expected = [row for row in range(window[0], window[1] + 1) if passes(row)]
+                assert select(attributes, condition, *window).tolist() == expected
+            asked = np.array([1, 3, 650, 700, 701, last - 1, last])
+            assert which_pass(attributes, condition, asked).tolist() == [passes(row) for row in asked.tolist()]
+            for some in (F.grade == 1, Own.tags.has_any(["rare"])):
+                both = select(attributes, some & condition, 1, last).tolist()
+                assert both == [row for row in select(attributes, some, 1, last).tolist() if passes(row)]
