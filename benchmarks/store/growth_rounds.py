@@ -108,7 +108,8 @@ def _come_to_rest(store: MemoryStore, space: Space, load: Load, last: int) -> di
     engine.retention.advance()
     # As the housekeeping does, if a third of the graph can be dropped for half a minute.
     engine.indexing.compact(engine.retention.horizon, lambda: True)
-    engine.log_compaction.run(Pace(0, lambda: True))
+    # As the compaction thread does, once the horizon has not moved for a minute.
+    engine.log_compaction.run(Pace(0, lambda: True), thorough=True)
     store.checkpoint()
     live = sum(batch.encoded_bytes for batch in load.batches(last)) / 1e6
     # Each generation behind the oldest one that is retained has ended a version.

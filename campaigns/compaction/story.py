@@ -85,6 +85,7 @@ class Story:
     def __init__(self, space: Space, life: int) -> None:
         self._space = space
         self._life = life
+        self._thorough = itertools.cycle((True, False))
         self._numbers = itertools.count(_NUMBERS_PER_LIFE * life)
         # What may be erased, the oldest first; also what the lives before this one have left.
         self._secrets = deque(secret_number(hit.id) for hit in space.snapshot().scan() if is_secret(hit.id))
@@ -120,7 +121,7 @@ class Story:
             space.erase(ids)
             return Taken()
         space._engine.retention.advance()
-        space._engine.log_compaction.run(Pace(0, lambda: True))
+        space._engine.log_compaction.run(Pace(0, lambda: True), thorough=next(self._thorough))
         return Taken()
 
     def _steps_between(self, turn: int) -> Iterator[Step]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from engram.client import Ack, AsyncClient, Client
-from engram.client.loop_thread import LoopThread
+from engram.client.threads.loop_thread import LoopThread
 from engram.errors import EngramError
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine

@@ -44,7 +44,12 @@ class SocketServer(ServerProcess):
     def open(self, data: bytes = b"") -> socket.socket:
         """A plain connection, over which `data` was sent."""
         opened = socket.create_connection(("127.0.0.1", self.http_port), TIMEOUT_S)
-        opened.sendall(data)
+        try:
+            opened.sendall(data)
+        except OSError:
+            # The server has gone, or refuses it before all is there.
+            opened.close()
+            raise
         return opened
 
 

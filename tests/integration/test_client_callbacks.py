@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client import Client, callback_thread
-from engram.client.loop_thread import LoopThread
+from engram.client import Client
+from engram.client.threads import callback_thread
+from engram.client.threads.loop_thread import LoopThread
 from engram.errors import FailedPrecondition, OverCapacity
 from tests.integration.child_program import run_program
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess

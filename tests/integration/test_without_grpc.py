@@ -16,7 +16,7 @@ sys.modules["grpc"] = sys.modules["google.protobuf"] = None
 import asyncio
 import numpy as np
 from engram.client import AsyncClient, Client
-from engram.client.loop_thread import LoopThread
+from engram.client.threads.loop_thread import LoopThread
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions

@@ -96,12 +96,12 @@ class Compacted(RuleBasedStateMachine):
     def set_retention(self, dead_count: int | None) -> None:
         self.space.set_retention(EVERYTHING if dead_count is None else RetentionPolicy(None, dead_count))
 
-    @rule()
-    def compact(self) -> None:
+    @rule(thorough=st.booleans())
+    def compact(self, thorough: bool) -> None:
         engine = self.space._engine
         engine.retention.advance()
         before = engine.retention.expired
-        engine.log_compaction.run(Pace(0, lambda: True))
+        engine.log_compaction.run(Pace(0, lambda: True), thorough=thorough)
         assert engine._state.log.horizon.generation <= before
 
     @rule()

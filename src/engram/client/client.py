@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
 from engram.client.batches.sending import Answered, observe_many_waiting, submit_many_waiting
-from engram.client.callback_thread import AnswerFuture
-from engram.client.loop_thread import LoopThread, wait
 from engram.client.naming.naming import BlockingNaming
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
@@ -22,6 +20,8 @@ from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
+from engram.client.threads.callback_thread import AnswerFuture
+from engram.client.threads.loop_thread import LoopThread, wait
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations

@@ -58,8 +58,8 @@ class SegmentCompaction:
     pace
         Limits reading and writing.
     joins
-        Whether rows of several records may become one record, with the commit time of the last. What can still be
-        recalled by time must keep its own.
+        Whether rows of several records up to the horizon may become one record, with the commit time of the last. What
+        can still be recalled by time keeps its own.
     """
 
     def __init__(self, log: Log, storage: Storage, pace: Pace, *, joins: bool = True) -> None:
@@ -125,7 +125,7 @@ class SegmentCompaction:
         """Yield the records of the new segment, each with its commit time."""
         sessions = _Sessions()
         committed_us = 0
-        for entry in _Merging(self._records(run), survivors, self._joins).entries():
+        for entry in _Merging(self._records(run), survivors, horizon.generation if self._joins else 0).entries():
             committed_us = entry.committed_us
             yield encode_record(entry, self._log.dim), committed_us
         for page in run:
@@ -214,12 +214,12 @@ class _Merging:
         The records, in order.
     survivors
         Chooses their rows.
-    joins
-        Whether an entry may have rows of several records.
+    joined_until
+        An entry may have rows of several records that end at or before this generation.
     """
 
-    def __init__(self, records: Iterable[Record], survivors: Survivors, joins: bool) -> None:
-        self._joins = joins
+    def __init__(self, records: Iterable[Record], survivors: Survivors, joined_until: int) -> None:
+        self._joined_until = joined_until
         self._records = records
         self._survivors = survivors
         self._batches: list[ObservationBatch] = []
@@ -235,7 +235,8 @@ class _Merging:
             if not len(rows):
                 continue
             is_observed = record.kind is RecordKind.OBSERVE
-            if self._generations and (not self._joins or is_observed == bool(self._ids) or self._is_full):
+            joins = record.last_generation <= self._joined_until and is_observed != bool(self._ids)
+            if self._generations and (not joins or self._is_full):
                 yield self._taken()
             if is_observed:
                 self._batches.append(_batch_of(record, rows))

@@ -142,7 +142,7 @@ def _compact_space(space: SpaceEngine, report: CompactReport, on_progress: OnPro
         if report.is_dry:
             freed = compaction.freeable_bytes()
         else:
-            compaction.run(counter.add)
+            compaction.run(counter.add, thorough=True)
             freed = compaction.freed_bytes
     except EngramError as error:
         report.failed[name] = error

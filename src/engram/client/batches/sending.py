@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from engram.client.batches.submission import Submission, checked_batch
-from engram.client.callback_thread import AnswerFuture
 from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, answered, answered_in_thread
 from engram.client.sending.micro_batch import Settle
 from engram.client.sending.observe_session import ObserveSession
+from engram.client.threads.callback_thread import AnswerFuture
 from engram.model.ack import Ack, joined_ack
 from engram.model.arguments import ManyObservations
 from engram.model.batches.parts import Parts, rows_of

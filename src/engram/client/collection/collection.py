@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.client.loop_thread import LoopThread
+from engram.client.threads.loop_thread import LoopThread
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import one_or_many_existing
 from engram.model.columns import ObservationColumns, ObservationFields

@@ -6,7 +6,7 @@ import contextlib
 from typing import Generic, TypeVar, Unpack
 
 from engram.client.collection.collection import BlockingCollection
-from engram.client.loop_thread import LoopThread
+from engram.client.threads.loop_thread import LoopThread
 from engram.errors import FailedPrecondition
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike

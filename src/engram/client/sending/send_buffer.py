@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from engram.client.losses import Losses
 from engram.client.sending.micro_batch import OpenBatch, Settle
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch, origin_here
+from engram.client.threads.interruptible_future import InterruptibleFuture
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.observation_row import ObservationRow
@@ -152,7 +153,7 @@ class SendBuffer:
 
     def room(self, count: int, nbytes: int) -> Future[None]:
         """Return a future that is done when it is worth trying to add `count` observations of `nbytes` bytes."""
-        waiter: Future[None] = Future()
+        waiter: Future[None] = InterruptibleFuture()
         with self._lock:
             if self._refusal is not None or self._fits(count, nbytes):
                 waiter.set_result(None)
@@ -162,7 +163,7 @@ class SendBuffer:
 
     def flushed(self) -> Future[None]:
         """Return a future that is done when everything added so far is answered."""
-        waiter: Future[None] = Future()
+        waiter: Future[None] = InterruptibleFuture()
         with self._lock:
             self._cut()
             if self._unsettled:

@@ -51,7 +51,8 @@ class RecordPage:
         self.times: Final = CommitTimes(())
         self.progress: Final[list[Record]] = list(progress)
         self._horizon: Horizon | None = None
-        self._counts: tuple[int, int] | None = None
+        # Of so many records, the numbers of observations and of deletions.
+        self._counts: tuple[int, int, int] = (0, 0, 0)
         self.add(records)
 
     @property
@@ -63,11 +64,14 @@ class RecordPage:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Numbers of observations and of deletions; only for pages that get no more records."""
-        if self._counts is None:
-            observed = sum(record.count for record in self.records if record.kind is RecordKind.OBSERVE)
-            self._counts = observed, sum(record.count for record in self.records) - observed
-        return self._counts
+        """Numbers of observations and of deletions. Any thread may ask, also while records are added."""
+        length, observed, deleted = self._counts
+        added = self.records[length:]
+        if added:
+            observed += sum(record.count for record in added if record.kind is RecordKind.OBSERVE)
+            deleted += sum(record.count for record in added if record.kind is not RecordKind.OBSERVE)
+            self._counts = length + len(added), observed, deleted
+        return observed, deleted
 
     @property
     def last_generation(self) -> int:

@@ -1,4 +1,4 @@
-"""Compaction of a space's log: which segments are worth it, and what refers to them afterwards."""
+"""Compaction of a space's log: when it is due, what of it is dropped, and how the attempts end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,16 @@ from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.store.compaction.erasure import Erasure
 from engram.store.compaction.pace import Stopped
+from engram.store.compaction.segment_choice import SegmentChoice
 from engram.store.compaction.segment_rewriting import SegmentRewriting
 from engram.store.indexing.attempt import Attempt
 from engram.store.space_state import SpaceState
 
-# A segment is worth compacting if this share of its file would be freed. So the log takes at most a third more than
-# what is retained.
-_FREED_SHARE: Final = 0.25
-# What is kept of a run must fit into memory.
-_RUN_BYTES_MAX: Final = 32 << 20
-# Segments that keep less are joined with their neighbours, so that there are few files.
-_SMALL_BYTES: Final = 4 << 20
-_SMALL_JOINED: Final = 4
-# What a segment takes besides its rows: its first sector, the record at its end, whole blocks.
-_OVERHEAD: Final = 4 << 10
+# Once the horizon has not moved for so long, the log is compacted thoroughly.
+_SETTLED_S: Final = 60.0
 # Looking at all segments takes at most a hundredth of the time.
 _LOOKING_SHARE: Final = 100
+_NOT_YET: Final = (-1, False)
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -55,6 +49,8 @@ class LogCompaction:
 
     Attributes
     ----------
+    choice
+        Chooses the segments.
     compactions, freed_bytes, failures
         Number of runs of segments that were replaced, of bytes that became free, and of runs that failed.
     attempt, erasure_attempt
@@ -70,10 +66,12 @@ class LogCompaction:
         # Whoever waits to erase: compactions end after the present run then.
         self._waiting: set[object] = set()
         self._horizon = horizon
-        self._looked_at = -1
+        # Damaged segments are left alone until the space is opened again.
+        self.choice: SegmentChoice = SegmentChoice(state)
+        self._looked_at = _NOT_YET
+        # The horizon, and since when it is where it is.
+        self._settling = -1, time.monotonic()
         self._look_again_s = 0.0
-        # Segments that cannot be compacted until the space is opened again, because they are damaged.
-        self._left: set[int] = set()
         self.compactions: int = 0
         self.freed_bytes: int = 0
         self.failures: int = 0
@@ -86,47 +84,27 @@ class LogCompaction:
         yield table.LOG_FREED_BYTES.sample(self.freed_bytes, space)
         yield table.LOG_COMPACTION_FAILURES.sample(self.failures, space)
 
-    def next_run(self, horizon: int) -> Sequence[RecordPage]:
-        """Return the oldest neighbouring segments that are worth compacting at `horizon`; empty if none are."""
-        if self._state.log.read_only:
-            return ()
-        run: list[RecordPage] = []
-        kept = 0
-        due = small = 0
-        pages = self._ended_pages()
-        for page in (*pages, None):
-            use = None if page is None else self._use_of(page, horizon, is_oldest=page is pages[0])
-            joins = use is not None and (use.is_due or use.is_small) and (not run or kept + use.kept <= _RUN_BYTES_MAX)
-            if not joins and (due or small >= _SMALL_JOINED):
-                return run
-            if not joins:
-                run, kept, due, small = [], 0, 0, 0
-            if page is not None and use is not None and (use.is_due or use.is_small):
-                run.append(page)
-                kept, due, small = kept + use.kept, due + use.is_due, small + use.is_small
-        return ()
-
     def freeable_bytes(self) -> int:
-        """Return about how many bytes of the disk compactions would free now."""
-        horizon, pages = self._horizon(), self._ended_pages()
-        uses = [(page, self._use_of(page, horizon, is_oldest=page is pages[0])) for page in pages]
-        ended = sum(page.segment.file.size - use.kept for page, use in uses if use is not None and use.is_due)
-        return ended + self._freeable_of_open(horizon)
+        """Return about how many bytes of the disk a thorough compaction would free now."""
+        return self.choice.freeable_bytes(self._horizon(), thorough=True)
 
     def is_due(self) -> bool:
-        """Return whether there is something to compact, looking only if the horizon has moved since the last look.
+        """Return whether there is something to compact.
 
-        What failed is due again after a while.
+        It looks if the horizon has moved since the last look, and once more when that has settled. What failed is due
+        again after a while.
         """
         if self.is_erasing and not self.erasure_attempt.is_resting:
             return not self._working.locked()
         if self.attempt.failure is not None:
             return self.attempt.is_due_again
         horizon, now_s = self._horizon(), time.monotonic()
-        if horizon <= self._looked_at or now_s < self._look_again_s:
+        is_settled = self._is_settled(horizon)
+        if (horizon, is_settled) <= self._looked_at or now_s < self._look_again_s:
             return False
-        self._looked_at = horizon
-        is_due = bool(self.next_run(horizon)) or self._freeable_of_open(horizon) > 0
+        self._looked_at = horizon, is_settled
+        choice = self.choice
+        is_due = bool(choice.next_run(horizon, thorough=is_settled) or choice.freeable_of_open(horizon, is_settled))
         self._look_again_s = now_s + _LOOKING_SHARE * (time.monotonic() - now_s)
         return is_due
 
@@ -135,13 +113,22 @@ class LogCompaction:
         """Whether something was begun to be erased and is not finished."""
         return self._erasure.is_under_way
 
-    def run(self, pace: Callable[[int], None]) -> None:
+    def _is_settled(self, horizon: int) -> bool:
+        """Return whether the horizon has not moved for a while. What is rewritten then stays as it is for longer."""
+        now_s = time.monotonic()
+        if horizon != self._settling[0]:
+            self._settling = horizon, now_s
+        return now_s - self._settling[1] >= _SETTLED_S
+
+    def run(self, pace: Callable[[int], None], *, thorough: bool = False) -> None:
         """Finish what was begun to be erased, unless that failed a short while ago, and compact all that is worth it.
 
         Parameters
         ----------
         pace
             Is told of bytes before they are read or written. It may wait, and raise to stop.
+        thorough
+            Whether little is to be left, as once the horizon has settled.
 
         Raises
         ------
@@ -159,9 +146,9 @@ class LogCompaction:
             except Exception:
                 # What cannot be erased keeps nothing else on the disk.
                 with contextlib.suppress(EngramError):
-                    self._compact_all(pace)
+                    self._compact_all(pace, thorough)
                 raise
-            self._compact_all(pace)
+            self._compact_all(pace, thorough)
 
     def finish_erasure(self, pace: Callable[[int], None]) -> None:
         """Finish what was begun to be erased, and compact nothing; the parameters and errors are those of `run`."""
@@ -221,31 +208,31 @@ class LogCompaction:
         with _noted(self.erasure_attempt):
             self._erasure.finish(pace)
 
-    def _compact_all(self, pace: Callable[[int], None]) -> None:
+    def _compact_all(self, pace: Callable[[int], None], thorough: bool) -> None:
         with _noted(self.attempt):
-            self._run(pace)
+            self._run(pace, thorough)
 
-    def _run(self, pace: Callable[[int], None]) -> None:
+    def _run(self, pace: Callable[[int], None], thorough: bool) -> None:
         state, rewriting = self._state, SegmentRewriting(self._state, pace)
         if not state.log.read_only:
             rewriting.remove_leftovers()
         horizon = self._horizon()
-        if self._freeable_of_open(horizon):
+        if self.choice.freeable_of_open(horizon, thorough or self._is_settled(horizon)):
             self._erasure.end_open_segment()
         # One run takes the place of at least one page; so the number of pages bounds the work, whatever is written.
         for _ in range(len(state.log.pages)):
             if self._waiting:
                 # What is left is found due again.
-                self._looked_at = -1
+                self._looked_at = _NOT_YET
                 return
             horizon = self._horizon()
-            run = self.next_run(horizon)
+            run = self.choice.next_run(horizon, thorough=thorough or self._is_settled(horizon))
             if not run:
                 break
             try:
                 self._compact(run, horizon, rewriting)
             except EngramError as error:
-                self._left.update(page.segment.epoch for page in run if error.code.startswith("corrupt"))
+                self.choice.left.update(page.segment.epoch for page in run if error.code.startswith("corrupt"))
                 self.failures += 1
                 raise
         state.attributes.drop(horizon)
@@ -257,8 +244,8 @@ class LogCompaction:
         def survivors(record: Record) -> NDArray[np.int64]:
             if record.kind is RecordKind.OBSERVE:
                 return np.flatnonzero(state.attributes.columns.alive(record.generations, horizon))
-            # A deletion hides older versions for as long as there may be any in an older segment.
-            return np.arange(0 if is_oldest else record.count)
+            # A deletion hides older versions for as long as a snapshot sees them, or any may be in an older segment.
+            return np.arange(0 if is_oldest and record.last_generation <= horizon else record.count)
 
         freed = rewriting.rewrite(run, self._at(horizon), survivors)
         self.compactions += 1
@@ -279,38 +266,6 @@ class LogCompaction:
             return before
         return Horizon(generation, record.committed_us)
 
-    def _ended_pages(self) -> Sequence[RecordPage]:
-        """Return the pages of the segments that get no more records."""
-        # Read in this order, because a segment is in use before it has a page.
-        pages = self._state.log.pages
-        return pages if self._state.log.present is None else pages[:-1]
-
-    def _freeable_of_open(self, horizon: int) -> int:
-        """Return how many bytes would be free if the segment in use was ended and compacted; 0 if that is not much.
-
-        Most of a small log is in that segment.
-        """
-        log, pages = self._state.log, self._state.log.pages
-        if log.read_only or log.present is None or not pages:
-            return 0
-        use = self._use_of(pages[-1], horizon, is_oldest=len(pages) == 1)
-        freeable = 0 if use is None else pages[-1].segment.end - use.kept
-        return freeable if freeable >= max(_SMALL_BYTES, _FREED_SHARE * log.nbytes) else 0
-
-    def _use_of(self, page: RecordPage, horizon: int, *, is_oldest: bool) -> _Use | None:
-        """Return what a compaction would keep of a segment; None if it must stay as it is."""
-        segment = page.segment
-        if segment.format == 1 or page.last_generation > horizon or segment.epoch in self._left:
-            return None
-        observed, deleted = page.counts
-        columns = self._state.attributes.columns
-        kept_count = columns.alive_count(page.first_generation, page.last_generation, horizon) if observed else 0
-        kept_count += 0 if is_oldest else deleted
-        # The progress of sessions is kept, whatever becomes of their rows.
-        fixed = sum(record.nbytes for record in page.progress)
-        kept = fixed + round((segment.end - segment.begin - fixed) * kept_count / max(observed + deleted, 1))
-        return _Use(kept, segment.file.size - kept > _FREED_SHARE * segment.file.size + _OVERHEAD, kept < _SMALL_BYTES)
-
 
 @contextmanager
 def _noted(attempt: Attempt) -> Iterator[None]:
@@ -321,21 +276,3 @@ def _noted(attempt: Attempt) -> Iterator[None]:
     except Stopped:
         attempt.forget()
         raise
-
-
-class _Use(NamedTuple):
-    """What a compaction would keep of a segment.
-
-    Parameters
-    ----------
-    kept
-        About how many bytes are kept.
-    is_due
-        Whether enough would become free.
-    is_small
-        Whether so little is kept that the segment is better joined with its neighbours.
-    """
-
-    kept: int
-    is_due: bool
-    is_small: bool

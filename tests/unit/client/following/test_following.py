@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 
 from engram.client.following.following import BlockingFollowCalls
-from engram.client.loop_thread import LoopThread
+from engram.client.threads.loop_thread import LoopThread
 from engram.model.following.change import Change
 from engram.model.following.following import AsyncFollowing
 from engram.model.following.told import AwaitedSource, Told

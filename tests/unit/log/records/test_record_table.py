@@ -85,3 +85,15 @@ def test_many_are_located_together_and_none_takes_the_place_of_one_that_is_gone(
     with pytest.raises(Unavailable) as refused:
         log.locate_run(record.generations)
     assert refused.value.code == "erased"
+
+
+def test_the_rows_of_a_page_are_counted_while_it_grows() -> None:
+    log = open_log(MemoryStorage())
+    counts = []
+    for number in range(3):
+        batch = batch_of(["a", "b", "c"], version=number)
+        log.append([LogEntry(RecordKind.OBSERVE, log.last_generation + 1, batch)])
+        log.append([LogEntry(RecordKind.DELETE, log.last_generation + 1, ids=["a"])])
+        log.sync()
+        counts.append(log.pages[0].counts)
+    assert counts == [(3, 1), (6, 2), (9, 3)]

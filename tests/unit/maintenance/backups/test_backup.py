@@ -360,7 +360,7 @@ def test_compactions_beside_it_do_not_keep_it_from_coming_to_an_end(
 ) -> None:
     """Each segment is replaced when it is about to be copied."""
     # Each run has one segment.
-    monkeypatch.setattr("engram.store.compaction.log_compaction._RUN_BYTES_MAX", -1)
+    monkeypatch.setattr("engram.store.compaction.segment_choice._RUN_BYTES_MAX", -1)
     path, options = tmp_path / "data", replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
     with MemoryStore(path, options=options) as store:
         space = store.space(SPACE, dim=DIM)
@@ -372,7 +372,7 @@ def test_compactions_beside_it_do_not_keep_it_from_coming_to_an_end(
 
         def copying(source: FileStorage, part: Part, *others: Any) -> None:
             horizon = engine.retention.expired
-            run = compaction.next_run(horizon)
+            run = compaction.choice.next_run(horizon)
             if run and run[0].segment.name == part.entry.name:
                 compaction._compact(run, horizon, SegmentRewriting(engine._state, lambda nbytes: None))
             copy_part(source, part, *others)

@@ -237,7 +237,7 @@ def test_a_segment_that_has_only_the_progress_of_sessions_is_left_alone() -> Non
         assert pages[0].segment.file.size > 10_000
         before = engine.log_compaction.compactions
         assert before > 0
-        assert engine.log_compaction.next_run(engine.retention.expired) == ()
+        assert engine.log_compaction.choice.next_run(engine.retention.expired) == ()
         assert compacted(space) == 0
         assert engine.log_compaction.compactions == before
 
@@ -256,7 +256,7 @@ class _Told(set[object]):
 
 def test_who_waits_to_erase_waits_for_one_run_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each run has one segment.
-    monkeypatch.setattr("engram.store.compaction.log_compaction._RUN_BYTES_MAX", -1)
+    monkeypatch.setattr("engram.store.compaction.segment_choice._RUN_BYTES_MAX", -1)
     with MemoryStore(tmp_path, options=QUIET) as store:
         space = store.space("notes", dim=DIM)
         space.set_retention(RetentionPolicy(None, 0))

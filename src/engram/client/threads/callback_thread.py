@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from engram.client.threads.interruptible_future import InterruptibleFuture
 from engram.errors import OverCapacity
 from engram.model.ack import Ack
 
@@ -104,7 +105,7 @@ class CallbackThread:
             del callback
 
 
-class AnswerFuture(concurrent.futures.Future[Ack]):
+class AnswerFuture(InterruptibleFuture[Ack]):
     """The future of a blocking client. Callbacks that are added before the answer is there run on `CallbackThread`.
 
     Parameters

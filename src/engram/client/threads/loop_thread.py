@@ -10,8 +10,9 @@ import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, Final, TypeVar
 
-from engram.client.callback_thread import CallbackThread
 from engram.client.silence import silence
+from engram.client.threads.callback_thread import CallbackThread
+from engram.client.threads.thread_call import ThreadCall
 from engram.client.transport_choice import prepare_loop
 from engram.errors import FailedPrecondition
 from engram.lifecycle import interpreter_exit
@@ -80,8 +81,14 @@ class LoopThread:
         except BaseException:
             coroutine.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return wait(future)
+        call = ThreadCall(coroutine)
+        try:
+            self._loop.call_soon_threadsafe(call.begin)
+            call.wait()
+        except BaseException:
+            self._leave(call)
+            raise
+        return call.result()
 
     def iterated(self, batches: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         """Yield what an asynchronous generator yields; closing this closes it, too."""
@@ -106,6 +113,13 @@ class LoopThread:
             # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
             with contextlib.suppress(FailedPrecondition):
                 self.run(leaving())
+
+    def _leave(self, call: ThreadCall[Any]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call.leave)
+        except RuntimeError:
+            # The loop has ended.
+            call.leave()
 
     def end(self, timeout_s: float) -> None:
         """Stop the loop, because it must not run while the interpreter ends."""

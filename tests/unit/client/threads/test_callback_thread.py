@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from engram.client import callback_thread
-from engram.client.callback_thread import AnswerFuture, CallbackThread
+from engram.client.threads import callback_thread
+from engram.client.threads.callback_thread import AnswerFuture, CallbackThread
 from engram.errors import OverCapacity
 from engram.model.ack import Ack
 

@@ -1,0 +1,1 @@
+"""The threads of blocking clients, and how others wait for them."""
