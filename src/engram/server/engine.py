@@ -37,8 +37,8 @@ from engram.streaming.space_holds import SpaceHolds
 T = TypeVar("T")
 # The part of the memory budget that messages and bodies may have before they are whole.
 _RECEIVE_SHARE: Final = 8
-# A look at the pressure waits for so long. At once, it would keep the interpreter lock from the committer that a request
-# has just woken, and an ack from its client.
+# A look at the pressure waits for so long. At once, it would keep the interpreter lock from the committer that a
+# request has just woken, and an ack from its client.
 _LOOK_S: Final = 0.0005
 
 

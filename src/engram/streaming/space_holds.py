@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -44,8 +43,7 @@ class SpaceHolds:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="engram-opening")
         self._openings: dict[_Wanted, _Opening] = {}
 
-    @asynccontextmanager
-    async def held(self, name: str, new: SpaceConfig | None = None) -> AsyncIterator[SpaceEngine]:
+    def held(self, name: str, new: SpaceConfig | None = None) -> AbstractAsyncContextManager[SpaceEngine]:
         """Return the space called `name`, which does not come to rest during the body.
 
         Parameters
@@ -62,19 +60,17 @@ class SpaceHolds:
         EngramError
             As `StoreEngine.space`.
         """
-        space = self._held_now(name, new)
-        if space is None:
-            space = await self._held_when_open(name, new)
-        try:
-            yield space
-        except (EngramError, SpaceRests):
-            # Whatever it was, the end of the space explains it.
-            space.life.check()
-            raise
-        finally:
-            space.let_go()
-            # Somebody may wait until this one can rest.
-            self._store.table.look_for_room()
+        return _Held(self, name, new)
+
+    async def hold(self, name: str, new: SpaceConfig | None) -> SpaceEngine:
+        """Return the space called `name`, which does not come to rest before `let_go`. Raises as `held`."""
+        return self._held_now(name, new) or await self._held_when_open(name, new)
+
+    def let_go(self, space: SpaceEngine) -> None:
+        """Take back one `hold`."""
+        space.let_go()
+        # Somebody may wait until this one can rest.
+        self._store.table.look_for_room()
 
     def close(self) -> None:
         """End the threads. The store is closed, so that nobody waits for long."""
@@ -133,6 +129,29 @@ class SpaceHolds:
         del self._openings[wanted]
         if not opening.opened.cancelled() and opening.opened.exception() is None:
             opening.opened.result().let_go()
+
+
+class _Held:
+    """The context of `SpaceHolds.held`. Every call enters one, and that of a generator costs three times as much."""
+
+    __slots__ = ("_holds", "_name", "_new", "_space")
+
+    def __init__(self, holds: SpaceHolds, name: str, new: SpaceConfig | None) -> None:
+        self._holds = holds
+        self._name = name
+        self._new = new
+
+    async def __aenter__(self) -> SpaceEngine:
+        self._space = await self._holds.hold(self._name, self._new)
+        return self._space
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if isinstance(error, EngramError | SpaceRests):
+                # Whatever it was, the end of the space explains it.
+                self._space.life.check()
+        finally:
+            self._holds.let_go(self._space)
 
 
 _Wanted = tuple[str, SpaceConfig | None]
