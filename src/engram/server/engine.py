@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack
+from functools import partial
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, Unavailable
@@ -36,6 +37,9 @@ from engram.streaming.space_holds import SpaceHolds
 T = TypeVar("T")
 # The part of the memory budget that messages and bodies may have before they are whole.
 _RECEIVE_SHARE: Final = 8
+# A look at the pressure waits for so long. At once, it would keep the interpreter lock from the committer that a
+# request has just woken, and an ack from its client.
+_LOOK_S: Final = 0.0005
 
 
 class Engine:
@@ -102,7 +106,7 @@ class Engine:
             ticked=list(self._ticked_gauges()),
             thresholds=options.thresholds,
             mailbox=mailbox,
-            soon=loop.call_soon,
+            soon=partial(loop.call_later, _LOOK_S),
             tell=self.sessions.tell_pressure,
         )
         self.ingest: Final = Ingest(store, mailbox, self.admission, threads)

@@ -185,7 +185,8 @@ def read_arrays(frame: bytes | bytearray | memoryview, start: int, described: ob
     InvalidInput
         With code ``malformed_message``, if the frame does not hold exactly these arrays.
     """
-    view = memoryview(frame)
+    # What is read is not changed.
+    view = memoryview(frame).toreadonly()
     if not isinstance(described, list | tuple):
         refuse("the header of a frame names its arrays", _ARRAYS, '[["vectors", "f4", [1, 8]]]', type(described))
     if len(described) > ARRAYS_MAX:
@@ -197,7 +198,7 @@ def read_arrays(frame: bytes | bytearray | memoryview, start: int, described: ob
         if name in arrays or name == _ARRAYS:
             refuse(f"the array {name!r} occurs twice", _ARRAYS, "a name of its own", name)
         first = end + -end % ALIGNMENT
-        stop = first + math.prod(shape) * dtype.itemsize
+        stop = first + (shape[0] if len(shape) == 1 else math.prod(shape)) * dtype.itemsize
         if stop > len(view):
             refuse(
                 f"the array {name!r} ends at byte {stop} of a frame of {len(view)} bytes",
@@ -205,7 +206,8 @@ def read_arrays(frame: bytes | bytearray | memoryview, start: int, described: ob
                 f"{len(view)} bytes",
                 stop,
             )
-        _check_padding(view, end, first)
+        if first != end:
+            _check_padding(view, end, first)
         arrays[name] = _array(view[first:stop], dtype, shape)
         end = stop
     if end != len(view):
@@ -217,11 +219,11 @@ def _array(part: memoryview, dtype: np.dtype[Any], shape: list[int]) -> NDArray[
     array = np.frombuffer(part, dtype) if len(part) else np.empty(shape, dtype)
     if len(shape) > 1:
         array = array.reshape(shape)
-    # Nearly all arrays are used as they lie there.
-    if not array.flags.aligned:
-        array = array.copy()
-    if not dtype.isnative:
-        array = array.astype(dtype.newbyteorder("="))
+    flags = array.flags
+    # Nearly all arrays are used as they lie there, where nobody can change them.
+    if flags.aligned and dtype.isnative and not flags.writeable:
+        return array
+    array = array.astype(dtype.newbyteorder("="))
     array.flags.writeable = False
     return array
 

@@ -192,7 +192,7 @@ def check_array(name: str, column: object, dtype: type[np.generic], ndim: int) -
     InvalidInput
         With code ``invalid_column``, naming the column.
     """
-    if not isinstance(column, np.ndarray) or is_masked(column):
+    if type(column) is not np.ndarray and (not isinstance(column, np.ndarray) or is_masked(column)):
         came = type(column).__name__
     elif column.dtype != dtype or column.ndim != ndim or not column.flags.c_contiguous:
         came = f"{column.dtype} of shape {column.shape}{'' if column.flags.c_contiguous else ', not contiguous'}"

@@ -187,6 +187,11 @@ def wrong_dimension(field: str, got: int, config: SpaceConfig) -> InvalidInput:
 
 
 def _first_unfit(vectors: NDArray[np.float32], metric: Metric) -> int | None:
+    if len(vectors) == 1:
+        # A product of two vectors has the squared norm of one soonest. NaN compares as false.
+        norm = np.vdot(vectors, vectors)
+        least = _SQUARED_NORM_MIN_DIRECTED if metric in DIRECTIONAL_METRICS else 0.0
+        return None if least <= norm <= _SQUARED_NORM_MAX else 0
     # One pass detects NaN, Inf, overflow and zero vectors at once, because each of them shows in the squared norm.
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)

@@ -136,7 +136,7 @@ OBSERVATION_BATCH: Final = FormReader(
         [
             *(*_BESIDE, *MANY_FIELDS),
             ("traceparent", str | UnsetType | None, UNSET),
-            ("arrays", list[Any] | UnsetType, UNSET),
+            ("arrays", list[tuple[str, str, list[int]]] | UnsetType, UNSET),
         ],
         forbid_unknown_fields=True,
         kw_only=True,

@@ -67,7 +67,7 @@ class LoadShedder:
     mailbox
         Delivers notifications of what has been indexed.
     soon
-        Schedules a function for the next iteration of the event loop.
+        Schedules a function for a moment later, on the event loop's thread.
     tell
         Called to send a change to the streams of a space.
     """
@@ -121,7 +121,7 @@ class LoadShedder:
         self.look_soon(space)
 
     def look_soon(self, space: SpaceEngine) -> None:
-        """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
+        """Schedule a check of `space`; all changes until then share one check."""
         self._look_soon_at(self._pressed(space).name)
 
     def tick(self) -> None:

@@ -143,10 +143,11 @@ def check_known(given: Iterable[str], known: Iterable[str], place: str = "") -> 
     InvalidInput
         With code ``unknown_field``, naming the first one that is not known and the known one nearest to it.
     """
-    names = sorted(known)
+    names = tuple(known)
     unknown = next((name for name in given if name not in names), None)
     if unknown is None:
         return
+    names = tuple(sorted(names))
     nearest = difflib.get_close_matches(unknown, names, 1, cutoff=0.0)
     hint = f"; the nearest is {nearest[0]!r}" if nearest else ""
     shown = unknown[:64].encode("utf-8", "replace").decode()
