@@ -25,7 +25,7 @@ async def test_a_paused_stream_hears_of_pressure_when_it_resumes(world: World) -
     await paused.flow(PAUSE)
     await events(paused)
     await busy.observe(message(1, 160))
-    await events(busy)
+    assert await states(busy) == [StreamState.BACKPRESSURE]
     await paused.flow(RESUME)
     assert await states(paused) == [StreamState.ACTIVE, StreamState.BACKPRESSURE]
 
