@@ -35,9 +35,14 @@ _QUERIES: Final = 300
 _K: Final = 10
 # A kill leaves a checkpoint of so many; what came later is linked anew at the next start.
 _ROUNDS_SAVED: Final = 3
-# Compactions are made between the rounds, and the checkpoint behind one, so that they are the same in each run.
+# Compactions are made between the rounds, and the checkpoint behind one, so that they are the same in each run. That of
+# the graph would end in a checkpoint, at some moment while the directory is copied.
 _OPTIONS: Final = StoreOptions(
-    mark_interval_s=3600.0, checkpoint_count_min=10**9, log_compaction_bytes_per_s=0, scrub_bytes_per_s=0
+    mark_interval_s=3600.0,
+    checkpoint_count_min=10**9,
+    compaction_count_min=10**9,
+    log_compaction_bytes_per_s=0,
+    scrub_bytes_per_s=0,
 )
 
 

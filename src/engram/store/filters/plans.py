@@ -83,7 +83,7 @@ class ListsPlan(Plan):
     Parameters
     ----------
     lists
-        The lists: int64, ascending.
+        The lists: int64, ascending, each generation once.
     """
 
     def __init__(self, window: Window, lists: Sequence[NDArray[np.int64]]) -> None:
@@ -96,7 +96,9 @@ class ListsPlan(Plan):
             return PassingRows(self.window, words=marked(self.window, self._lists))
         if not self._lists:
             return PassingRows(self.window, np.empty(0, dtype=np.int64))
-        return PassingRows(self.window, np.unique(np.concatenate(self._lists)))
+        # One list has each of them once, in order.
+        found = self._lists[0] if len(self._lists) == 1 else np.unique(np.concatenate(self._lists))
+        return PassingRows(self.window, found)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` are in at least one of the lists."""
