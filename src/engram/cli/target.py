@@ -116,14 +116,14 @@ class DirectoryTarget:
     path
         The directory.
     create
-        Whether to create the directory if it does not exist.
+        Whether to create the directory if it does not exist, and make a data directory of one that is none.
     read_only
         Whether to leave the directory unchanged.
 
     Raises
     ------
     NotFound
-        If there is no such directory and `create` is False.
+        If there is no such data directory and `create` is False.
     StoreLocked
         If another process, such as a server, has the directory open.
     """
@@ -131,7 +131,7 @@ class DirectoryTarget:
     def __init__(self, path: Path, create: bool = False, read_only: bool = False) -> None:
         if not create and not path.is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="data", value=path)
-        self.store: StoreEngine = StoreEngine(path, read_only=read_only)
+        self.store: StoreEngine = StoreEngine(path, read_only=read_only, creates=create)
 
     def __enter__(self) -> Self:
         return self

@@ -100,7 +100,7 @@ def compact(
     InvalidInput
         If `path` is no path.
     NotFound
-        If there is no such directory or space.
+        If there is no such data directory or space.
     StoreLocked
         If a process has the directory open for writing.
     Unavailable
@@ -112,7 +112,7 @@ def compact(
     report = CompactReport(os.fspath(path), is_dry)
     # Nothing is done by the store itself meanwhile, and each space is opened when its turn comes.
     options = StoreOptions(log_compaction_bytes_per_s=0, scrub_bytes_per_s=0, spaces_at_start_max=0)
-    with StoreEngine(path, options=options, read_only=is_dry) as store:
+    with StoreEngine(path, options=options, read_only=is_dry, creates=False) as store:
         there = store.table.names()
         for name in spaces:
             if name not in there:

@@ -19,7 +19,9 @@ BACKUP: Final = "backup.json"
 """The file that makes a directory a backup."""
 
 
-def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
+def open_directory(
+    path: str | os.PathLike[str] | None, read_only: bool, *, creates: bool = True
+) -> tuple[Storage, DirectoryLock | None]:
     """Open the data directory `path`, created if it does not exist, and return it with its lock.
 
     Parameters
@@ -28,13 +30,15 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
         The directory; None for a storage in memory, which has no lock.
     read_only
         Whether the directory must exist and is never changed; the lock is then shared with other readers.
+    creates
+        Whether a directory that is none becomes a data directory.
 
     Raises
     ------
     InvalidInput
         If `path` is empty or is not a path.
     NotFound
-        If `read_only` is set and the directory is not a data directory.
+        If the directory is not a data directory, and `read_only` is set or `creates` is not.
     FailedPrecondition
         If the directory is a backup, which would be taken for an empty store, and changed.
     StoreLocked
@@ -48,7 +52,7 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
         try:
-            (check_is_store if read_only else check_is_no_backup)(storage)
+            (check_is_no_backup if creates and not read_only else check_is_store)(storage)
             return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
         except BaseException:
             storage.close()

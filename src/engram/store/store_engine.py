@@ -10,7 +10,6 @@ import time
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from engram.errors import EngramError, FailedPrecondition
@@ -66,6 +65,8 @@ class StoreEngine:
         The queue before the committer; None: first in, first out.
     storage
         Storage to use instead of `path`; its creator ensures that nobody else uses it.
+    creates
+        Whether a directory that is none becomes a data directory.
 
     Attributes
     ----------
@@ -83,11 +84,12 @@ class StoreEngine:
         intake: CommitQueue | None = None,
         storage: Storage | None = None,
         read_only: bool = False,
+        creates: bool = True,
     ) -> None:
         self._options = check_options(options)
         read_only = as_flag("read_only", read_only)
         self._process = os.getpid()
-        self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
+        self._storage, self._lock = (storage, None) if storage else open_directory(path, read_only, creates=creates)
         self._intake = intake or FifoCommitQueue(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
@@ -274,9 +276,7 @@ class StoreEngine:
     def __enter__(self) -> StoreEngine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
 
     def _own_problems(self) -> Problems:

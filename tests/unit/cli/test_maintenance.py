@@ -141,6 +141,29 @@ def test_what_cannot_be_done_is_said_in_one_line(data: Path, tmp_path: Path, cap
         assert line.startswith("engram: ")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compact", "DIR"],
+        ["compact", "DIR", "--dry-run"],
+        ["verify", "DIR"],
+        ["backup", "DIR", "copy"],
+        ["erase", "--data", "DIR", "--space", "notes", "x"],
+        ["delete", "--data", "DIR", "--space", "notes", "x"],
+        ["recall", "--data", "DIR", "--space", "notes", "hello"],
+    ],
+    ids=lambda command: " ".join(command[:1] + command[2:3]),
+)
+def test_another_directory_is_not_made_a_data_directory(command: list[str], tmp_path: Path, capsys: Capture) -> None:
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "one.jpg").write_bytes(b"a picture")
+    before = everything_in(other)
+    assert run([str(other) if word == "DIR" else word for word in command]) != 0
+    assert "is no data directory" in capsys.readouterr().err
+    assert everything_in(other) == before
+
+
 @pytest.mark.parametrize("passed", [["--data", "memories"], ["--data=memories"], ["--json", "--data", "memories"]])
 @pytest.mark.parametrize("usage", ["verify DIR", "repair DIR NEW_DIR", "backup DIR DEST", "restore BACKUP NEW_DIR"])
 def test_a_directory_passed_as_to_other_commands_is_told_where_it_goes(
