@@ -160,7 +160,8 @@ static inline void wanted_each_f64(const double* values, std::size_t n, double l
   const double count = 32.0 * static_cast<double>(words);
   bits_of(n, out, [=](std::size_t i) {
     const double above = values[i] - low;
-    if (!(above >= 0.0 && above < count)) return 0U;
+    const bool is_inside = above >= 0.0 && above < count;
+    if (!is_inside) return 0U;
     const auto number = static_cast<std::uint32_t>(above);
     // The difference may have been rounded to a whole number.
     const bool is_whole = low + static_cast<double>(number) == values[i];
