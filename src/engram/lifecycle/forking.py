@@ -4,7 +4,7 @@ A fork copies memory, but no threads. A child that waits for a thread of its par
 held at the fork, waits for ever. Therefore every public call of an object with threads calls `check_process` first,
 before it takes a lock.
 
-The id of the process is kept, because asking the system for it takes as long as a tenth of a call that takes one row.
+The id of the process is kept, because every call that takes one row would ask the system for it.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class SpaceHolds:
 
 
 class _Held:
-    """The context of `SpaceHolds.held`. Every call enters one, and that of a generator costs three times as much."""
+    """The context of `SpaceHolds.held`. Every call enters one, and that of a generator costs more."""
 
     __slots__ = ("_holds", "_name", "_new", "_space")
 

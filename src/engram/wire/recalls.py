@@ -222,7 +222,7 @@ def add_hits(
     for hit in hits:
         row = hit.row()
         # Created in place, because protobuf copies a message that is created elsewhere. Filling it field by field
-        # costs a third of passing all fields.
+        # costs less than passing all fields.
         memory = memories.add()
         memory.activation = memory.score = hit.score
         memory.generation = hit.generation

@@ -6,6 +6,7 @@ import concurrent.futures
 import threading
 from _thread import RLock
 from collections import deque
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,11 +40,17 @@ class _Condition(RLock):  # type: ignore[misc]  # The stubs call it final, which
         waiter = threading.Lock()
         waiter.acquire()
         self._waiters.append(waiter)
+        woken = False
         try:
             self.release()
-            return waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+            woken = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+            return woken
         finally:
             self.acquire()
+            if not woken:
+                # Whoever polls would leave a lock here with each look. `notify_all` may have taken this one meanwhile.
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
 
     def notify_all(self) -> None:
         """Wake all who wait. The caller has the lock."""

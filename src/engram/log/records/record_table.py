@@ -310,7 +310,7 @@ class RecordTable:
 
 
 class _AsOf:
-    """The context of `RecordTable.as_of`. Every recall enters two, and one of a generator costs three times as much."""
+    """The context of `RecordTable.as_of`. Every recall enters two, and one of a generator costs more."""
 
     __slots__ = ("_generation", "_table")
 

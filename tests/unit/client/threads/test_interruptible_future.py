@@ -58,3 +58,12 @@ def test_it_is_a_future_like_others() -> None:
     third: Future[int] = InterruptibleFuture()
     third.set_exception(LookupError())
     assert isinstance(third.exception(), LookupError)
+
+
+def test_whoever_polls_leaves_nothing_behind() -> None:
+    future: InterruptibleFuture[int] = InterruptibleFuture()
+    for _ in range(5):
+        _wait_briefly(future)
+    assert not future._condition._waiters  # type: ignore[attr-defined]  # That nothing piles up shows nowhere else.
+    future.set_result(7)
+    assert future.result() == 7
