@@ -237,15 +237,90 @@ void within_f64(const double* values, std::size_t n, double low, double high, st
   within_each(values + first, n - first, low, high, out + first / 64);
 }
 
+// Up to so many words, all that is wanted fits into a register.
+constexpr std::size_t kRegisterWords = 8;
+
+// The numbers that are wanted, as `wanted_i32` gets them.
+class Wanted {
+ public:
+  Wanted(const std::uint32_t* wanted, std::size_t words)
+      : wanted_(reinterpret_cast<const int*>(wanted)),
+        in_register_(words <= kRegisterWords),
+        table_(_mm256_setzero_si256()),
+        count_(_mm256_set1_epi32(static_cast<int>(words))) {
+    if (!in_register_) return;
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    table_ = _mm256_maskload_epi32(wanted_, _mm256_cmpgt_epi32(count_, lanes));
+  }
+
+  // Which of eight numbers are.
+  unsigned of(__m256i number) const {
+    const __m256i place = _mm256_srli_epi32(number, 5);
+    const __m256i known = _mm256_cmpgt_epi32(count_, place);
+    const __m256i bits = in_register_ ? _mm256_permutevar8x32_epi32(table_, place)
+                                      : _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), wanted_, place, known, 4);
+    // The bit of each number becomes the sign of its lane.
+    const __m256i sign = _mm256_sllv_epi32(bits, _mm256_andnot_si256(number, _mm256_set1_epi32(31)));
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(sign, known))));
+  }
+
+ private:
+  const int* wanted_;
+  bool in_register_;
+  __m256i table_;
+  __m256i count_;
+};
+
+void wanted_i32(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
+                std::uint64_t* out) {
+  const Wanted sought(wanted, words);
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 8) {
+      const __m256i number = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers + first + i));
+      word |= static_cast<std::uint64_t>(sought.of(number)) << i;
+    }
+    out[first / 64] = word;
+  }
+  wanted_each(numbers + first, n - first, wanted, words, out + first / 64);
+}
+
+void wanted_f64(const double* values, std::size_t n, double low, const std::uint32_t* wanted, std::size_t words,
+                std::uint64_t* out) {
+  const Wanted sought(wanted, words);
+  const __m256d least = _mm256_set1_pd(low);
+  // Which of four values are `low` plus a whole number.
+  const auto exact = [&](__m256d v, __m128i number) {
+    const __m256d sum = _mm256_add_pd(least, _mm256_cvtepi32_pd(number));
+    return static_cast<unsigned>(_mm256_movemask_pd(_mm256_cmp_pd(sum, v, _CMP_EQ_OQ)));
+  };
+  std::size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 64; i += 8) {
+      const __m256d v = _mm256_loadu_pd(values + first + i);
+      const __m256d w = _mm256_loadu_pd(values + first + i + 4);
+      // What is too large or too small for 32 bits becomes a number that is above all that are wanted.
+      const __m128i number = _mm256_cvttpd_epi32(_mm256_sub_pd(v, least));
+      const __m128i other = _mm256_cvttpd_epi32(_mm256_sub_pd(w, least));
+      const unsigned found = sought.of(_mm256_set_m128i(other, number));
+      word |= static_cast<std::uint64_t>(found & (exact(v, number) | exact(w, other) << 4)) << i;
+    }
+    out[first / 64] = word;
+  }
+  wanted_each_f64(values + first, n - first, low, wanted, words, out + first / 64);
+}
+
 void spread(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
             std::uint64_t* out) {
   spread_by(passed, passed_words, present, words, out,
             [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
 }
 
-constexpr Kernels kAvx2{"avx2",     hamming_rows, hamming_block,   plane_rows,   dot_rows, unbias,  fwht,
-                        quantise,   sign_bits,    make_planes,     squared_norm, widen,    dot_f32, l2_f32,
-                        within_f64, wanted_each,  wanted_each_f64, mark_each,    spread};
+constexpr Kernels kAvx2{"avx2",     hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                        quantise,   sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32,
+                        within_f64, wanted_i32,   wanted_f64,    mark_each,    spread};
 
 }  // namespace
 
