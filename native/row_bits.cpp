@@ -28,11 +28,7 @@ std::uint64_t low_bits(std::size_t count) {
 
 }  // namespace
 
-std::size_t count_bits(ConstBits bits) {
-  std::size_t count = 0;
-  for (const std::uint64_t word : bits) count += static_cast<std::size_t>(std::popcount(word));
-  return count;
-}
+std::size_t count_bits(ConstBits bits) { return kernels().count(bits.data(), bits.size()); }
 
 void mark(Bits bits, std::int64_t begin, GenerationList generations) {
   const auto [first, end] = with_bits(bits, begin, generations);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "kernels/kernels.hpp"
 #include "slot_table.hpp"
 #include "types.hpp"
 
@@ -16,9 +17,7 @@ class AllowList {
  public:
   AllowList() = default;
   AllowList(const std::uint64_t* words, std::size_t count, Generation begin = 0)
-      : words_(words), count_(count), first_(begin / 64) {
-    for (std::size_t i = 0; i < count; ++i) allowed_ += static_cast<std::size_t>(std::popcount(words[i]));
-  }
+      : words_(words), count_(count), first_(begin / 64), allowed_(kernels().count(words, count)) {}
 
   explicit operator bool() const { return words_ != nullptr; }
   std::size_t allowed() const { return allowed_; }

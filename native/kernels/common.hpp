@@ -130,6 +130,12 @@ static inline void spread_each(const std::uint64_t* passed, std::size_t passed_w
   });
 }
 
+static inline std::size_t count_each(const std::uint64_t* bits, std::size_t words) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < words; ++i) count += static_cast<std::size_t>(std::popcount(bits[i]));
+  return count;
+}
+
 // Writes one bit for each of `n` rows, which `test` returns as 0 or 1 for a row.
 template <class Test>
 static inline void bits_of(std::size_t n, std::uint64_t* out, Test test) {

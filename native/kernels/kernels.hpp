@@ -68,6 +68,8 @@ struct Kernels {
   // writes them to `out`. There are `passed_words` words of them; bits behind are 0.
   void (*spread)(const std::uint64_t* passed, std::size_t passed_words, const std::uint64_t* present, std::size_t words,
                  std::uint64_t* out);
+  // Returns how many bits of `words` words are set.
+  std::size_t (*count)(const std::uint64_t* bits, std::size_t words);
 };
 
 // Returns the fastest kernels that this CPU can run. The environment variable ENGRAM_SIMD=portable|avx2|avx512|neon
