@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 from starlette.websockets import WebSocket
 
 from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.received import is_single
 from engram.server.websocket.short_way import Raw, ShortWay, short_way
 from engram.streaming.loop.condition import LoopCondition
+from engram.streaming.loop.standby import Standby
+
+Handle = Callable[[list[Raw]], Coroutine[Any, Any, None]]
+"""Handles messages that came together."""
 
 
 class Inbox:
     """Reads a WebSocket. One task receives, another takes; both on the event loop's thread.
+
+    What comes while all that came before it is handled is begun to be handled at once, without waking the other task.
 
     Parameters
     ----------
@@ -37,6 +44,9 @@ class Inbox:
         self._messages: list[Raw] = []
         self._nbytes = 0
         self._changed = LoopCondition()
+        self._taking = Standby()
+        self._handle: Handle | None = None
+        self._is_over = False
         self._short_way = short_way(websocket)
         self._attached: ShortWay | None = None
 
@@ -58,15 +68,31 @@ class Inbox:
                 await self._changed.wait_for(self._has_room)
         finally:
             self.gone.set()
-            self._changed.notify()
+            self._notify()
+
+    async def hand_to(self, handle: Handle) -> None:
+        """Have messages handled, those that came together by one call, until the client is gone or `stop` is called.
+
+        Raises what `handle` raises.
+        """
+        self._handle = handle
+        while messages := await self.take():
+            await self._taking.run(handle(messages))
+
+    def stop(self) -> None:
+        """Let nothing more be handled."""
+        self._is_over = True
+        self._notify()
 
     async def take(self) -> list[Raw]:
-        """Wait for messages, and return all that there are; an empty list means that the client is gone.
+        """Wait for messages, and return all that there are; an empty list means that there will be no more.
 
         If there is more than one, the client is likely to have sent further ones, which are waited for as long as every
         turn of the event loop brings some, until there are as many as become one batch.
         """
-        await self._changed.wait_for(lambda: bool(self._messages) or self.gone.is_set())
+        await self._taking.wait_for(lambda: bool(self._messages) or self._is_over or self.gone.is_set())
+        if self._is_over:
+            return []
         before = 1
         while before < len(self._messages) < self._limits.joined_count_max and self._has_room():
             before = len(self._messages)
@@ -81,15 +107,31 @@ class Inbox:
         return messages
 
     def _take(self, messages: Sequence[Raw]) -> bool:
-        self._put(messages)
+        if not self._handle_at_once(messages):
+            self._put(messages)
         has_room = self._has_room()
         self.silent_since_s = asyncio.get_running_loop().time() if has_room else None
         return has_room
 
+    def _handle_at_once(self, messages: Sequence[Raw]) -> bool:
+        handle = self._handle
+        if handle is None or self._messages or not _are_complete(messages):
+            return False
+        return self._taking.begin(lambda: handle(list(messages)))
+
     def _put(self, messages: Sequence[Raw]) -> None:
         self._messages += messages
         self._nbytes += sum(len(data) for data, _ in messages)
+        self._notify()
+
+    def _notify(self) -> None:
         self._changed.notify()
+        self._taking.notify()
 
     def _has_room(self) -> bool:
         return len(self._messages) < self._limits.unread_count_max and self._nbytes < self._limits.unread_bytes_max
+
+
+def _are_complete(messages: Sequence[Raw]) -> bool:
+    """Return whether nothing that follows is to be handled together with these: single observations are joined."""
+    return len(messages) == 1 or not is_single(*messages[-1])

@@ -213,6 +213,11 @@ class Received(Struct, gc=False):
         return number, min(max(count, 1), BATCH_COUNT_MAX)
 
 
+def is_single(data: bytes, is_frame: bool) -> bool:
+    """Return whether a message begins as clients begin single observations."""
+    return not is_frame and data.startswith(_OBSERVATION_START)
+
+
 def read_message(data: bytes, is_frame: bool) -> Received:
     """Return a message, of which only the envelope has been read, and the arrays if it is a frame.
 
@@ -223,7 +228,7 @@ def read_message(data: bytes, is_frame: bool) -> Received:
     """
     if not is_frame:
         check_json_size(data, "the message")
-        if data.startswith(_OBSERVATION_START):
+        if is_single(data, is_frame):
             return Received(_SINGLE, data, None, len(data))
         return Received(_checked(_envelope_of(data)), data, None, len(data))
     header, start = split_frame(data)

@@ -63,10 +63,13 @@ class SessionReader:
         EngramError
             If the stream must end.
         """
-        while messages := await inbox.take():
+
+        async def handle(messages: list[Raw]) -> None:
             await self._take_all(messages, limits)
             if self._connection.outbox.finished:
-                return
+                inbox.stop()
+
+        await inbox.hand_to(handle)
 
     async def _take_all(self, messages: list[Raw], limits: SocketLimits) -> None:
         singles: list[Received] = []

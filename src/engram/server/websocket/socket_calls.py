@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from contextvars import copy_context
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from engram.server.handlers.vector_cut import read_request
 from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX, LARGE_CALLS_MAX, MANY_HITS
 from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter
+from engram.streaming.loop.begun import Begun
 from engram.streaming.sessions.connection import Connection
 from engram.wire.forms.failures import error_object
 from engram.wire.forms.requests import RequestReader
@@ -116,9 +118,14 @@ class SocketCalls:
             return
         if self._is_over:
             return
-        task = asyncio.create_task(self._answer(message, id, options))
+        begun = Begun(self._answer(message, id, options), copy_context())
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(begun)
         tasks[task] = id
-        task.add_done_callback(tasks.pop)
+        if begun.begin(task):
+            # The client has its answer, and may use the id for the next call before the task has had its turn.
+            del tasks[task]
+        else:
+            task.add_done_callback(tasks.pop)
 
     async def refuse(self, message: Received, error: InvalidInput) -> bool:
         """Answer a call that cannot be read, and return whether it can be told which one it is."""

@@ -132,3 +132,82 @@ async def test_what_is_still_coming_is_waited_for_up_to_a_batch() -> None:
     socket.closed.set()
     assert await inbox.take() == []
     await receiving
+
+
+class Handler:
+    """Notes what it handles, and waits while it is told to."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox = inbox
+        self.begun: list[bytes] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def handle(self, messages: list[tuple[bytes, bool]]) -> None:
+        self.begun += [data for data, _ in messages]
+        await self.may_end.wait()
+        if (b"last", False) in messages:
+            self.inbox.stop()
+
+
+async def attached(socket: ShortWay, **limits: Any) -> tuple[Inbox, Handler, asyncio.Task[None], asyncio.Task[None]]:
+    inbox = inbox_of(socket, **limits)
+    handler = Handler(inbox)
+    receiving = asyncio.create_task(inbox.receive())
+    handling = asyncio.create_task(inbox.hand_to(handler.handle))
+    await socket.attached.wait()
+    await asyncio.sleep(0)
+    return inbox, handler, receiving, handling
+
+
+async def test_what_comes_while_nothing_waits_is_handled_at_once() -> None:
+    socket = ShortWay()
+    inbox, handler, receiving, handling = await attached(socket)
+    assert socket.take([(b"a", False)])
+    assert socket.take([(b"b", False), (b"c", False)])
+    assert handler.begun == [b"a", b"b", b"c"]
+    assert inbox.silent_since_s is not None
+    socket.closed.set()
+    await asyncio.gather(receiving, handling)
+
+
+async def test_nothing_overtakes_what_is_not_handled_yet() -> None:
+    socket = ShortWay()
+    _, handler, receiving, handling = await attached(socket, unread_count_max=2)
+    handler.may_end.clear()
+    assert socket.take([(b"a", False)])
+    assert socket.take([(b"b", False)])
+    # There is room for no more until the first one is handled.
+    assert not socket.take([(b"c", False)])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert handler.begun == [b"a"]
+    handler.may_end.set()
+    socket.closed.set()
+    await asyncio.gather(receiving, handling)
+    assert handler.begun == [b"a", b"b", b"c"]
+    assert socket.reads_on
+
+
+async def test_single_observations_that_come_together_wait_for_those_behind_them() -> None:
+    socket = ShortWay()
+    _, handler, receiving, handling = await attached(socket)
+    single = b'{"type":"observation","sequence_number":1}'
+    assert socket.take([(single, False)])
+    assert len(handler.begun) == 1
+    assert socket.take([(single, False)] * 2)
+    assert len(handler.begun) == 1
+    socket.closed.set()
+    await asyncio.gather(receiving, handling)
+    assert len(handler.begun) == 3
+
+
+async def test_nothing_is_handled_after_the_stop() -> None:
+    socket = ShortWay()
+    _, handler, receiving, handling = await attached(socket)
+    socket.take([(b"last", False)])
+    socket.take([(b"too late", False)])
+    await handling
+    assert handler.begun == [b"last"]
+    socket.closed.set()
+    await receiving
