@@ -45,11 +45,14 @@ async def run_stream(
     """
     reader = asyncio.create_task(_reading(connection, read))
     stopper = asyncio.create_task(_stopping(engine, connection, reader))
+
+    async def write_all(events: list[Event]) -> None:
+        session_id = connection.session.id if connection.session is not None else ""
+        for event in events:
+            await write(encode(event, session_id, lambda: engine.admission.load(connection.space)))
+
     try:
-        while events := await connection.outbox.take():
-            session_id = connection.session.id if connection.session is not None else ""
-            for event in events:
-                await write(encode(event, session_id, lambda: engine.admission.load(connection.space)))
+        await connection.outbox.hand_to(write_all)
     finally:
         connection.detach()
         stopper.cancel()

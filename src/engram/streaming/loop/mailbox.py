@@ -24,6 +24,8 @@ class Mailbox:
         self._loop = loop
         self._posts: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._waking = False
+        # What is called when the present delivery ends, each once; None while there is no delivery.
+        self._after: dict[Callable[[], None], None] | None = None
 
     def post(self, receive: Callable[[Any], None], item: Any) -> None:
         """Have the event loop call ``receive(item)`` soon, in the order of posts. Any thread may call this."""
@@ -35,6 +37,17 @@ class Mailbox:
             self._waking = True
             self._wake()
 
+    def afterwards(self, call: Callable[[], None]) -> bool:
+        """Have `call` called once, when the present delivery ends; return whether there is one.
+
+        So receivers do once for all that is delivered together what each of them would do. Only what runs on the event
+        loop's thread may call this.
+        """
+        if self._after is None:
+            return False
+        self._after[call] = None
+        return True
+
     def _wake(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._deliver)
@@ -45,6 +58,8 @@ class Mailbox:
 
     def _deliver(self) -> None:
         self._waking = False
+        after: dict[Callable[[], None], None] = {}
+        self._after = after
         for _ in range(min(len(self._posts), _DELIVERY_MAX)):
             receive, item = self._posts.popleft()
             try:
@@ -52,6 +67,12 @@ class Mailbox:
             except Exception:
                 # A receiver that fails must not keep the others from their results.
                 _logger.exception("a receiver failed")
+        self._after = None
+        for call in after:
+            try:
+                call()
+            except Exception:
+                _logger.exception("what follows a delivery failed")
         if self._posts and not self._waking:
             self._waking = True
             self._loop.call_soon(self._deliver)

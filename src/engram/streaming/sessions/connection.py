@@ -52,7 +52,7 @@ class Connection:
     """
 
     def __init__(self, ingest: Ingest, sessions: Sessions, limits: ConnectionLimits) -> None:
-        self.outbox: Final = SessionOutbox()
+        self.outbox: Final = SessionOutbox(sessions.mailbox)
         self.session: Session | None = None
         self.space: SpaceEngine | None = None
         # What the client called the space, which may be an alias.

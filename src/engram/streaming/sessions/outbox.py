@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from engram.errors import EngramError
 from engram.streaming.loop.condition import LoopCondition
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.loop.standby import Standby
 from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.send_rate import SendRate
 
@@ -55,6 +57,8 @@ class StateChange:
 
 
 Event = Opened | SessionAck | StateChange
+Write = Callable[[list[Event]], Coroutine[Any, Any, None]]
+"""Writes events, in order."""
 
 
 class SessionOutbox:
@@ -65,9 +69,18 @@ class SessionOutbox:
     must not pile up. INDEXED acks wait in one slot, behind the acks before them, for up to 5 ms, so that they leave
     with another event. Statuses about pressure wait in another slot, where the latest replaces one that was not sent.
     So the number of both never depends on how fast the client reads.
+
+    Parameters
+    ----------
+    mailbox
+        The mailbox that delivers to the session, if any. What is put in one of its deliveries is written when that
+        ends, without waking the writer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mailbox: Mailbox | None = None) -> None:
+        self._mailbox = mailbox
+        self._writing = Standby()
+        self._write: Write | None = None
         self._ready: deque[Event] = deque()
         self._held: deque[Event] = deque()
         self._indexed: SessionAck | None = None
@@ -99,7 +112,7 @@ class SessionOutbox:
     def set_rate(self, change: Callable[[SendRate], None]) -> None:
         """Change the rate at which messages that can wait are sent."""
         change(self._send_rate)
-        self._changed.notify()
+        self._notify()
 
     def put(self, event: Event) -> None:
         """Queue `event`, merged into the one before if both form one cumulative ack. Ignored once finished."""
@@ -117,13 +130,14 @@ class SessionOutbox:
         last = queue[-1] if queue else None
         if not (isinstance(event, SessionAck) and isinstance(last, SessionAck) and last.absorb(event)):
             queue.append(event)
-        self._changed.notify()
+        if self._mailbox is None or not self._mailbox.afterwards(self._write_now):
+            self._writing.notify()
 
     def put_pressure(self, status: StateChange) -> None:
         """Queue a status about the pressure in place of one that was not sent yet. Ignored once finished."""
         if not self._finished:
             self._pressure = status
-            self._changed.notify()
+            self._notify()
 
     def hold(self) -> None:
         """Hold back acks from now on."""
@@ -132,7 +146,7 @@ class SessionOutbox:
     def release(self) -> None:
         """Let acks go out again, first those that were held back."""
         self._holding = False
-        self._changed.notify()
+        self._notify()
 
     def finish(self, error: EngramError | None = None) -> None:
         """Take no more events. The writer ends after the queued ones, with `error` if any.
@@ -147,9 +161,29 @@ class SessionOutbox:
         self._pressure = None
         self.release()
 
+    async def hand_to(self, write: Write) -> None:
+        """Have events written as soon as they may be sent, until the outbox is finished. Raises what `write` raises."""
+        self._write = write
+        while events := await self.take():
+            await self._writing.run(write(events))
+
     async def take(self) -> list[Event]:
         """Wait for events and return all that may be sent now, in order; an empty list means finished."""
-        await self._changed.wait_for(lambda: self._finished or self._may_send())
+        await self._writing.wait_for(lambda: self._finished or self._may_send())
+        return self._taken()
+
+    async def room(self) -> None:
+        """Wait until so few events are unsent that another message may be read."""
+        if len(self._ready) >= _READY_MAX:
+            await self._changed.wait_for(lambda: len(self._ready) < _READY_MAX)
+
+    def _write_now(self) -> None:
+        """Begin to write what may be sent; a writer that is not free, or takes events itself, comes to it later."""
+        write = self._write
+        if write is None or not self._may_send() or not self._writing.begin(lambda: write(self._taken())):
+            self._writing.notify()
+
+    def _taken(self) -> list[Event]:
         if self._pressure is not None:
             self._ready.append(self._pressure)
             self._pressure = None
@@ -162,10 +196,9 @@ class SessionOutbox:
         self._changed.notify()
         return events
 
-    async def room(self) -> None:
-        """Wait until so few events are unsent that another message may be read."""
-        if len(self._ready) >= _READY_MAX:
-            await self._changed.wait_for(lambda: len(self._ready) < _READY_MAX)
+    def _notify(self) -> None:
+        self._changed.notify()
+        self._writing.notify()
 
     def _may_send(self) -> bool:
         if self._ready or self._pressure is not None:
@@ -185,7 +218,7 @@ class SessionOutbox:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._changed.notify()
+        self._notify()
 
     def _put_indexed(self, ack: SessionAck) -> None:
         if self._indexed is None or not self._indexed.absorb(ack):
@@ -196,7 +229,7 @@ class SessionOutbox:
     def _on_indexed_due(self) -> None:
         self._indexed_timer = None
         self._indexed_is_due = True
-        self._changed.notify()
+        self._notify()
 
     def _flush_before(self, status: StateChange) -> None:
         """Flush held acks ahead of `status`: all of them before CLOSED, otherwise only those that may be sent now."""

@@ -71,7 +71,7 @@ class Sessions:
         self._sessions: dict[str, dict[str, Session]] = {}
         self._relays: dict[str, WatermarkRelay] = {}
         self._lives: dict[str, SpaceLife] = {}
-        self._mailbox = mailbox
+        self.mailbox: Final = mailbox
         self._sessions_max = sessions_max
         self._idle_s_max = idle_s_max
         self._settle_timeout_s = settle_timeout_s
@@ -186,10 +186,10 @@ class Sessions:
             self._end_all(name, former)
         if former is not life:
             self._lives[name] = life
-            life.when_ended(lambda error: self._mailbox.post(lambda ended: self._end_all(name, ended), life))
+            life.when_ended(lambda error: self.mailbox.post(lambda ended: self._end_all(name, ended), life))
         relay = self._relays.get(name)
         if relay is None or not relay.follows(space):
-            self._relays[name] = WatermarkRelay(space, self._mailbox, self.pass_watermark)
+            self._relays[name] = WatermarkRelay(space, self.mailbox, self.pass_watermark)
 
     def _end_all(self, name: str, life: SpaceLife) -> None:
         """End the sessions of a space that was dropped or renamed, each with the reason."""

@@ -74,3 +74,31 @@ def test_posts_after_the_end_of_the_loop_are_dropped() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     Mailbox(loop).post(print, "nobody is there")
+
+
+async def test_what_follows_a_delivery_is_done_once_for_all_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    mailbox = Mailbox(loop)
+    received: list[int] = []
+    ends: list[int] = []
+
+    def end() -> None:
+        ends.append(len(received))
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    def receive(number: int) -> None:
+        received.append(number)
+        assert mailbox.afterwards(fail)
+        assert mailbox.afterwards(end)
+
+    done = loop.create_future()
+    for number in range(3):
+        mailbox.post(receive, number)
+    mailbox.post(done.set_result, None)
+    await done
+    assert ends == [3]
+    assert "a bug" in caplog.text
+    # Outside of a delivery there is nothing that it could follow.
+    assert not mailbox.afterwards(end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from engram.errors import InvalidInput, Unavailable
+from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.outbox import Event, SessionOutbox, StateChange, StreamState
 from engram.streaming.sessions.send_rate import SendRate
@@ -199,3 +200,69 @@ async def test_what_is_kept_back_is_bounded() -> None:
     assert not room.done()
     assert await taken(outbox) == [accepted(1, 1)] * 256
     await asyncio.wait_for(room, 60)
+
+
+class Writer:
+    """Notes what it is to write, and waits while it is told to."""
+
+    def __init__(self) -> None:
+        self.written: list[list[Event]] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def write(self, events: list[Event]) -> None:
+        self.written.append(events)
+        await self.may_end.wait()
+
+
+async def test_what_one_delivery_brings_is_written_when_it_ends() -> None:
+    loop = asyncio.get_running_loop()
+    mailbox, writer = Mailbox(loop), Writer()
+    outbox = SessionOutbox(mailbox)
+    writing = loop.create_task(outbox.hand_to(writer.write))
+    await asyncio.sleep(0)
+    counts: list[int] = []
+
+    def count(_: None = None) -> None:
+        counts.append(len(writer.written))
+
+    def count_soon(_: None) -> None:
+        loop.call_soon(count)
+
+    mailbox.post(outbox.put, accepted(1, 1))
+    mailbox.post(outbox.put, accepted(2, 3))
+    mailbox.post(count, None)
+    mailbox.post(count_soon, None)
+    while len(counts) < 2:  # noqa: ASYNC110 - turns of the event loop.
+        await asyncio.sleep(0)
+    # Both together, and before the writer's task could have had its turn.
+    assert counts == [0, 1]
+    assert writer.written == [[accepted(1, 3)]]
+    outbox.finish()
+    await writing
+
+
+async def test_a_delivery_overtakes_nothing_that_is_still_written() -> None:
+    loop = asyncio.get_running_loop()
+    mailbox, writer = Mailbox(loop), Writer()
+    outbox = SessionOutbox(mailbox)
+    writing = loop.create_task(outbox.hand_to(writer.write))
+    writer.may_end.clear()
+    outbox.put(rejected(1))
+    for number in (2, 3):
+        delivered = loop.create_future()
+        mailbox.post(outbox.put, rejected(number))
+        mailbox.post(delivered.set_result, None)
+        await delivered
+    assert len(writer.written) == 1
+    writer.may_end.set()
+    outbox.finish()
+    await writing
+    assert [len(events) for events in writer.written] == [1, 2]
+
+
+async def test_who_takes_events_itself_gets_those_of_a_delivery() -> None:
+    mailbox = Mailbox(asyncio.get_running_loop())
+    outbox = SessionOutbox(mailbox)
+    mailbox.post(outbox.put, accepted(1, 1))
+    assert await taken(outbox) == [accepted(1, 1)]
