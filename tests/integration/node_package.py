@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,19 @@ from tests.doubles.places import ROOT
 
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 550
+
+
+@contextmanager
+def building_alone(package: str) -> Iterator[None]:
+    """Keep tests in other processes from building a package: each build begins by removing what the last one made."""
+    # Where nothing is installed, nothing is built.
+    folder = ROOT / package / "node_modules"
+    if not folder.is_dir():
+        yield
+        return
+    with (folder / ".build-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run_script(package: str, script: str, *arguments: str, **environment: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.doubles.places import ROOT
-from tests.integration.node_package import BIN, run_script
+from tests.integration.node_package import BIN, building_alone, run_script
 from tests.integration.server_process import TIMEOUT_S, steady_port
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
@@ -28,13 +28,15 @@ PACKAGE = "clients/typescript"
 @pytest.fixture
 def address() -> Iterator[str]:
     """Where the page is served, by what its README says."""
-    run_script(PACKAGE, "example:build")
-    command = [str(BIN / "node"), "scripts/serve.mjs"]
-    environment = os.environ | {"PORT": "0"}
-    with subprocess.Popen(command, cwd=ROOT / PACKAGE, env=environment, stdout=subprocess.PIPE, text=True) as served:
-        assert served.stdout is not None
-        yield served.stdout.readline().strip()
-        served.terminate()
+    with building_alone(PACKAGE):
+        run_script(PACKAGE, "example:build")
+        command = [str(BIN / "node"), "scripts/serve.mjs"]
+        environment = os.environ | {"PORT": "0"}
+        folder = ROOT / PACKAGE
+        with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as served:
+            assert served.stdout is not None
+            yield served.stdout.readline().strip()
+            served.terminate()
 
 
 @contextmanager
