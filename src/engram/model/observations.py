@@ -107,7 +107,7 @@ class ObservationBatch:
         # Cached, because every stage of the write path reads it.
         if self._nbytes == 0:
             text = IDS.character_count(self.ids)
-            text += sum(spec.character_count(getattr(self, spec.name)) for spec in COLUMNS)
+            text += sum([spec.character_count(getattr(self, spec.name)) for spec in _TEXTS])
             object.__setattr__(self, "_nbytes", self.vectors.nbytes + text + 32 * len(self.ids))
         return self._nbytes
 
@@ -115,6 +115,7 @@ class ObservationBatch:
 PRESENCES: Final = ("vector_presence", "text_presence")
 """The columns that say of which observations there is a vector, and a text."""
 
+_TEXTS: Final = tuple(spec for spec in COLUMNS if spec.dtype is None)
 _NAMES: Final = ("ids", "vectors", *(spec.name for spec in COLUMNS), *PRESENCES)
 _TIMES: Final = "times_us"
 _CONTENTS: Final = "contents"

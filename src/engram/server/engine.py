@@ -235,6 +235,11 @@ class Engine:
         queued = sum(lane.nbytes for lane in self.lanes.statistics().lanes)
         return queued + self.sessions.backlogs.nbytes + self.receiving.nbytes
 
+    @property
+    def stored_bytes(self) -> int:
+        """Memory of what is stored, in bytes: the indexes of all open spaces, and the data for filters."""
+        return sum(space.index_bytes for space in self.store.spaces())
+
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""
         self.sessions.expire()

@@ -55,20 +55,30 @@ class MemoryReturn:
     """Gives memory back to the system after a burst, since `ALLOCATOR` has the heap kept otherwise.
 
     Memory is given back once nearly nothing is under way for two looks in turn, and only if much was allocated since
-    the last time; so a server under steady load keeps its heap.
+    the last time beside what came to be stored; so a server under steady load keeps its heap, and one that is written
+    to now and then need not ask for the same pages each time.
 
     Parameters
     ----------
+    stored_bytes
+        Returns the memory of what is stored, in bytes; it is asked only when memory has grown.
     resident_bytes
-        Returns the resident memory of the process, in bytes.
+        Returns the resident memory of the process without that of files, in bytes.
     trim
         Gives back what is free; it takes milliseconds.
     """
 
-    def __init__(self, resident_bytes: Callable[[], int] | None = None, trim: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        stored_bytes: Callable[[], int],
+        resident_bytes: Callable[[], int] | None = None,
+        trim: Callable[[], None] | None = None,
+    ) -> None:
+        self._stored_bytes = stored_bytes
         self._resident_bytes = resident_bytes or _resident_bytes
         self._trim = trim or _trim
         self._settled_bytes = self._resident_bytes()
+        self._settled_stored_bytes = stored_bytes()
         self._quiet_looks = 0
         self._trims_left = 0
 
@@ -77,6 +87,8 @@ class MemoryReturn:
         resident = self._resident_bytes()
         # What was given back by others, such as the indexes of a space that rests, is none of the next burst.
         self._settled_bytes = min(self._settled_bytes, resident)
+        if resident - self._settled_bytes >= _RETURNED_BYTES_MIN:
+            self._settle_stored()
         if resident - self._settled_bytes >= _RETURNED_BYTES_MIN:
             # More than once, because what a transport holds is not known here, and is free a little later.
             self._trims_left = _TRIMS
@@ -87,14 +99,21 @@ class MemoryReturn:
             self._trim()
             # What is left is in use.
             self._settled_bytes = self._resident_bytes()
+            self._settled_stored_bytes = self._stored_bytes()
+
+    def _settle_stored(self) -> None:
+        """Count what has come to be stored as settled: it is no burst, and stays."""
+        stored = self._stored_bytes()
+        self._settled_bytes += max(stored - self._settled_stored_bytes, 0)
+        self._settled_stored_bytes = stored
 
 
 def _resident_bytes() -> int:
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
     except OSError:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _trim() -> None:

@@ -153,7 +153,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _ticking(engine: Engine) -> AsyncIterator[None]:
-    memory = MemoryReturn()
+    memory = MemoryReturn(lambda: engine.stored_bytes)
 
     async def tick() -> None:
         failed = False

@@ -71,7 +71,7 @@ def test_memory_is_given_back_once_a_burst_is_over() -> None:
         trimmed[0] += 1
         resident[0] = min(resident[0], 130 << 20)
 
-    memory = MemoryReturn(lambda: resident[0], trim)
+    memory = MemoryReturn(lambda: 0, lambda: resident[0], trim)
     for size, held, trims in (
         (120 << 20, 0, 0),
         (120 << 20, 0, 0),
@@ -96,9 +96,35 @@ def test_memory_that_was_given_back_otherwise_is_not_kept_by_the_next_burst() ->
         trimmed[0] += 1
         resident[0] = 100 << 20
 
-    memory = MemoryReturn(lambda: resident[0], trim)
+    memory = MemoryReturn(lambda: 0, lambda: resident[0], trim)
     # As after many spaces have come to rest.
     for size in (100 << 20, 200 << 20, 200 << 20):
         resident[0] = size
         memory.look(0)
     assert trimmed[0] == 1
+
+
+def test_what_comes_to_be_stored_is_no_burst() -> None:
+    resident, stored, trims = [100 << 20], [10 << 20], list[int]()
+
+    def trim() -> None:
+        trims.append(resident[0])
+        resident[0] = stored[0] + (100 << 20)
+
+    memory = MemoryReturn(lambda: stored[0], lambda: resident[0], trim)
+    for _ in range(20):
+        resident[0] += 40 << 20
+        stored[0] += 40 << 20
+        memory.look(0)
+    assert trims == []
+    # Beside what came to be stored, as much is held by nobody as is worth the trouble.
+    resident[0] += 60 << 20
+    stored[0] += 20 << 20
+    memory.look(0)
+    assert trims == [960 << 20]
+    # What is stored no more, such as by a space that came to rest, is given back with the next burst.
+    stored[0] -= 500 << 20
+    resident[0] += 40 << 20
+    for _ in range(10):
+        memory.look(0)
+    assert resident == [stored[0] + (100 << 20)]

@@ -74,6 +74,7 @@ class Ticking:
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
+        self.stored_bytes = 0
         self.went_on = asyncio.Event()
 
     def tick(self) -> None:

@@ -112,12 +112,14 @@ def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
 def check_given_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
     """Check the vectors of a batch, and that those are there that its space requires.
 
+    The other columns have passed `check_beside_vectors`.
+
     Raises
     ------
     InvalidInput
         As `check_batch`.
     """
-    check_columns(batch, config.dim)
+    _check_vector_shape(batch, config.dim)
     presence = batch.vector_presence
     if presence is None:
         check_vectors(batch.vectors, config)
@@ -137,14 +139,19 @@ def check_columns(batch: ObservationBatch, dim: int) -> None:
     InvalidInput
         If an array has another dtype, shape or length; the error names the column.
     """
+    _check_vector_shape(batch, dim)
     count = len(batch)
-    check_array("vectors", batch.vectors, np.float32, 2)
-    if len(batch.vectors) != count:
-        raise wrong_length("vectors", len(batch.vectors), count)
-    if batch.vector_presence is not None or batch.vectors.shape[1] != dim or not dim:
-        check_width(batch.vectors, batch.vector_presence, dim)
     for spec in _ARRAYS:
         spec.check_shape(getattr(batch, spec.name), count)
+
+
+def _check_vector_shape(batch: ObservationBatch, dim: int) -> None:
+    vectors, count = batch.vectors, len(batch)
+    check_array("vectors", vectors, np.float32, 2)
+    if len(vectors) != count:
+        raise wrong_length("vectors", len(vectors), count)
+    if batch.vector_presence is not None or vectors.shape[1] != dim or not dim:
+        check_width(vectors, batch.vector_presence, dim)
 
 
 def check_bytes(nbytes: int) -> None:

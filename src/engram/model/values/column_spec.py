@@ -110,5 +110,5 @@ class ColumnSpec(ABC):
         """
 
     def character_count(self, column: Any) -> int:
-        """Return the number of characters in a column of texts; 0 for an array."""
-        return len("".join(column or ())) if self.dtype is None else 0
+        """Return the number of characters in a column of texts."""
+        return len("".join(column or ()))

@@ -59,18 +59,24 @@ def submit_all(engine_of: EngineOf, batch: ObservationBatch, made_ids: Sequence[
         prepared = engine_of().prepare(batch)
         return engine_of().submit_answered(prepared, made_ids)
     _check(engine_of, batch)
+    parts = Parts(len(batch))
+    if len(batch) <= BATCH_COUNT_MAX:
+        # Nearly every batch is one part, whose answer is that of the whole.
+        with parts.halving(next(parts)):
+            return engine_of().submit_answered(engine_of().prepare(batch), made_ids)
+    return _submit_parts(engine_of, batch, parts, made_ids)
+
+
+def _submit_parts(engine_of: EngineOf, batch: ObservationBatch, parts: Parts, made_ids: Sequence[str]) -> Future[Ack]:
     answer: Future[Ack] = Future()
     # What is queued will be stored, so it can no longer be cancelled.
     answer.set_running_or_notify_cancel()
     joined = JoinedAnswers(len(batch), partial(_settle, answer, made_ids))
-    parts = Parts(len(batch))
     has_begun = False
     for part in parts:
         try:
             with parts.halving(part):
                 prepared = engine_of().prepare(rows_of(batch, part))
-                if len(prepared) == len(batch):
-                    return engine_of().submit_answered(prepared, made_ids)
                 engine_of().submit_answered(prepared).add_done_callback(partial(_hand_on, joined.of(part)))
                 has_begun = True
         except EngramError as error:
