@@ -30,8 +30,10 @@ COLUMNS: Final = (
     "rounds",
     "disk MB",
     "disk growth %",
+    "disk peak growth %",
     "own MB",
     "own growth %",
+    "own peak growth %",
     "live MB",
     "log / live",
     "all / live",
@@ -72,6 +74,17 @@ def growth_percent(values: Sequence[float], settled: int) -> float | str:
     return 100 * (fmean(behind[-_ENDS:]) / fmean(behind[:_ENDS]) - 1)
 
 
+def peak_growth_percent(values: Sequence[float], settled: int) -> float | str:
+    """Return by how much the largest value of the last half is larger than that of the first, behind `settled`.
+
+    What is compacted goes up and down: a mean of a few rounds tells where these are between two compactions, and peaks
+    tell whether it has a bound. It is empty if there are too few to say so.
+    """
+    behind = values[settled:]
+    half = len(behind) // 2
+    return 100 * (max(behind[half:]) / max(behind[:half]) - 1) if half >= _ENDS else ""
+
+
 def _grow(name: str, data: Path, load: Load, rounds: int) -> dict[str, Any]:
     policy = RETENTIONS[name]
     lines: dict[str, list[float]] = {_DISK: [], _OWN: [], _MAPPED: []}
@@ -94,8 +107,10 @@ def _grow(name: str, data: Path, load: Load, rounds: int) -> dict[str, Any]:
         "settled after": settled,
         "disk MB": lines[_DISK][-1],
         "disk growth %": growth_percent(lines[_DISK], settled),
+        "disk peak growth %": peak_growth_percent(lines[_DISK], settled),
         "own MB": lines[_OWN][-1],
         "own growth %": growth_percent(lines[_OWN], settled),
+        "own peak growth %": peak_growth_percent(lines[_OWN], settled),
         **sizes,
         **_at_rest(data / SPACES / SPACE, sizes),
         **lines,

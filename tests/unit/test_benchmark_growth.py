@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.store.growing import Batch, Load
 from benchmarks.store.growth_counter import HIGH, begin_behind
-from benchmarks.store.growth_rounds import growth_percent, panels
+from benchmarks.store.growth_rounds import growth_percent, panels, peak_growth_percent
 from benchmarks.support.chart import Panel, chart
 from engram import F, MemoryStore
 from engram.maintenance.verify import verify
@@ -72,6 +72,14 @@ def test_growth_is_that_of_the_ends_behind_what_settles(
     values: list[float], settled: int, percent: float | str
 ) -> None:
     assert growth_percent(values, settled) == (percent if isinstance(percent, str) else pytest.approx(percent))
+
+
+def test_peaks_tell_whether_what_goes_up_and_down_has_a_bound() -> None:
+    teeth = [0.0] * 3 + [4.0, 6.0, 8.0, 10.0] * 5
+    assert peak_growth_percent(teeth, 3) == pytest.approx(0.0)
+    rising = [tooth + 0.5 * place for place, tooth in enumerate(teeth)]
+    assert peak_growth_percent(rising, 3) == pytest.approx(40.0)
+    assert peak_growth_percent([1.0] * 12, 3) == ""
 
 
 def test_a_chart_has_a_line_of_all_values_for_each_name() -> None:
