@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ DOORS = {"engram", "engram.__main__"}
 LARGE: dict[str, int] = {}
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The hand-written modules by name; packages by the name of their folder."""
     found = {}
@@ -33,10 +35,16 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file as Python reads it; several tests look at all files."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path, known: dict[str, Path]) -> set[str]:
     """The modules of ours that a file imports, anywhere in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -129,7 +137,7 @@ def test_who_talks_to_a_server_does_not_load_the_engine(package: str) -> None:
 def imported_packages(path: Path) -> set[str]:
     """The packages that a file imports, anywhere in it; generated code for gRPC counts as gRPC."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             names = [node.module, *(f"{node.module}.{name}" for name in names)]
@@ -195,7 +203,7 @@ def test_only_tracing_knows_opentelemetry() -> None:
 def test_no_class_name_stands_twice() -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for module, path in modules().items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 names[node.name].append(module)
     assert {name: found for name, found in names.items() if len(found) > 1} == {}
