@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, Final, TypedDict
 
@@ -149,6 +149,10 @@ class ShareSpec(ColumnSpec):
         """Return the default."""
         return self.default
 
+    def blanks(self, count: int) -> NDArray[np.float32]:
+        """Return the default for each of `count` observations; batches of one size share it."""
+        return _shared_shares(count, self.default)
+
     def converter(self, field: str = "") -> Callable[[Any], float]:
         """Return a function that takes numbers only; it does not check their range."""
         return partial(as_real, field or self.singular, wanted="a number within 0..1", code=f"{self.singular}_range")
@@ -161,7 +165,16 @@ class ShareSpec(ColumnSpec):
 
     def check_values(self, column: Any) -> None:
         """Check that all are in [0, 1]."""
-        check_shares(self.singular, column)
+        if column is not _shared_shares(len(column), self.default):
+            check_shares(self.singular, column)
+
+
+@lru_cache(maxsize=32)
+def _shared_shares(count: int, share: float) -> NDArray[np.float32]:
+    shares = np.full(count, share, np.float32)
+    # Many batches have it.
+    shares.flags.writeable = False
+    return shares
 
 
 class MetadataSpec(ColumnSpec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.answer_future import AnyFuture, settle_future, settle_with_ids
@@ -45,9 +46,12 @@ class Submission(Iterator[slice]):
             self._settle = settle_with_ids(self._settle, observations.made_ids)
         # No rows are one part, which is refused.
         self._parts = Parts(len(self._batch) or 1)
-        self._joined = JoinedAnswers(len(self._batch), self._settle)
         self._has_begun = False
         self._has_failed = False
+
+    @cached_property
+    def _joined(self) -> JoinedAnswers:
+        return JoinedAnswers(len(self._batch), self._settle)
 
     def __next__(self) -> slice:
         if self._has_failed:

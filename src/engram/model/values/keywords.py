@@ -62,6 +62,8 @@ def accepts_old(*positional: str, **renamed: str) -> Callable[[F], F]:
         places = [name for name, one in inspect.signature(function).parameters.items() if one.kind in kinds]
 
         def renew(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            if len(args) <= len(places) and renamed.keys().isdisjoint(keywords):
+                return args, keywords
             given = dict.fromkeys(places[: len(args)])
             late = dict(zip(positional, args[len(places) :], strict=False))
             if late and len(late) == len(args) - len(places):

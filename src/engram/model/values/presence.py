@@ -31,7 +31,8 @@ def given_rows(rows: Sequence[object]) -> Presence | None:
 def has_none(texts: Sequence[object]) -> bool:
     """Return whether one of `texts` is None."""
     try:
-        return None in texts
+        # What is not empty is not None either, and is told several times as fast.
+        return not all(texts) and None in texts
     except ValueError:
         # Something is no text, and does not compare as one value; the checks of the column name it.
         return any(text is None for text in texts)
