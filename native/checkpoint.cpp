@@ -314,9 +314,12 @@ std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBloc
   index->loaded_from_ = path;
   if (header.block_bytes != graph.table().saved_block_bytes()) throw CorruptCheckpoint(path, "the layout differs");
   const std::size_t chunks = chunks_of(header.linked);
+  std::vector<Block> blocks;
+  blocks.reserve(chunks);
   for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    graph.table().adopt(Block(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes));
+    blocks.emplace_back(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes);
   }
+  graph.table().adopt(std::move(blocks));
   std::vector<float> centre(header.centre_floats);
   if (!file.read(centre.data(), centre.size() * sizeof(float), kPage) ||
       !file.read(&index->centre_of_, sizeof(CentreSource), sizeof header)) {

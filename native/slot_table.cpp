@@ -80,8 +80,10 @@ SlotTable::Layout SlotTable::make_layout(const Codec& codec, std::size_t degree_
 
 SlotTable::SlotTable(const Codec& codec, std::size_t degree_max)
     : degree_max_(degree_max),
+      bits_steer_(codec.bits_steer()),
       layout_(make_layout(codec, degree_max)),
       saved_table_(kChunksMax * sizeof(Base), false),
+      bits_table_(kChunksMax * sizeof(Base), false),
       volatile_table_(kChunksMax * sizeof(Base), false) {}
 
 void SlotTable::reserve(std::size_t count) {
@@ -94,7 +96,7 @@ void SlotTable::reserve(std::size_t count) {
       blocks_.push_back(first ? Block(layout_.saved_bytes, false) : next_slab());
       spare_ = blocks_.back().data();
     }
-    add_chunk(spare_);
+    add_chunk(spare_, spare_);
     spare_ += layout_.saved_bytes;
     --spare_chunks_;
   }
@@ -156,9 +158,23 @@ void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation 
   }
 }
 
-void SlotTable::adopt(Block&& saved) {
-  add_chunk(saved.data());
-  adopted_.push_back(std::move(saved));
+void SlotTable::adopt(std::vector<Block>&& saved) {
+  adopted_ = std::move(saved);
+  const std::size_t chunk_bytes = kChunkSlots * layout_.bit_stride;
+  // A smaller index would take a huge page all the same, and needs few pages.
+  if (!bits_steer_ || adopted_.size() * chunk_bytes < kHugePage) {
+    for (const Block& block : adopted_) add_chunk(block.data(), block.data());
+    return;
+  }
+  blocks_.emplace_back(adopted_.size() * chunk_bytes, true);
+  std::uint8_t* copy = blocks_.back().data();
+  for (const Block& block : adopted_) {
+    std::memcpy(copy, block.data(), chunk_bytes);
+    // The pages of the file are not used again, so that the copy takes no more memory than these did.
+    static_cast<void>(madvise(block.data(), chunk_bytes, MADV_DONTNEED));
+    add_chunk(block.data(), copy);
+    copy += chunk_bytes;
+  }
 }
 
 std::uint64_t SlotTable::lost_pages() const {
@@ -167,10 +183,11 @@ std::uint64_t SlotTable::lost_pages() const {
   return lost;
 }
 
-void SlotTable::add_chunk(std::uint8_t* saved) {
+void SlotTable::add_chunk(std::uint8_t* saved, std::uint8_t* bits) {
   const std::size_t chunk = capacity() >> kChunkBits;
   Block process(layout_.volatile_bytes, false);
   base(saved_table_, chunk).store(saved, std::memory_order_release);
+  base(bits_table_, chunk).store(bits, std::memory_order_release);
   base(volatile_table_, chunk).store(process.data(), std::memory_order_release);
   blocks_.push_back(std::move(process));
   capacity_.store((chunk + 1) << kChunkBits, std::memory_order_release);

@@ -2,7 +2,9 @@
 //
 // A chunk never moves, so readers need no lock while the table grows. Each chunk has two blocks. The first holds what a
 // checkpoint saves (codes, links, generations), with the same layout as on the disk, so loading means mapping. The
-// second holds what belongs to the process only (addresses and checksums of raw vectors, locks).
+// second holds what belongs to the process only (addresses and checksums of raw vectors, locks). Of a mapped block of a
+// larger index, the sign bits are copied to huge pages, which files do not have: a walk or a scan meets them at random,
+// and would look up the address of a page for nearly each row.
 #pragma once
 
 #include <algorithm>
@@ -73,8 +75,8 @@ class SlotTable {
   // call it. The kernel takes longer to provide fresh memory than the writer to fill it, so other threads prepare it in
   // advance.
   void prepare(std::size_t used);
-  // Takes over a mapped block as the next chunk.
-  void adopt(Block&& saved);
+  // Takes over mapped blocks as the chunks of an empty table.
+  void adopt(std::vector<Block>&& saved);
 
   std::size_t degree_max() const { return degree_max_; }
   std::size_t saved_block_bytes() const { return layout_.saved_bytes; }
@@ -90,7 +92,7 @@ class SlotTable {
   // Pages of adopted blocks that could not be read.
   std::uint64_t lost_pages() const;
 
-  std::uint8_t* bits(Slot s) const { return saved_base(s >> kChunkBits) + within(s) * layout_.bit_stride; }
+  std::uint8_t* bits(Slot s) const { return bits_base(s >> kChunkBits) + within(s) * layout_.bit_stride; }
   std::uint8_t* codes(Slot s) const {
     return saved_base(s >> kChunkBits) + layout_.codes + within(s) * layout_.code_stride;
   }
@@ -140,6 +142,7 @@ class SlotTable {
   std::uint8_t* saved_base(std::size_t chunk) const {
     return base(saved_table_, chunk).load(std::memory_order_acquire);
   }
+  std::uint8_t* bits_base(std::size_t chunk) const { return base(bits_table_, chunk).load(std::memory_order_acquire); }
   std::uint8_t* volatile_base(std::size_t chunk) const {
     return base(volatile_table_, chunk).load(std::memory_order_acquire);
   }
@@ -148,14 +151,16 @@ class SlotTable {
   }
   Block next_slab();
   bool has_prepared();
-  // Puts a chunk into use. `saved` is its part of a block that the table owns.
-  void add_chunk(std::uint8_t* saved);
+  // Puts a chunk into use. `saved` is its part of a block that the table owns, and `bits` is where its sign bits are.
+  void add_chunk(std::uint8_t* saved, std::uint8_t* bits);
 
   std::size_t degree_max_;
+  bool bits_steer_;
   Layout layout_;
   // Tables of base addresses, with one entry per possible chunk. They reserve address space, and only the used
   // beginning is ever touched.
   Block saved_table_;
+  Block bits_table_;
   Block volatile_table_;
   std::atomic<std::size_t> capacity_{0};
   std::vector<Block> blocks_;

@@ -266,6 +266,33 @@ def test_checkpoint_returns_the_same_index(tmp_path: Path, metric: Metric) -> No
     assert loaded.statistics().unreachable == 0
 
 
+def test_a_larger_graph_that_is_mapped_goes_on_as_it_was(tmp_path: Path) -> None:
+    """Its sign bits, here 256 bytes a row, fill a huge page, so they are copied to one."""
+    base, queries = clustered(5_000, 1_600), clustered(20, 1_600, seed=2)
+    index = HnswIndex(1_600)
+    index.add(base)
+    index.save(tmp_path / "graph")
+    loaded = HnswIndex.load(tmp_path / "graph")
+    allowed = bitmap(np.arange(1, 5_001, 7))
+    for given in (None, allowed):
+        for known, again in zip(
+            index.search(queries, allowed=given), loaded.search(queries, allowed=given), strict=True
+        ):
+            np.testing.assert_array_equal(known, again)
+    loaded.erase([7])
+    assert loaded.add(queries) == 5_001
+    loaded.save(tmp_path / "again")
+    # The rows of bits come first, behind a page for the header.
+    erased = 4096 + 6 * 256
+    bits = (tmp_path / "graph").read_bytes()[erased : erased + 200]
+    assert len(set(bits)) > 20
+    assert bits not in (tmp_path / "again").read_bytes()
+    third = HnswIndex.load(tmp_path / "again")
+    for known, again in zip(loaded.search(queries), third.search(queries), strict=True):
+        np.testing.assert_array_equal(known, again)
+    assert third.search(queries, k=1)[0][:, 0].tolist() == list(range(5_001, 5_021))
+
+
 def test_checkpoint_without_vectors_uses_the_given_ones(tmp_path: Path) -> None:
     base = clustered(5_000, 128)
     index = HnswIndex(128)
