@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.limits import CONTENT_BYTES_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX
+from engram.model.limits import BATCH_COUNT_MAX, CONTENT_BYTES_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX
 from engram.model.times import Moment, Moments, as_time_us, as_times_us, check_times_us, now_us
 from engram.model.values.column_spec import ColumnSpec
 from engram.model.values.expiry import NOT_SAID_US, Ttl, check_expiries, moment_column
@@ -150,7 +150,9 @@ class ShareSpec(ColumnSpec):
         return self.default
 
     def blanks(self, count: int) -> NDArray[np.float32]:
-        """Return the default for each of `count` observations; batches of one size share it."""
+        """Return the default for each of `count` observations; requests of one size share it."""
+        if count > BATCH_COUNT_MAX:
+            return np.full(count, self.default, np.float32)
         return _shared_shares(count, self.default)
 
     def converter(self, field: str = "") -> Callable[[Any], float]:
@@ -165,7 +167,7 @@ class ShareSpec(ColumnSpec):
 
     def check_values(self, column: Any) -> None:
         """Check that all are in [0, 1]."""
-        if column is not _shared_shares(len(column), self.default):
+        if len(column) > BATCH_COUNT_MAX or column is not _shared_shares(len(column), self.default):
             check_shares(self.singular, column)
 
 

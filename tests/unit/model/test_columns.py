@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import get_type_hints
 
+import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
@@ -16,8 +17,10 @@ from engram.model.columns import (
     ColumnSpec,
     ObservationColumns,
     ObservationFields,
+    ShareSpec,
     check_keywords,
 )
+from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.observations import ObservationBatch
 
 # Calls take the contents by position, too, so they are spelled out in the signatures.
@@ -69,3 +72,25 @@ def test_an_unknown_keyword_names_the_nearest_one(given: str, known: tuple[str, 
 def test_known_keywords_pass() -> None:
     check_keywords(MANY_KEYWORDS, MANY_KEYWORDS)
     check_keywords((), ONE_KEYWORDS)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in COLUMNS if isinstance(spec, ShareSpec)], ids=lambda spec: spec.name)
+def test_shares_that_many_batches_have_cannot_be_changed(spec: ShareSpec) -> None:
+    blanks = spec.blanks(3)
+    assert blanks is spec.blanks(3)
+    with pytest.raises(ValueError, match="read-only"):
+        blanks[0] = 2.0
+    spec.check_values(blanks)
+    # Any other array is looked at, also one of the same size.
+    with pytest.raises(InvalidInput, match="must be in"):
+        spec.check_values(np.full(3, 2.0, np.float32))
+    with pytest.raises(InvalidInput, match="must be in"):
+        spec.check_values(np.full(BATCH_COUNT_MAX + 1, 2.0, np.float32))
+
+
+def test_shares_of_more_than_a_request_are_not_kept() -> None:
+    (spec, _) = (spec for spec in COLUMNS if isinstance(spec, ShareSpec))
+    assert spec.blanks(BATCH_COUNT_MAX) is spec.blanks(BATCH_COUNT_MAX)
+    large = spec.blanks(BATCH_COUNT_MAX + 1)
+    assert large is not spec.blanks(BATCH_COUNT_MAX + 1)
+    spec.check_values(large)
