@@ -16,6 +16,7 @@ from engram.store.filters.rows import Window, packed, unpacked
 
 # So many numbers tell well enough which of several conditions is the rarest.
 _SAMPLED: Final = 128
+_SAMPLES: Final = np.arange(_SAMPLED)
 # A float64 holds every whole number up to here.
 _WHOLE_MAX: Final = 2**53
 # The bits of so many numbers are still in the caches while each row is looked at.
@@ -44,7 +45,7 @@ class NumbersPlan(KeyPlan):
         start, end = self._places.start, self._places.stop
         if end - start <= _SAMPLED:
             return self.count_max
-        some = np.linspace(start, end, _SAMPLED, endpoint=False).astype(np.int64)
+        some = start + _SAMPLES * (end - start) // _SAMPLED
         # There may be some if none of these does.
         fitting = max(1, int(np.count_nonzero(self._fit(some))))
         return int((end - start) * fitting // _SAMPLED)

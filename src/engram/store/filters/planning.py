@@ -18,6 +18,7 @@ from engram.store.filters.columns import ColumnChunk
 from engram.store.filters.group_plans import AndPlan, NotPlan, OrPlan
 from engram.store.filters.key_index import KeyIndex
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.numbers import Numbers
 from engram.store.filters.numbers_plan import AmongPlan, NumbersPlan, wanted_numbers
 from engram.store.filters.plans import (
     ROWS_PER_MARK,
@@ -43,6 +44,8 @@ _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "gt": signs.gt,
     "ge": signs.ge,
 }
+# With so few distinct numbers under a key, each is compared when a filter is planned.
+_FEW_NUMBERS_MAX: Final = 64
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _NEGATED: Final = {"ne": "eq", "not_in": "in", "none": "any"}
 
@@ -200,11 +203,13 @@ class Planner:
 
     def _equal_plainly(self, index: KeyIndex, values: Sequence[Operand]) -> Plan:
         """Plan that a value is one of some numbers and truth values, or null."""
-        listed = self._listed([index.equal(value) for value in values])
-        numbers, wanted = index.numbers, wanted_numbers(values)
-        if numbers is None or wanted is None or listed.count_max * ROWS_PER_MARK < len(numbers.generations):
-            return listed
-        return AmongPlan(self._window, numbers, wanted, listed.count_max)
+        lists = [index.equal(value) for value in values]
+        count = sum([len(self._window.cut(each.view)) for each in lists])
+        numbers = index.numbers
+        if numbers is None or count * ROWS_PER_MARK < len(numbers.generations):
+            return self._listed(lists)
+        wanted = wanted_numbers(values)
+        return self._listed(lists) if wanted is None else AmongPlan(self._window, numbers, wanted, count)
 
     def _listed(self, lists: Sequence[GrowingArray]) -> Plan:
         """Plan that a row is in one of some lists."""
@@ -237,8 +242,17 @@ class Planner:
         if isinstance(bound, Instant) and texts is not None:
             return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
         if isinstance(bound, int | float) and numbers is not None:
-            return NumbersPlan(self._window, numbers, [(operator, bound)])
+            few = self._ordered_few(numbers, operator, bound)
+            return few or NumbersPlan(self._window, numbers, [(operator, bound)])
         return ConstantPlan(self._window, passing=False)
+
+    def _ordered_few(self, numbers: Numbers, operator: str, bound: int | float) -> Plan | None:
+        """Plan a range of numbers by the bits of each that lies in it; None if these are many, or have no bits."""
+        if len(numbers.postings) > _FEW_NUMBERS_MAX:
+            return None
+        fits, known = _SIGNS[operator], numbers.postings.keys()
+        lists = [numbers.postings.listed(number) for number in known if fits(number, bound)]
+        return self._listed(lists) if all(each.is_dense for each in lists) else None
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
         def read(digest: bytes, generations: NDArray[np.int64]) -> str | None:

@@ -194,7 +194,7 @@ class KeyPlan(Plan):
         test: Callable[[Places], NDArray[np.bool_]],
         present: Callable[[Window], NDArray[np.uint64]] | None = None,
     ) -> None:
-        start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
+        start, end = window.span_in(generations)
         super().__init__(window, end - start)
         self._inside = generations[start:end]
         self._places = slice(start, end)

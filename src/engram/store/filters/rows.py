@@ -76,10 +76,17 @@ class Window(NamedTuple):
 
     def cut(self, generations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of ascending generations that lie in the window."""
-        if not len(generations) or (generations[0] >= self.first and generations[-1] <= self.last):
-            return generations
-        start, end = np.searchsorted(generations, [self.first, self.last + 1])
-        return generations[start:end]
+        start, end = self.span_in(generations)
+        return generations if end - start == len(generations) else generations[start:end]
+
+    def span_in(self, generations: NDArray[np.int64]) -> tuple[int, int]:
+        """Return begin and end of those of ascending generations that lie in the window."""
+        count = len(generations)
+        # Most windows have all of them, which takes less to see than to look for the ends.
+        if not count or (generations[0] >= self.first and generations[-1] <= self.last):
+            return 0, count
+        start, end = generations.searchsorted((self.first, self.last + 1)).tolist()
+        return start, end
 
 
 class PassingRows:

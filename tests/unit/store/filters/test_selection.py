@@ -253,6 +253,11 @@ def test_what_many_observations_have_is_found_by_bits_and_by_rows_too() -> None:
         (F.grade.is_in([1, 5, 7, None]), lambda row: row % 10 in (1, 5, 7)),
         (F.grade.is_in([1, 2.5]), lambda row: row % 10 == 1),
         (~F.grade.is_in([0, 2, 3, 4, 6, 8, 9]), lambda row: row % 10 in (1, 5, 7)),
+        # Of few numbers that many have, those within a range are looked up, exactly.
+        (F.score > 2**53, lambda row: row % 3 == 1),
+        (F.score <= 2**53, lambda row: row % 3 != 1),
+        (~(F.score >= 0.5), lambda row: False),
+        ((F.score > 0.5) & (F.score < 2**53 + 1), lambda row: row % 3 == 0),
     )
     for begin in range(1, 3 * count + 1, count):
         rows = range(begin, begin + count)
@@ -262,7 +267,15 @@ def test_what_many_observations_have_is_found_by_bits_and_by_rows_too() -> None:
             tags=[
                 [f"t{row % 5}", *(["even"] if row % 2 == 0 else []), *(["rare"] if row == 700 else [])] for row in rows
             ],
-            metadata=[{"parts": [f"p{row % 3}"], "is_new": row % 2 == 0, "grade": row % 10} for row in rows],
+            metadata=[
+                {
+                    "parts": [f"p{row % 3}"],
+                    "is_new": row % 2 == 0,
+                    "grade": row % 10,
+                    "score": (2**53, 2**53 + 1, 0.5)[row % 3],
+                }
+                for row in rows
+            ],
         )
         attributes.add(LogEntry(RecordKind.OBSERVE, begin, batch))
         last = begin + count - 1
