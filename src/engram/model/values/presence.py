@@ -33,8 +33,8 @@ def has_none(texts: Sequence[object]) -> bool:
     try:
         # What is not empty is not None either, and is told several times as fast.
         return not all(texts) and None in texts
-    except ValueError:
-        # Something is no text, and does not compare as one value; the checks of the column name it.
+    except (TypeError, ValueError):
+        # Something is no text, and neither true nor false; the checks of the column name it.
         return any(text is None for text in texts)
 
 

@@ -72,10 +72,18 @@ def test_what_every_row_has_is_not_kept() -> None:
     assert joined.tolist() == [True, True, True, False]
 
 
+class Ambiguous:
+    def __bool__(self) -> bool:
+        raise TypeError("neither true nor false")
+
+
 def test_none_is_found_also_beside_what_does_not_compare() -> None:
     assert has_none(["a", None])
     assert not has_none(["a", ""])
+    # What is neither true nor false, such as an array and the missing value of pandas, is told by what it is.
     assert has_none([np.array([1, 2]), None])
+    assert has_none([Ambiguous(), None])
+    assert not has_none(["a", Ambiguous()])
 
 
 def test_a_presence_has_its_type_and_length() -> None:
