@@ -25,7 +25,7 @@ from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.observation_counts import NO_SPACE
-from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading
+from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading, stored_bytes
 from engram.streaming.pressure.levels import Hysteresis, Level
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.receiving import ReceiveBudget
@@ -237,8 +237,8 @@ class Engine:
 
     @property
     def stored_bytes(self) -> int:
-        """Memory of what is stored, in bytes: the indexes of all open spaces, and the data for filters."""
-        return sum(space.index_bytes for space in self.store.spaces())
+        """Memory of what the open spaces hold, in bytes, as the memory gauge counts it."""
+        return stored_bytes(self.store.spaces(), with_logs=self.store.path is None)
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""

@@ -97,9 +97,8 @@ def check_shapes(batch: ObservationBatch) -> None:
     count = len(batch)
     for spec in COLUMNS:
         spec.check_shape(getattr(batch, spec.name), count)
-    if batch.vector_presence is not None or batch.text_presence is not None:
-        for name in PRESENCES:
-            check_presence(name, getattr(batch, name), count)
+    for name in PRESENCES:
+        check_presence(name, getattr(batch, name), count)
 
 
 def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:

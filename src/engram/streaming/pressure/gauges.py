@@ -167,6 +167,11 @@ def _drain_ms(weak: ref[TailBudget], unit: int, amount: int) -> int:
     return 0 if tail is None else tail.time_to_drain_ms(amount // unit)
 
 
+def stored_bytes(spaces: Iterable[SpaceEngine], *, with_logs: bool) -> int:
+    """Return the memory of what spaces hold, in bytes: their indexes, the data for filters, and logs kept in memory."""
+    return sum(space.index_bytes + (space.stats().log_bytes if with_logs else 0) for space in spaces)
+
+
 class MemoryGauge:
     """Measures the memory of all indexes, of the requests in the lanes, of paused sessions, and of what arrives.
 
@@ -207,10 +212,7 @@ class MemoryGauge:
         """Return the reading of the memory budget."""
         nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
         nbytes += self._backlogs.nbytes + self._receiving.nbytes
-        for space in self._spaces():
-            nbytes += space.index_bytes
-            if self._with_logs:
-                nbytes += space.stats().log_bytes
+        nbytes += stored_bytes(self._spaces(), with_logs=self._with_logs)
         return Reading("memory_bytes", nbytes, self._bytes_max, nbytes / self._bytes_max, _stuck)
 
 
