@@ -35,6 +35,15 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
 )
+# What one connection may send ahead of what is read. grpc keeps it in memory that is not counted, so that all of 256
+# connections together may have no more than the memory budget. By itself, it lets a busy server read further and
+# further ahead. More than the upper bound is of use to nobody, and HTTP/2 begins with the lower one.
+_WINDOW_SHARE: Final = 256
+_WINDOW_BYTES_MIN: Final = 64 * 1024
+_WINDOW_BYTES_MAX: Final = 4 * 1024**2
+# Large enough for a batch of 256 vectors, and small enough that a recall on the same connection does not wait long for
+# its turn. With frames of 16 KiB, a batch costs the server 6 % more.
+_FRAME_BYTES_MAX: Final = 256 * 1024
 # When the calls of the service have ended, only watches of health and reflection remain. They never end by themselves.
 _REMAINING_GRACE_S: Final = 0.2
 # Calls of one connection beside its streams: enough for recalls that come together, and few enough that what all of
@@ -78,6 +87,7 @@ class GrpcServer:
         limits = (
             ("grpc.max_allowed_incoming_connections", most),
             ("grpc.max_concurrent_streams", _calls_max(engine.options)),
+            *_window_of(engine.options.memory_bytes_max),
         )
         self._server = grpc.aio.server(options=(*_OPTIONS, *limits))
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))
@@ -123,3 +133,14 @@ def _calls_max(options: ServerOptions) -> int:
     has all of them can still recall.
     """
     return options.recall_streams_per_client_max + _CALLS_BESIDE_STREAMS
+
+
+def _window_of(memory_bytes_max: int) -> tuple[tuple[str, int], ...]:
+    """Return the options that bound what grpc reads ahead of one connection, for a memory budget."""
+    window = min(max(memory_bytes_max // _WINDOW_SHARE, _WINDOW_BYTES_MIN), _WINDOW_BYTES_MAX)
+    return (
+        # It would make the windows larger the longer a busy server takes to answer.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", window),
+        ("grpc.http2.max_frame_size", min(window, _FRAME_BYTES_MAX)),
+    )

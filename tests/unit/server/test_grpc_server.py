@@ -1,9 +1,11 @@
-"""What the gRPC server leaves out of the log, and how many connections it takes."""
+"""What the gRPC server leaves out of the log, how many connections it takes, and how far it reads ahead."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
+import struct
 from collections.abc import Sequence
 
 import grpc
@@ -12,6 +14,9 @@ import pytest
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
+
+_INITIAL_WINDOW_SIZE = 4
+_MAX_FRAME_SIZE = 5
 
 
 class ExecuteBatchError(Exception):
@@ -87,3 +92,46 @@ async def test_a_connection_may_have_more_calls_than_streams(monkeypatch: pytest
     few, many = given
     assert few > 1
     assert many - few == 4999
+
+
+@pytest.mark.parametrize(
+    ("budget", "window", "frame"),
+    [(1, 65_536, 65_536), (300 << 20, 1_228_800, 262_144), (1 << 40, 4_194_304, 262_144)],
+    ids=["tiny", "small", "huge"],
+)
+async def test_what_a_connection_may_send_ahead_follows_the_memory_budget_and_never_grows(
+    budget: int, window: int, frame: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What grpc reads ahead is not counted; left to itself, it read 15 MB ahead of each client of a busy server."""
+    given: list[dict[str, object]] = []
+    made = grpc.aio.server
+
+    def noted(*, options: Sequence[tuple[str, object]]) -> grpc.aio.Server:
+        given.append(dict(options))
+        return made(options=options)
+
+    monkeypatch.setattr(grpc.aio, "server", noted)
+    engine = Engine.open(ServerOptions(None, memory_bytes_max=budget, http=False))
+    server = GrpcServer(engine)
+    port = await server.start("127.0.0.1", 0)
+    try:
+        settings = await _settings(port)
+    finally:
+        await server.stop(0)
+        await engine.close()
+    assert settings[_INITIAL_WINDOW_SIZE] == window
+    assert settings[_MAX_FRAME_SIZE] == frame
+    assert given[0]["grpc.http2.bdp_probe"] == 0
+
+
+async def _settings(port: int) -> dict[int, int]:
+    """Return the settings that a server tells a new connection of HTTP/2, by number (RFC 9113, 6.5)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    # A client begins with this and with settings of its own, which are empty.
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    header = await reader.readexactly(9)
+    assert header[3] == 4, "the first frame has the settings"
+    payload = await reader.readexactly(int.from_bytes(header[:3], "big"))
+    writer.close()
+    await writer.wait_closed()
+    return dict(struct.iter_unpack(">HI", payload))
