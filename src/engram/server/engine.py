@@ -25,7 +25,7 @@ from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.observation_counts import NO_SPACE
-from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading, stored_bytes
+from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading, stored_bytes, under_way_bytes
 from engram.streaming.pressure.levels import Hysteresis, Level
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.receiving import ReceiveBudget
@@ -231,9 +231,8 @@ class Engine:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of requests and messages that are under way: in the lanes, of paused sessions, and arriving."""
-        queued = sum(lane.nbytes for lane in self.lanes.statistics().lanes)
-        return queued + self.sessions.backlogs.nbytes + self.receiving.nbytes
+        """Memory of requests and messages that are under way, in bytes."""
+        return under_way_bytes(self.lanes, self.sessions.backlogs, self.receiving)
 
     @property
     def stored_bytes(self) -> int:

@@ -94,9 +94,7 @@ class _MemoryStream:
             await self.connection.outbox.room()
 
     async def _observe(self, message: ObserveMessage | Malformed) -> None:
-        whole = await self.parts.take(message)
-        if whole is not None:
-            await take_message(self._calls.engine, self._caller, self.connection, whole)
+        await take_message(self._calls.engine, self._caller, self.connection, self.parts, message)
 
     async def _start_recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
         if self.connection.session is not None:

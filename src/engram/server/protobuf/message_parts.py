@@ -26,6 +26,11 @@ class MessageParts:
         The budget of all that is arriving.
     give_up
         Ends the stream with an error. It is called if the rest of a request does not come, for which room is kept.
+
+    Attributes
+    ----------
+    has_room
+        Whether room is kept, for a request that is arriving or complete.
     """
 
     def __init__(self, budget: ReceiveBudget, give_up: Callable[[EngramError], None]) -> None:
@@ -34,11 +39,12 @@ class MessageParts:
         self._parts: list[bytes] = []
         self._missing_bytes = 0
         self._silence: asyncio.TimerHandle | None = None
+        self.has_room = False
 
     async def take(self, message: ObserveMessage | Malformed) -> ObserveMessage | Malformed | None:
         """Return `message`, or the request that it completes; None if it is a part that completes none.
 
-        With the first part of a request, this waits until there is room for all of it.
+        With the first part of a request, this waits until there is room for all of it, which is kept until `release`.
 
         Raises
         ------
@@ -56,6 +62,7 @@ class MessageParts:
         self._check(part)
         if not self._missing_bytes:
             await self._arriving.reserve(part.message_bytes)
+            self.has_room = True
             self._missing_bytes = part.message_bytes
         self._parts.append(part.data)
         self._missing_bytes -= len(part.data)
@@ -63,14 +70,15 @@ class MessageParts:
             self._silence = asyncio.get_running_loop().call_later(_SILENCE_MAX_S, self._give_up, _silent())
             return None
         whole = b"".join(self._parts)
-        self.release()
+        self._parts.clear()
         return parse_request(whole)
 
     def release(self) -> None:
-        """Forget what is not complete; the stream has ended."""
+        """Keep no room any more: the request that was complete is counted elsewhere, or the stream has ended."""
         self._stop_timer()
         self._parts.clear()
         self._missing_bytes = 0
+        self.has_room = False
         self._arriving.release()
 
     def _stop_timer(self) -> None:

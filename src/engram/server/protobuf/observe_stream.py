@@ -21,14 +21,9 @@ async def observe_stream(
     connection = engine.connect()
     parts = MessageParts(engine.receiving, connection.outbox.finish)
 
-    async def take(message: ObserveMessage | Malformed) -> None:
-        whole = await parts.take(message)
-        if whole is not None:
-            await take_message(engine, caller, connection, whole)
-
     async def read() -> None:
         async for message in requests:
-            await take(message)
+            await take_message(engine, caller, connection, parts, message)
             # An idle stream must not hold what came last.
             del message
             if connection.outbox.finished:

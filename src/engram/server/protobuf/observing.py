@@ -12,6 +12,7 @@ from engram.server.handlers.session_stream import check_address, complain, open_
 from engram.server.malformed import Malformed
 from engram.server.protobuf.claims import decode_claim
 from engram.server.protobuf.flows import decode_flow
+from engram.server.protobuf.message_parts import MessageParts
 from engram.server.protobuf.observe_message import ObserveMessage
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.paused_backlog import Message
@@ -22,9 +23,9 @@ Write = Callable[[pb.ObservationResponse], Awaitable[object]]
 
 
 async def take_message(
-    engine: Engine, caller: Caller, connection: Connection, message: ObserveMessage | Malformed
+    engine: Engine, caller: Caller, connection: Connection, parts: MessageParts, message: ObserveMessage | Malformed
 ) -> None:
-    """Have `connection` process one message.
+    """Have `connection` process one message, or the request that it is the last part of.
 
     Raises
     ------
@@ -32,6 +33,18 @@ async def take_message(
         If the call must end: no init came first, the init cannot be met, the message names another space or session
         than the stream's, or the session does not permit the operation.
     """
+    whole = await parts.take(message)
+    if whole is None:
+        return
+    await _process(engine, caller, connection, whole)
+    if parts.has_room:
+        # Its observations are counted in their lane by now, and none of it may stay while an outbox is full.
+        del whole
+        parts.release()
+    await connection.outbox.room()
+
+
+async def _process(engine: Engine, caller: Caller, connection: Connection, message: ObserveMessage | Malformed) -> None:
     if isinstance(message, Malformed):
         await complain(engine, connection, message)
         return
@@ -54,7 +67,6 @@ async def take_message(
         connection.complain(
             InvalidInput("the message has no operation", code="no_operation", field="operation", value="nothing")
         )
-    await connection.outbox.room()
 
 
 async def _observe(connection: Connection, message: ObserveMessage) -> None:

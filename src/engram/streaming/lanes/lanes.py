@@ -46,6 +46,8 @@ class Lanes:
     ----------
     shares
         The ledger of what each space has waiting. The lanes count what they serve; whoever admits counts the rest.
+    taken_bytes
+        Bytes of the requests that were taken last, until they are stored.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Lanes:
         # The unserved requests of each session, in order, across all lanes.
         self._sessions: Final[dict[tuple[CommitTarget, str], deque[QueuedRequest]]] = {}
         self._waiting = 0
+        self.taken_bytes: int = 0
         self._take_count_max: Final = take_count_max
         self._take_bytes_max: Final = take_bytes_max
         self._takes_max: Final = takes_max
@@ -94,6 +97,7 @@ class Lanes:
         """
         # The committer takes more only when it has stored what it took last.
         self._drain_rate.finish()
+        self.taken_bytes = 0
         self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
         for queued in self._admission.arrived():
             self._enqueue(queued)
@@ -104,6 +108,7 @@ class Lanes:
             passed_over = lane.head() is not None and lane.priority not in taken.lanes
             lane.passed_over = lane.passed_over + 1 if passed_over else 0
         self._drain_rate.start(taken.count)
+        self.taken_bytes = taken.nbytes
         return taken.requests
 
     def close(self) -> None:
@@ -185,13 +190,13 @@ class _Take:
         self.requests: list[CommitRequest] = []
         self.lanes: set[Priority] = set()
         self.count = 0
-        self._nbytes = 0
+        self.nbytes = 0
         self._count_max = count_max
         self._bytes_max = bytes_max
 
     def has_room(self, queued: QueuedRequest) -> bool:
         """Return whether `queued` fits. The first request always fits; otherwise a large one would never be served."""
-        fits = self.count + queued.count <= self._count_max and self._nbytes + queued.nbytes <= self._bytes_max
+        fits = self.count + queued.count <= self._count_max and self.nbytes + queued.nbytes <= self._bytes_max
         return fits or not self.requests
 
     def add(self, queued: QueuedRequest, lane: Lane) -> None:
@@ -199,7 +204,7 @@ class _Take:
         self.requests.append(queued.request)
         self.lanes.add(lane.priority)
         self.count += queued.count
-        self._nbytes += queued.nbytes
+        self.nbytes += queued.nbytes
 
 
 def _session_key(queued: QueuedRequest) -> tuple[CommitTarget, str]:

@@ -67,6 +67,10 @@ class Queue(Protocol):
     def shares(self) -> FairShares:
         """The ledger of what each space has waiting."""
 
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes of the requests that are being stored."""
+
     def fill(self, priority: Priority) -> float:
         """Return the fill of one lane, from 0 to 1; this is cheaper than `statistics`."""
 
@@ -172,8 +176,15 @@ def stored_bytes(spaces: Iterable[SpaceEngine], *, with_logs: bool) -> int:
     return sum(space.index_bytes + (space.stats().log_bytes if with_logs else 0) for space in spaces)
 
 
+def under_way_bytes(lanes: Queue, backlogs: BacklogBudget, receiving: ReceiveBudget) -> int:
+    """Return the memory of requests and messages under way, in bytes, from their arrival until they are stored."""
+    queued = sum(lane.nbytes for lane in lanes.statistics().lanes)
+    # What arrives is there twice when it is decoded, and what is being stored, too: as it came, and as it is written.
+    return queued + backlogs.nbytes + 2 * (receiving.nbytes + lanes.taken_bytes)
+
+
 class MemoryGauge:
-    """Measures the memory of all indexes, of the requests in the lanes, of paused sessions, and of what arrives.
+    """Measures the memory of all indexes, and of requests and messages under way.
 
     Parameters
     ----------
@@ -210,8 +221,7 @@ class MemoryGauge:
 
     def read(self) -> Reading:
         """Return the reading of the memory budget."""
-        nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
-        nbytes += self._backlogs.nbytes + self._receiving.nbytes
+        nbytes = under_way_bytes(self._lanes, self._backlogs, self._receiving)
         nbytes += stored_bytes(self._spaces(), with_logs=self._with_logs)
         return Reading("memory_bytes", nbytes, self._bytes_max, nbytes / self._bytes_max, _stuck)
 

@@ -46,6 +46,10 @@ async def test_parts_are_the_request(size: int) -> None:
         whole = await parts.take(last)
         assert isinstance(whole, ObserveMessage)
         assert whole.request == LARGE
+        assert parts.has_room
+        assert budget.nbytes == LARGE.ByteSize() - UNCOUNTED_BYTES, "until it is counted elsewhere"
+        parts.release()
+        assert not parts.has_room
         assert budget.nbytes == 0
 
 

@@ -312,6 +312,19 @@ def test_capacity_is_never_exceeded_by_eight_producers(what: str) -> None:
     assert statistics.refused_total > 0
 
 
+def test_what_was_taken_counts_until_it_is_stored() -> None:
+    lanes = Lanes(limits())
+    one, other = request("a", count=3), request("b")
+    lanes.put(one)
+    lanes.put(other)
+    assert lanes.taken_bytes == 0
+    assert lanes.take(0) == [one, other]
+    assert lanes.taken_bytes == one.nbytes + other.nbytes
+    # The committer takes more when it has stored these.
+    assert not lanes.take(0)
+    assert lanes.taken_bytes == 0
+
+
 def test_what_was_taken_is_not_kept_in_memory() -> None:
     class Waiter:
         def __call__(self, _: object) -> None:
