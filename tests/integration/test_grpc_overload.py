@@ -13,6 +13,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from engram.client.grpc.batch_encoding import divide_request
 from engram.metrics import table
 from engram.model.observations import make_batch
 from engram.model.priority import Priority
@@ -30,6 +31,7 @@ from engram.wire.observations import encode_batch
 from tests.integration.server_process import (
     ACCEPTED,
     DIM,
+    INDEXED,
     REJECTED,
     TIMEOUT_S,
     ObserveCall,
@@ -282,3 +284,24 @@ async def test_a_stop_waits_for_what_is_in_flight(gate: Gate) -> None:
         assert acked == 51
         assert (response.status.state, response.sequence_number) == (pb.StreamStatus.STATE_CLOSED, 51)
         assert (await call.end())[0] is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_room_for_a_large_request_is_free_once_it_is_taken() -> None:
+    """An open stream keeps none: neither for what was stored, nor for what was no request."""
+    async with serving() as (engine, stub):
+        call = ObserveCall(stub)
+        part_bytes = (await call.open()).capabilities.part_bytes_max
+        texts = make_batch(ids=numbered(1, 30), vectors=vectors_of(numbered(1, 30)), contents=["x" * 100_000] * 30)
+        request = pb.ObservationRequest(sequence_number=1, batch=encode_batch(texts, Priority.NORMAL))
+        for message in divide_request(request.SerializeToString(), part_bytes):
+            await call.send(pb.ObservationRequest.FromString(message))
+        await call.accepted_up_to(30)
+        assert engine.receiving.nbytes == 0
+        for _ in range(2):
+            part = pb.MessagePart(message_bytes=2 * part_bytes, data=b"\xff" * part_bytes)
+            await call.send(pb.ObservationRequest(part=part))
+            part.ClearField("message_bytes")
+            await call.send(pb.ObservationRequest(part=part))
+            while (response := await call.read()).status.error.code != "malformed_message":
+                assert response.ack.status == INDEXED
+            assert engine.receiving.nbytes == 0

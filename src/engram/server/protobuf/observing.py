@@ -36,6 +36,10 @@ async def take_message(
     whole = await parts.take(message)
     if whole is None:
         return
+    if isinstance(whole, Malformed):
+        parts.release()
+        await complain(engine, connection, whole)
+        return
     await _process(engine, caller, connection, whole)
     if parts.has_room:
         # Its observations are counted in their lane by now, and none of it may stay while an outbox is full.
@@ -44,10 +48,7 @@ async def take_message(
     await connection.outbox.room()
 
 
-async def _process(engine: Engine, caller: Caller, connection: Connection, message: ObserveMessage | Malformed) -> None:
-    if isinstance(message, Malformed):
-        await complain(engine, connection, message)
-        return
+async def _process(engine: Engine, caller: Caller, connection: Connection, message: ObserveMessage) -> None:
     request = message.request
     operation = request.WhichOneof("operation")
     if operation == "init":
