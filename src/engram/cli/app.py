@@ -23,6 +23,7 @@ from engram.cli.commands.top import top
 from engram.cli.commands.update import update
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
+from engram.cli.files.given_path import GivenPath
 from engram.cli.naming.alias import alias
 from engram.cli.naming.drop import drop
 from engram.cli.naming.rename import rename
@@ -38,7 +39,7 @@ from engram.cli.queries.scan import scan
 @click.version_option(__version__, prog_name="engram")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     metavar="FILE",
     help="Settings file [default: engram.toml in the working directory, if it exists].",
 )

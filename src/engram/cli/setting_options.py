@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import click
 
+from engram.cli.files.given_path import GivenPath
 from engram.config import describe_settings
 from engram.settings.setting import Setting
 from engram.settings.sources import option
@@ -37,7 +38,7 @@ class SettingOption(click.Option):
             help=described.help.replace("`", "'") + default,
             default=None,
             # Only whether a directory is a file can be said here already, before a server starts to open it.
-            type=click.Path(file_okay=False) if described.metavar == "DIR" else None,
+            type=GivenPath(file_okay=False) if described.metavar == "DIR" else None,
         )
         self.group: Final = described.group
 

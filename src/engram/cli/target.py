@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import click
 
 from engram.cli.context import CliContext
+from engram.cli.files.given_path import GivenPath
 from engram.cli.setting_options import setting_option
 from engram.client import Client, SpaceStatus, UnsoundSpace
 from engram.config import ClientSettings
@@ -250,7 +251,7 @@ def target_options(command: F) -> F:
     """Add ``--address`` and ``--data`` to a command."""
     data = click.option(
         "--data",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=GivenPath(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Work on this data directory without a server.",
     )

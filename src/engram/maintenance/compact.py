@@ -10,6 +10,7 @@ from typing import Any
 
 from engram.errors import EngramError, NotFound
 from engram.maintenance.progress import Counter, OnProgress, unseen
+from engram.maintenance.source import as_space_names
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.directory import check_path
 from engram.store.options import StoreOptions
@@ -98,7 +99,7 @@ def compact(
     Raises
     ------
     InvalidInput
-        If `path` is no path.
+        If `path` is no path, or `spaces` is not a list of names.
     NotFound
         If there is no such data directory or space.
     StoreLocked
@@ -107,6 +108,7 @@ def compact(
         If the directory cannot be read.
     """
     check_path(path)
+    spaces = as_space_names(spaces)
     if not Path(path).is_dir():
         raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=os.fspath(path))
     report = CompactReport(os.fspath(path), is_dry)

@@ -9,17 +9,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
 from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.erased import Trace, set_aside_names, set_aside_of, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import Described, describe, opened_source
+from engram.maintenance.source import Described, as_space_names, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
 from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.values.scalars import shown
+from engram.model.values.sequences import as_list, as_texts
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub
@@ -134,7 +136,7 @@ def verify(
     Raises
     ------
     InvalidInput
-        If `path` is no path.
+        If `path` is no path, an argument is not a list of what it should be, or an erased id is empty.
     NotFound
         If there is no such directory or space, or a receipt is of none of the spaces.
     StoreLocked
@@ -144,6 +146,7 @@ def verify(
     Unavailable
         If the directory cannot be read.
     """
+    spaces, erased, receipts = as_space_names(spaces), _as_erased(erased), _as_receipts(receipts)
     verdict = Verdict()
     with opened_source(path) as catalogue:
         wanted = _wanted(catalogue, spaces)
@@ -159,6 +162,28 @@ def verify(
             for name in sorted(wanted) if spaces else set_aside_names(Path(path)):
                 verdict.traces += set_aside_of(Path(path), name, erased)
     return verdict
+
+
+def _as_erased(erased: Sequence[str]) -> list[str]:
+    ids = as_texts("erased", erased, '["note-1"]')
+    # Rows whose ids were taken from them would pass for its traces.
+    if "" in ids:
+        row = ids.index("")
+        raise InvalidInput(f"erased[{row}] is empty, which no id is", code="id_size", field="erased", value=0)
+    return ids
+
+
+def _as_receipts(receipts: Sequence[ErasureReceipt]) -> list[ErasureReceipt]:
+    listed = as_list("receipts", receipts, "[receipt]", ordered=False)
+    for row, receipt in enumerate(listed):
+        if not isinstance(receipt, ErasureReceipt):
+            raise InvalidInput(
+                f"receipts[{row}] is {shown(receipt)}; pass what `erase` returned",
+                code="invalid_receipt",
+                field="receipts",
+                value=type(receipt).__name__,
+            )
+    return listed
 
 
 def _check_spaces_of(

@@ -168,3 +168,27 @@ def test_a_bad_value_in_parquet_is_refused_by_row(tmp_path: Path, columns: dict[
     screened = columns_of(tmp_path, **columns)
     assert [row.number for row in screened.bad] == [2]
     assert list(screened.numbers) == [1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify", ""],
+        ["compact", ""],
+        ["repair", "data", ""],
+        ["backup", "data", ""],
+        ["restore", "", "new"],
+        ["restore", "data", ""],
+        ["recall", "--data", "", "--space", "notes"],
+        ["serve", "--data", ""],
+        ["ingest", "", "--space", "notes"],
+    ],
+)
+def test_an_empty_path_is_not_the_working_directory(
+    data: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(data if words[1:] == [""] or "--data" in words else data.parent)
+    before = sorted(data.parent.rglob("*"))
+    assert run(words) == 2
+    assert "it is empty; pass . for the working directory" in capsys.readouterr().err
+    assert sorted(data.parent.rglob("*")) == before

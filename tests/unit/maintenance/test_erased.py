@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engram.errors import NotFound
+from engram.errors import InvalidInput, NotFound
 from engram.maintenance.backups.backup import backup
+from engram.maintenance.compact import compact
 from engram.maintenance.verify import verify
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.store import MemoryStore, StoreOptions
@@ -129,3 +131,53 @@ def test_what_a_repair_has_set_aside_is_named(data: Path) -> None:
     with MemoryStore(data) as store:
         store.rename("notes", "renamed")
     assert [trace for trace in verify(data, erased=["ben"]).traces if trace.file.startswith("set-aside")] == traces
+
+
+@pytest.mark.parametrize("argument", ["erased", "spaces"])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        # As a list of letters, it would say that nothing is left of an id that is there.
+        ("ben", "not_a_list"),
+        (b"ben", "not_a_list"),
+        (None, "not_a_list"),
+        (3, "not_a_list"),
+        ({"ben": 1}, "not_a_list"),
+        ([None], "invalid_text"),
+        ([b"ben"], "invalid_text"),
+        ([["ben"]], "invalid_text"),
+        (["\ud800"], "invalid_text"),
+    ],
+)
+def test_what_is_not_a_list_of_names_is_refused(data: Path, argument: str, value: Any, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        verify(data, **{argument: value})
+    assert (refused.value.code, refused.value.field.partition("[")[0]) == (code, argument)
+
+
+def test_the_names_of_spaces_to_compact_are_a_list(data: Path) -> None:
+    for value in ("notes", None, [3]):
+        with pytest.raises(InvalidInput, match="spaces"):
+            compact(data, spaces=value)  # type: ignore[arg-type]
+    assert [space.name for space in compact(data, spaces=("notes",)).spaces] == ["notes"]
+
+
+def test_nothing_is_looked_for_under_an_empty_id(data: Path) -> None:
+    with MemoryStore(data) as store:
+        store.space("notes").erase(["ben"])
+    with pytest.raises(InvalidInput, match=r"erased\[1\] is empty"):
+        verify(data, erased=["ben", ""])
+
+
+def test_receipts_are_a_list_of_receipts(data: Path) -> None:
+    with MemoryStore(data) as store:
+        receipt = store.space("notes").erase(["ben"])
+    wrong: list[tuple[Any, str]] = [
+        (receipt, "pass a list"),
+        ("receipt", "pass a list"),
+        ([None], r"receipts\[0\] is None"),
+    ]
+    for value, message in wrong:
+        with pytest.raises(InvalidInput, match=message):
+            verify(data, receipts=value)
+    assert verify(data, spaces=["notes"], receipts=iter([receipt])).traces == []  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.files.given_path import GivenPath
 from engram.cli.tables import nbytes_text
 from engram.maintenance.backups.backup import BackupReport
 from engram.maintenance.backups.backup import backup as back_up_directory
@@ -17,8 +18,8 @@ from engram.maintenance.progress import OnProgress
 
 
 @click.command(cls=DirectoryCommand)
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
+@click.argument("directory", type=GivenPath(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("destination", type=GivenPath(path_type=Path), metavar="DEST")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @pass_cli
 def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool) -> int:
@@ -49,8 +50,8 @@ def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool
 
 
 @click.command(cls=DirectoryCommand)
-@click.argument("source", type=click.Path(path_type=Path), metavar="BACKUP")
-@click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
+@click.argument("source", type=GivenPath(path_type=Path), metavar="BACKUP")
+@click.argument("new_directory", type=GivenPath(path_type=Path), metavar="NEW_DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @pass_cli
 def restore(cli: CliContext, *, source: Path, new_directory: Path, as_json: bool) -> int:

@@ -8,6 +8,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.files.given_path import GivenPath
 from engram.cli.tables import nbytes_text
 from engram.errors import StoreLocked
 from engram.maintenance.compact import CompactReport
@@ -17,7 +18,7 @@ from engram.model.values.retention_policy import RetentionPolicy
 
 
 @click.command(cls=DirectoryCommand)
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("directory", type=GivenPath(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--space", "spaces", multiple=True, metavar="NAME", help="Compact only this space; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; say about how much would become free.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

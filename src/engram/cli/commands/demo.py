@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engram.cli.context import CliContext, pass_cli
+from engram.cli.files.given_path import GivenPath
 from engram.cli.server_child import ServerChild
 from engram.client import Ack, Client
 from engram.data import Sample, sample
@@ -71,7 +72,7 @@ class Streamed:
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Data directory, which is kept afterwards [default: a temporary directory].",
 )

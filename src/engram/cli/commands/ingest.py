@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.files.chunk import BadRow, FileChunk, FileSource
+from engram.cli.files.given_path import GivenPath
 from engram.cli.files.jsonl import FIELDS
 from engram.cli.files.npz import ARRAYS
 from engram.cli.files.open_file import FORMATS, fingerprint, open_source
@@ -49,7 +50,7 @@ Examples:
 
 
 @click.command(help=_HELP)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=GivenPath(exists=True, dir_okay=False, path_type=Path))
 @setting_option("client", "space")
 @click.option("--create", is_flag=True, help="Create the space if it does not exist.")
 @click.option(

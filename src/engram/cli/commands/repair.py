@@ -9,6 +9,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.files.given_path import GivenPath
 from engram.cli.tables import count_text
 from engram.maintenance.progress import OnProgress
 from engram.maintenance.repairs.repair import REPORT, RepairOptions
@@ -21,8 +22,8 @@ _SHOWN_MAX: Final = 10
 
 
 @click.command(cls=DirectoryCommand)
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
+@click.argument("directory", type=GivenPath(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("new_directory", type=GivenPath(path_type=Path), metavar="NEW_DIR")
 @click.option("--metric", type=click.Choice(METRICS), help="Metric for spaces whose description is lost.")
 @click.option("--embedder", default="", help='Embedder for spaces whose description is lost, such as "lexical".')
 @click.option(

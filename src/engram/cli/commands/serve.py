@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
+from engram.cli.files.given_path import GivenPath
 from engram.cli.setting_options import GroupedCommand, setting_options
 from engram.config import ServeSettings, Settings
 from engram.lifecycle.stop_signals import EndSignals
@@ -19,7 +20,7 @@ from engram.tracing.export import exported
 @click.option("--memory", is_flag=True, help="Keep everything in memory only, for trials.")
 @click.option(
     "--port-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="File that the ports are written to once the server is ready: that of gRPC, then that of HTTP.",
 )

@@ -8,6 +8,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.directory_command import EXIT_DAMAGED, EXIT_FAILED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.files.given_path import GivenPath
 from engram.cli.files.receipt import read_receipt
 from engram.cli.tables import nbytes_text
 from engram.errors import StoreLocked
@@ -21,7 +22,7 @@ _NAMES_SHOWN_MAX = 4
 
 
 @click.command(cls=DirectoryCommand)
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("directory", type=GivenPath(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--space", "spaces", multiple=True, metavar="NAME", help="Check only this space; may be repeated.")
 @click.option(
     "--erased", multiple=True, metavar="ID", help="Look for all that the logs have of this erased id; may be repeated."
@@ -30,7 +31,7 @@ _NAMES_SHOWN_MAX = 4
     "--receipt",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GivenPath(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Look for what is left of what this receipt of an erasure names, up to its generation; may be repeated.",
 )

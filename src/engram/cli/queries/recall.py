@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
+from engram.cli.files.given_path import GivenPath
 from engram.cli.filter_options import FilterOptions, filter_of, filter_options
 from engram.cli.setting_options import setting_option
 from engram.cli.tables import hit_values, hits_table
@@ -30,7 +31,7 @@ from engram.store import Cue, Strength
 @click.argument("text", required=False)
 @click.option(
     "--vector",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
+    type=GivenPath(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
     metavar="FILE",
     help="Recall by a vector, read from a .npy file or a JSON array; - reads JSON from standard input.",
 )

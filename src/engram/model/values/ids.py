@@ -14,8 +14,8 @@ import numpy as np
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.values.scalars import as_text, shown
-from engram.model.values.sequences import as_whole_list
+from engram.model.values.scalars import shown
+from engram.model.values.sequences import as_texts
 
 # An id that is made up is a UUID of version 7 (RFC 9562): the milliseconds since 1970, a count, and a random number.
 _COUNT_BITS: Final = 42
@@ -34,10 +34,9 @@ def as_ids(ids: Iterable[str]) -> list[str]:
     Raises
     ------
     InvalidInput
-        As `as_whole_list`, also if `ids` is a single text; if an id is not a text.
+        As `as_texts`.
     """
-    names = as_whole_list("ids", ids, '["note-1"]', ordered=False)
-    return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]
+    return as_texts("ids", ids, '["note-1"]')
 
 
 def check_id_count(ids: Sequence[str]) -> None:

@@ -82,6 +82,20 @@ def as_whole_list(field: str, values: Iterable[T], example: str, *, ordered: boo
     return listed
 
 
+def as_texts(field: str, values: Iterable[str], example: str) -> list[str]:
+    """Return `values`, of which there may be any number and whose order does not matter, as a list of texts.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_whole_list`, also if `values` is a single text; if an element is not a text.
+    """
+    return [
+        as_text(f"{field}[{row}]", value)
+        for row, value in enumerate(as_whole_list(field, values, example, ordered=False))
+    ]
+
+
 def as_lists(
     field: str, rows: Iterable[Iterable[T] | None], example: str, count_max: int = BATCH_COUNT_MAX
 ) -> list[list[T]]:
