@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from typing import TypeVar
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from engram.errors import FailedPrecondition, InvalidInput
+from engram.lifecycle.living import living
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.model.values.retention_policy import RetentionPolicy
@@ -46,8 +47,8 @@ class Retention:
     def __init__(self, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions) -> None:
         self._state = state
         self._subscriptions = subscriptions
-        self._held: WeakSet[Snapshot] = WeakSet()
-        # Any thread makes snapshots, and a set that grows cannot be listed.
+        self._held: WeakValueDictionary[int, Snapshot] = WeakValueDictionary()
+        # Any thread makes snapshots, and what grows cannot be listed.
         self._guard = threading.Lock()
         self.leases: Leases = Leases()
         self._count = options.retained_count
@@ -148,7 +149,7 @@ class Retention:
 
     def _held_for_long(self) -> list[int]:
         with self._guard:
-            snapshots = list(self._held)
+            snapshots = living(self._held)
         held = [snapshot.generation for snapshot in snapshots]
         matched = self._subscriptions.matched_generation
         return held if matched is None else [*held, matched]
@@ -213,7 +214,7 @@ class Retention:
     def _held_at(self, reader: RecallExecutor, generation: int) -> Snapshot:
         snapshot = Snapshot(reader, generation)
         with self._guard:
-            self._held.add(snapshot)
+            self._held[id(snapshot)] = snapshot
         return snapshot
 
     def generation_at(self, time_us: int) -> int:

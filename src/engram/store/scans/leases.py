@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
-from weakref import WeakSet
+from weakref import WeakValueDictionary
+
+from engram.lifecycle.living import living
 
 LEASE_S: Final = 60.0
 """Seconds for which a generation is retained after a page of it, or a batch, was read."""
@@ -40,13 +42,13 @@ class Leases:
         self._lock = threading.Lock()
         # By the time of their last use, because all are held equally long.
         self._ends_s: dict[int, float] = {}
-        self._readers: WeakSet[Reader] = WeakSet()
+        self._readers: WeakValueDictionary[int, Reader] = WeakValueDictionary()
 
     def add(self, reader: Reader) -> None:
         """Hold what `reader` needs from now on."""
-        # A set that grows cannot be listed.
+        # What grows cannot be listed.
         with self._lock:
-            self._readers.add(reader)
+            self._readers[id(reader)] = reader
 
     def renew(self, generation: int) -> None:
         """Hold `generation` for `LEASE_S` seconds from now on."""
@@ -68,7 +70,7 @@ class Leases:
     def generations(self) -> list[int]:
         """Return the generations that are held now."""
         with self._lock:
-            readers = list(self._readers)
+            readers = living(self._readers)
         needed = [reader.held_generation for reader in readers]
         with self._lock:
             self._expire()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import threading
 from typing import Final
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
+from engram.lifecycle.living import living, living_items
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
 from engram.store.expiry.present import present_us
@@ -58,7 +59,7 @@ class Subscriptions:
         # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
-        self._feeds: WeakSet[ChangeStream] = WeakSet()
+        self._feeds: WeakValueDictionary[int, ChangeStream] = WeakValueDictionary()
         self._table = CueTable(config.index_dim, config.metric)
         self._matched = 0
         self._closed = False
@@ -124,7 +125,7 @@ class Subscriptions:
         """
         with self._guard:
             self._make_room()
-            self._feeds.add(feed)
+            self._feeds[next(self._keys)] = feed
         return feed
 
     def rejoin(self, subscription: Subscription, missed_from: int) -> None:
@@ -170,12 +171,12 @@ class Subscriptions:
             visible = self._state.index.visible_generation
             first, last = self._matched + 1, min(visible, self._matched + _STEP)
             if self._subscriptions and first <= last:
-                if any(each.prepared.cue.by == "words" for each in self._subscriptions.values()):
+                if any(each.prepared.cue.by == "words" for each in living(self._subscriptions)):
                     last = words_reach(self._state.log, first, last)
                 self._match(first, last)
             self._matched = last if self._subscriptions else visible
             is_behind = self._matched < visible
-            feeds = list(self._feeds)
+            feeds = living(self._feeds)
         for feed in feeds:
             feed.tell()
         return is_behind
@@ -211,7 +212,7 @@ class Subscriptions:
     def _present(self) -> list[Subscription | ChangeStream]:
         # What grows cannot be listed, and any thread adds to it.
         with self._guard:
-            return [*self._subscriptions.values(), *self._feeds]
+            return [*living(self._subscriptions), *living(self._feeds)]
 
     def _make_room(self) -> None:
         """Check that there may be one more follower. Belongs to whoever holds the guard."""
@@ -234,7 +235,7 @@ class Subscriptions:
 
     def _offer(self, first: int, last: int, words: WordMatches) -> None:
         similar, lost = self._similar(first, last)
-        for key, subscription in self._subscriptions.items():
+        for key, subscription in living_items(self._subscriptions):
             unclear: list[int] = []
             matches = self._passing(subscription, similar.get(key, NOTHING), first, last, words, unclear)
             if lost and (found := self._first_unclear(subscription, lost)):
@@ -329,6 +330,6 @@ class Subscriptions:
                 self._subscriptions.pop(key, None)
                 self._known.discard(key)
                 self._table.remove(key)
-        for feed in list(self._feeds):
+        for key, feed in living_items(self._feeds):
             if feed.closed:
-                self._feeds.discard(feed)
+                self._feeds.pop(key, None)

@@ -73,6 +73,7 @@ class Subscription:
         self._early = NOTHING
         self._unread = (1, 0)
         self._first = 1
+        self._queued = 0
         self._missed_from = 0
         self._taken_generation = 0
         self._listener: Callable[[], None] | None = None
@@ -178,12 +179,15 @@ class Subscription:
     def offer(self, matches: Ranked) -> None:
         """Queue matches, in the order of generations, as far as there is room. Belongs to the matcher thread."""
         with self._changed:
-            # A matcher that lags behind offers what was committed before the subscription began.
-            matches = matches.rest(matches.count_before(self._first))
+            # A matcher that lags behind offers what was committed before the subscription began; one that failed at
+            # another subscription offers the same once more.
+            matches = matches.rest(matches.count_before(max(self._first, self._queued + 1)))
             if self._closed or self._missed_from or not matches:
                 return
             room = self._count_max - len(self._waiting)
             self._waiting = self._waiting.then(matches.head(room))
+            if room:
+                self._queued = int(self._waiting.generations[-1])
             if room < len(matches):
                 self._missed_from = int(matches.generations[room])
             self._changed.notify_all()

@@ -230,7 +230,7 @@ def test_subscriptions_are_listed_while_nobody_can_add_one(space: Space, monkeyp
         def __len__(self) -> int:
             return 0
 
-        def values(self) -> list[Subscription]:
+        def valuerefs(self) -> list[Any]:
             assert registry._guard.locked(), "what grows meanwhile cannot be listed"
             return []
 
@@ -246,3 +246,45 @@ def test_whoever_lets_a_space_rest_does_not_wait_for_its_matcher(space: Space) -
     assert registry.retire()
     registry.unretire()
     space.recall_stream(Cue(ANY, score_min=0.5), follow=True).close()
+
+
+def test_a_follower_that_goes_away_keeps_no_match_from_the_others(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscriptions = space._engine.subscriptions
+    cue = Cue(ANY, score_min=0.5)
+    with space.recall_stream(cue, follow=True) as first, space.recall_stream(cue, follow=True) as second:
+        offer = Subscription.offer
+
+        def remove_another(self: Subscription, matches: Any) -> None:
+            # The garbage collector of another thread removes a reference from under the matcher.
+            references.pop(1000, None)
+            offer(self, matches)
+
+        references = vars(subscriptions._subscriptions)["data"]
+        references[1000] = next(iter(references.values()))
+        monkeypatch.setattr(Subscription, "offer", remove_another)
+        observe(space, "near0")
+        assert following(space, first, "near0") == ["near0"]
+        assert following(space, second, "near0") == ["near0"]
+
+
+def test_nobody_hears_twice_of_what_is_matched_again(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    cue = Cue(ANY, score_min=0.5)
+    failed = threading.Event()
+    with space.recall_stream(cue, follow=True) as first, space.recall_stream(cue, follow=True) as second:
+        offer, offered = Subscription.offer, list[Subscription]()
+
+        def fail_at_the_second(self: Subscription, matches: Any) -> None:
+            offered.append(self)
+            if len(offered) == 2:
+                failed.set()
+                raise MemoryError
+            offer(self, matches)
+
+        monkeypatch.setattr(Subscription, "offer", fail_at_the_second)
+        observe(space, "near0", "near1")
+        assert failed.wait(TIMEOUT_S)
+        observe(space, "near2")
+        for stream in (first, second):
+            assert following(space, stream, "near2") == ["near0", "near1", "near2"]
