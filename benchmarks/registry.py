@@ -209,7 +209,7 @@ BENCHMARKS: Final = (
         "growth",
         "benchmarks.store.growth",
         "the same ids again and again: disk and memory by round, ingest beside compactions, and a high counter",
-        ("growth-rounds.json", "growth-beside.json", "growth-counter.json"),
+        ("growth-rounds.json", "growth-long.json", "growth-beside.json", "growth-counter.json"),
         (
             "rounds --ids 1000 --dim 32 --rounds 6",
             "beside --ids 2000 --dim 32 --rate 5000 --seconds 2 --pairs 2",

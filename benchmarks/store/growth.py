@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from benchmarks.store.growing import Load
 from benchmarks.store.growth_beside import beside
 from benchmarks.store.growth_counter import counter
-from benchmarks.store.growth_rounds import COLUMNS, grow, panels
+from benchmarks.store.growth_rounds import COLUMNS, RETENTIONS, grow, panels
 from benchmarks.support.chart import chart
 from benchmarks.support.report import publish
 
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 PARTS: dict[str, Part] = {
-    "rounds": Part(lambda load, given: grow(load, given.rounds, given.data), COLUMNS),
+    "rounds": Part(lambda load, given: grow(load, given.rounds, given.retained, given.data), COLUMNS),
     "beside": Part(lambda load, given: beside(load, given.rate, given.seconds, given.pairs, given.data)),
     "counter": Part(lambda load, given: counter(load, given.pairs, given.data)),
 }
@@ -48,6 +48,14 @@ def main() -> None:
     parser.add_argument("--ids", type=int, default=20_000, help="different ids (default 20000)")
     parser.add_argument("--dim", type=int, default=384, help="dimension (default 384)")
     parser.add_argument("--rounds", type=int, default=50, help="how often each id is observed (default 50)")
+    parser.add_argument(
+        "--retained",
+        nargs="+",
+        choices=RETENTIONS,
+        default=list(RETENTIONS),
+        metavar="NAME",
+        help=f"what the rounds retain, of {', '.join(map(repr, RETENTIONS))} (default all)",
+    )
     parser.add_argument("--rate", type=float, default=20_000, help="observations a second (default 20000)")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long to observe at that rate (default 30)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs that are compared (default 5)")
@@ -59,7 +67,7 @@ def main() -> None:
         parser.error("only the rounds can be drawn")
     part = PARTS[arguments.part]
     rows = part.measure(Load(arguments.ids, arguments.dim), arguments)
-    given = ("ids", "dim", "rounds", "rate", "seconds", "pairs")
+    given = ("ids", "dim", "rounds", "retained", "rate", "seconds", "pairs")
     settings = {name: getattr(arguments, name) for name in given} | {"cores": os.cpu_count()}
     publish(f"growth, {arguments.part}", settings, rows, arguments.json, part.columns)
     if arguments.plot is not None:

@@ -32,6 +32,8 @@ from engram.store.directory import SPACES
 HIGH: Final = 10**9
 _ROUNDS: Final = 5
 _QUERIES: Final = 300
+# Each directory is opened so many times, in turns.
+_TURNS: Final = 3
 _K: Final = 10
 # A kill leaves a checkpoint of so many; what came later is linked anew at the next start.
 _ROUNDS_SAVED: Final = 3
@@ -50,14 +52,9 @@ def counter(load: Load, pairs: int, folder: Path | None) -> list[dict[str, Any]]
     """Return a row for each measure, with the ratio of the high counter to the low one."""
     found: dict[int, list[Mapping[str, float]]] = {0: [], HIGH: []}
     for pair in range(pairs):
-        for behind in (0, HIGH) if pair % 2 == 0 else (HIGH, 0):
-            with tempfile.TemporaryDirectory(prefix="engram-bench-", dir=folder) as scratch:
-                closed, killed = Path(scratch) / "closed", Path(scratch) / "killed"
-                in_fresh_process(_fill, closed, killed, load, behind)
-                measured = in_fresh_process(_open, closed, load.dim)
-                after_kill = in_fresh_process(_open, killed, load.dim)
-            starts = {f"after a kill: {name}": value for name, value in after_kill.items() if name.endswith(" ms")}
-            found[behind].append({**measured, **starts})
+        with tempfile.TemporaryDirectory(prefix="engram-bench-", dir=folder) as scratch:
+            for behind, measured in _pair(Path(scratch), load, pair).items():
+                found[behind].append(measured)
         progress(f"pair {pair + 1} of {pairs}")
     rows = []
     for measure in found[0][0]:
@@ -65,6 +62,31 @@ def counter(load: Load, pairs: int, folder: Path | None) -> list[dict[str, Any]]
         ratio = ratio_of(high, low)._asdict()
         rows.append({"measure": measure, "from 1": median(low), f"from {HIGH:.0e}": median(high), **ratio})
     return rows
+
+
+def _pair(scratch: Path, load: Load, pair: int) -> dict[int, Mapping[str, float]]:
+    """Return what is measured of the same data behind each of both counters, which take turns in everything."""
+    closed, killed = ({behind: scratch / f"{end}-{behind}" for behind in (0, HIGH)} for end in ("closed", "killed"))
+    opened: dict[int, list[Mapping[str, float]]] = {0: [], HIGH: []}
+    for behind in _order(pair):
+        in_fresh_process(_fill, closed[behind], killed[behind], load, behind)
+    for turn in range(_TURNS):
+        for behind in _order(pair + turn):
+            # Who opens it completes it, so each opens a copy of what the kill has left.
+            left = shutil.copytree(killed[behind], scratch / "left")
+            after_kill = in_fresh_process(_open, left, load.dim)
+            shutil.rmtree(left)
+            starts = {f"after a kill: {name}": value for name, value in after_kill.items() if name.endswith(" ms")}
+            opened[behind].append({**in_fresh_process(_open, closed[behind], load.dim), **starts})
+    recalled = in_fresh_process(_recall_in_turn, closed, load.dim)
+    return {
+        behind: {name: median(one[name] for one in turns) for name in turns[0]} | recalled[behind]
+        for behind, turns in opened.items()
+    }
+
+
+def _order(turn: int) -> tuple[int, int]:
+    return (0, HIGH) if turn % 2 == 0 else (HIGH, 0)
 
 
 def begin_behind(space: Path, dim: int, generation: int) -> None:
@@ -109,31 +131,49 @@ def _fill(closed: Path, killed: Path, load: Load, behind: int) -> None:
 
 
 def _open(data: Path, dim: int) -> dict[str, float]:
-    """Open a directory; return when it answers and is linked, how long recalls take, and what it holds."""
-    queries = np.random.default_rng(3).standard_normal((_QUERIES, dim), dtype=np.float32)
+    """Open a directory; return when it answers, when all is linked, and what it holds."""
+    query = np.random.default_rng(3).standard_normal(dim, dtype=np.float32)
     before, begin_s = resident(), time.perf_counter()
     with MemoryStore(data, options=_OPTIONS) as store:
         space = store.space(SPACE)
-        space.recall(queries[0], k=_K)
+        space.recall(query, k=_K)
         answered_s = time.perf_counter() - begin_s
         IndexedWatch(space).wait()
         linked_s = time.perf_counter() - begin_s
         return {
             "answers after ms": answered_s * 1e3,
             "all linked after ms": linked_s * 1e3,
-            "recalls of a seventh us": _recall(space, queries, "room", ROOMS),
-            "recalls of a hundredth us": _recall(space, queries, "shelf", SHELVES),
             "own MB": (resident().own_bytes - before.own_bytes) / 1e6,
         }
 
 
-def _recall(space: Space, queries: NDArray[np.float32], key: str, count: int) -> float:
+def _recall_in_turn(data: Mapping[int, Path], dim: int) -> dict[int, dict[str, float]]:
+    """Open both directories in one process, and return how long recalls take in each."""
+    queries = np.random.default_rng(3).standard_normal((_QUERIES, dim), dtype=np.float32)
+    with MemoryStore(data[0], options=_OPTIONS) as low, MemoryStore(data[HIGH], options=_OPTIONS) as high:
+        spaces = {0: low.space(SPACE), HIGH: high.space(SPACE)}
+        for space in spaces.values():
+            IndexedWatch(space).wait()
+        sevenths, hundredths = (
+            _recall(spaces, queries, key, count) for key, count in (("room", ROOMS), ("shelf", SHELVES))
+        )
+    return {
+        behind: {
+            "recalls of a seventh us": sevenths[behind],
+            "recalls of a hundredth us": hundredths[behind],
+        }
+        for behind in spaces
+    }
+
+
+def _recall(spaces: Mapping[int, Space], queries: NDArray[np.float32], key: str, count: int) -> dict[int, float]:
     """Return the median time of recalls with a filter that one of `count` observations passes, in microseconds."""
-    times_s = []
+    times_s: dict[int, list[float]] = {behind: [] for behind in spaces}
     for number, query in enumerate(queries):
         cue = Cue(query, filter=F[key] == number % count)
-        begin_s = time.perf_counter()
-        hits = space.recall(cue, k=_K)
-        times_s.append(time.perf_counter() - begin_s)
-        assert len(hits) == _K
-    return median(times_s) * 1e6
+        for behind in _order(number):
+            begin_s = time.perf_counter()
+            hits = spaces[behind].recall(cue, k=_K)
+            times_s[behind].append(time.perf_counter() - begin_s)
+            assert len(hits) == _K
+    return {behind: median(times) * 1e6 for behind, times in times_s.items()}

@@ -46,10 +46,10 @@ _MAPPED: Final = "mapped MB by round"
 _ENDS: Final = 5
 
 
-def grow(load: Load, rounds: int, folder: Path | None) -> list[dict[str, Any]]:
-    """Return a row for each retention; each is measured in a process of its own."""
+def grow(load: Load, rounds: int, retained: Sequence[str], folder: Path | None) -> list[dict[str, Any]]:
+    """Return a row for each of these retentions; each is measured in a process of its own."""
     rows = []
-    for name in RETENTIONS:
+    for name in retained:
         with tempfile.TemporaryDirectory(prefix="engram-bench-", dir=folder) as scratch:
             rows.append(in_fresh_process(_grow, name, Path(scratch) / "data", load, rounds))
     return rows
