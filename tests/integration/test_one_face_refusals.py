@@ -45,6 +45,7 @@ ELSEWHERE = {
     "invalid_vectors_setting": "in `test_one_face_presence.py`, of a space that is made",
     "invalid_max_results": "the old name of k in messages of protobuf",
     "invalid_after_generation": "in `test_one_face_following.py`, where it is also one that is no longer there",
+    "invalid_receipt": "in `test_erased.py`: no call of a space takes a receipt",
     "facet_values": "needs a million different values; `test_facet_counts.py` lowers the limit",
 }
 
