@@ -1,8 +1,11 @@
 #include "bindings_rows.hpp"
 
+#include <algorithm>
+
 #include "bindings_arrays.hpp"
 #include "kernels/kernels.hpp"
 #include "row_bits.hpp"
+#include "second_thread.hpp"
 #include "unlocked.hpp"
 
 namespace engram {
@@ -23,26 +26,52 @@ void check_places(const ConstWords& passed, std::size_t count) {
   if (passed.shape(0) < words_for(count)) throw nb::value_error("there are fewer bits than rows");
 }
 
+// Columns of fewer bytes are read faster by one thread than another one wakes up. Two take so many rows in turn, each of
+// which writes words of its own.
+constexpr std::size_t kSharedBytesMin = std::size_t{1} << 20;
+constexpr std::size_t kPieceRows = std::size_t{1} << 16;
+
+// Runs work(first, last) over `rows` rows, whose `bytes` bytes it reads: at once, or in pieces on two threads.
+template <class Work>
+void run_over_rows(std::size_t bytes, std::size_t rows, Work work) {
+  run_over(bytes, [&] {
+    if (bytes < kSharedBytesMin) {
+      work(std::size_t{0}, rows);
+      return;
+    }
+    share_pieces((rows + kPieceRows - 1) / kPieceRows, [&](std::size_t piece, std::size_t) {
+      const std::size_t first = piece * kPieceRows;
+      work(first, std::min(rows, first + kPieceRows));
+    });
+  });
+}
+
 NewVector<std::uint64_t> bits_within(const Column<double>& values, double low, double high) {
   const std::size_t n = values.shape(0);
   auto made = new_vector<std::uint64_t>(words_for(n));
-  run_over(values.nbytes(), [&] { kernels().within_f64(values.data(), n, low, high, made.data()); });
+  run_over_rows(values.nbytes(), n, [&](std::size_t first, std::size_t last) {
+    kernels().within_f64(values.data() + first, last - first, low, high, made.data() + first / kWordBits);
+  });
   return made;
 }
 
 NewVector<std::uint64_t> bits_wanted(const Column<std::int32_t>& numbers, const Column<std::uint32_t>& wanted) {
   const std::size_t n = numbers.shape(0);
   auto made = new_vector<std::uint64_t>(words_for(n));
-  run_over(numbers.nbytes(),
-           [&] { kernels().wanted_i32(numbers.data(), n, wanted.data(), wanted.shape(0), made.data()); });
+  run_over_rows(numbers.nbytes(), n, [&](std::size_t first, std::size_t last) {
+    kernels().wanted_i32(numbers.data() + first, last - first, wanted.data(), wanted.shape(0),
+                         made.data() + first / kWordBits);
+  });
   return made;
 }
 
 NewVector<std::uint64_t> bits_wanted_of(const Column<double>& values, double low, const Column<std::uint32_t>& wanted) {
   const std::size_t n = values.shape(0);
   auto made = new_vector<std::uint64_t>(words_for(n));
-  run_over(values.nbytes(),
-           [&] { kernels().wanted_f64(values.data(), n, low, wanted.data(), wanted.shape(0), made.data()); });
+  run_over_rows(values.nbytes(), n, [&](std::size_t first, std::size_t last) {
+    kernels().wanted_f64(values.data() + first, last - first, low, wanted.data(), wanted.shape(0),
+                         made.data() + first / kWordBits);
+  });
   return made;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "second_thread.hpp"
+
 namespace engram {
 namespace {
 
@@ -16,6 +18,10 @@ constexpr std::size_t kRowsAhead = 32;
 constexpr std::size_t kRowsAtOnce = 16;
 static_assert(kRowsAhead + kRowsAtOnce <= Probe::kRowsMax);
 
+// To scan fewer rows takes hardly longer than to wake another thread. Two threads take pieces of so many slots in turn.
+constexpr std::size_t kSharedMin = 20'000;
+constexpr std::size_t kPieceSlots = std::size_t{1} << 15;
+
 // Returns the end of the slots from `first` to `last` that lie in one chunk, where memory is contiguous.
 Slot chunk_end(Slot first, Slot last) {
   return std::min(last, static_cast<Slot>((first | (SlotTable::kChunkSlots - 1)) + 1));
@@ -24,9 +30,9 @@ Slot chunk_end(Slot first, Slot last) {
 }  // namespace
 
 template <class Visit>
-void FlatScan::for_each_allowed(Visit visit) const {
-  for (Slot first = first_, end = first_; first < last_; first = end) {
-    end = chunk_end(first, last_);
+void FlatScan::for_each_allowed(Slot first, Slot last, Visit visit) const {
+  for (Slot end = first; first < last; first = end) {
+    end = chunk_end(first, last);
     const Generation born = view_.born(table_, first);
     const Generation newest = view_.born(table_, end - 1);
     if (newest - born == end - 1 - first) {
@@ -52,7 +58,7 @@ void FlatScan::begin(const View& view, Slot first, Slot last, const VisitedSet* 
 }
 
 void FlatScan::take_allowed(std::vector<Candidate>& out) {
-  for_each_allowed([&](Slot slot) {
+  for_each_allowed(first_, last_, [&](Slot slot) {
     if (!leaves_out(slot)) out.push_back({0.0F, slot});
   });
   complete_ = true;
@@ -73,70 +79,93 @@ void FlatScan::give_back(WalkKey key) {
 }
 
 void FlatScan::pass(std::size_t n) {
-  const std::size_t nearest_max = std::max(kKeptMin, n * kKeptPerWanted);
-  nearest_.clear();
-  beyond_ = ~WalkKey{0};
-  if (view_.allowed) {
-    pass_allowed(nearest_max);
+  nearest_max_ = std::max(kKeptMin, n * kKeptPerWanted);
+  part_.nearest.clear();
+  part_.beyond = ~WalkKey{0};
+  if (!view_.allowed) {
+    pass_all(probe_, part_, first_, last_);
+  } else if (!view_.shared || view_.allowed.allowed() < kSharedMin) {
+    pass_allowed(probe_, part_, first_, last_);
   } else {
-    pass_all(nearest_max);
+    pass_together();
   }
-  cut(nearest_max);
-  complete_ = beyond_ == ~WalkKey{0};
-  next_ = beyond_;
+  cut(part_);
+  complete_ = part_.beyond == ~WalkKey{0};
+  next_ = part_.beyond;
   keep_nearest();
 }
 
-void FlatScan::pass_all(std::size_t nearest_max) {
-  for (Slot first = first_, end = first_; first < last_; first = end) {
-    end = std::min(chunk_end(first, last_), static_cast<Slot>(first + Probe::kRowsMax));
-    probe_.scan(first, end, distances_);
-    for (Slot slot = first; slot < end; ++slot) slots_[slot - first] = slot;
-    offer(end - first, nearest_max);
+void FlatScan::pass_together() {
+  if (second_part_ == nullptr) {
+    second_probe_ = std::make_unique<Probe>(probe_);
+    second_part_ = std::make_unique<Part>();
+  }
+  second_probe_->aim_as(probe_);
+  Part& other = *second_part_;
+  other.nearest.clear();
+  other.beyond = ~WalkKey{0};
+  share_pieces((last_ - first_ + kPieceSlots - 1) / kPieceSlots, [&](std::size_t piece, std::size_t worker) {
+    const Slot first = first_ + static_cast<Slot>(piece * kPieceSlots);
+    const Slot last = static_cast<Slot>(std::min<std::size_t>(last_, first + kPieceSlots));
+    pass_allowed(worker == 0 ? probe_ : *second_probe_, worker == 0 ? part_ : other, first, last);
+  });
+  // What either has left to a later pass is left as a whole.
+  part_.beyond = std::min(part_.beyond, other.beyond);
+  part_.nearest.insert(part_.nearest.end(), other.nearest.begin(), other.nearest.end());
+  std::erase_if(part_.nearest, [&](WalkKey key) { return key >= part_.beyond; });
+}
+
+void FlatScan::pass_all(Probe& probe, Part& part, Slot first, Slot last) const {
+  for (Slot end = first; first < last; first = end) {
+    end = std::min(chunk_end(first, last), static_cast<Slot>(first + Probe::kRowsMax));
+    probe.scan(first, end, part.distances);
+    for (Slot slot = first; slot < end; ++slot) part.slots[slot - first] = slot;
+    offer(part, end - first);
   }
 }
 
-void FlatScan::pass_allowed(std::size_t nearest_max) {
+void FlatScan::pass_allowed(Probe& probe, Part& part, Slot first, Slot last) const {
   std::size_t n = 0;
   const auto measure = [&](std::size_t count) {
-    probe_.scan(slots_, count, distances_);
-    offer(count, nearest_max);
+    probe.scan(part.slots, count, part.distances);
+    offer(part, count);
     n -= count;
-    std::copy(slots_ + count, slots_ + count + n, slots_);
+    std::copy(part.slots + count, part.slots + count + n, part.slots);
   };
-  for_each_allowed([&](Slot slot) {
+  for_each_allowed(first, last, [&](Slot slot) {
     // Rows that lie scattered are measured some rows after they have been asked for, and meanwhile others are.
-    probe_.prefetch_row(slot);
-    slots_[n++] = slot;
+    probe.prefetch_row(slot);
+    part.slots[n++] = slot;
     if (n == kRowsAhead + kRowsAtOnce) measure(kRowsAtOnce);
   });
   measure(n);
 }
 
-void FlatScan::offer(std::size_t n, std::size_t nearest_max) {
+void FlatScan::offer(Part& part, std::size_t n) const {
   for (std::size_t i = 0; i < n; ++i) {
-    const WalkKey key = walk_key(distances_[i], slots_[i]);
-    if (key >= beyond_ || key < next_ || leaves_out(slots_[i])) continue;
-    nearest_.push_back(key);
+    const WalkKey key = walk_key(part.distances[i], part.slots[i]);
+    if (key >= part.beyond || key < next_ || leaves_out(part.slots[i])) continue;
+    part.nearest.push_back(key);
     // Half of the candidates are dropped at once, which costs less than keeping a heap.
-    if (nearest_.size() == 2 * nearest_max) cut(nearest_max);
+    if (part.nearest.size() == 2 * nearest_max_) cut(part);
   }
 }
 
-void FlatScan::cut(std::size_t nearest_max) {
-  if (nearest_.size() <= nearest_max) return;
-  const auto end = nearest_.begin() + static_cast<std::ptrdiff_t>(nearest_max);
-  std::nth_element(nearest_.begin(), end, nearest_.end());
-  beyond_ = *end;
-  nearest_.erase(end, nearest_.end());
+void FlatScan::cut(Part& part) const {
+  if (part.nearest.size() <= nearest_max_) return;
+  const auto end = part.nearest.begin() + static_cast<std::ptrdiff_t>(nearest_max_);
+  std::nth_element(part.nearest.begin(), end, part.nearest.end());
+  part.beyond = *end;
+  part.nearest.erase(end, part.nearest.end());
 }
 
 void FlatScan::keep_nearest() {
-  for (std::size_t begin = 0; begin < nearest_.size(); begin += Probe::kRowsMax) {
-    const std::size_t n = std::min(Probe::kRowsMax, nearest_.size() - begin);
-    for (std::size_t i = 0; i < n; ++i) slots_[i] = slot_in(nearest_[begin + i]);
-    probe_.measure(slots_, n, distances_);
-    for (std::size_t i = 0; i < n; ++i) kept_.push_back(walk_key(distances_[i], slots_[i]));
+  const std::vector<WalkKey>& nearest = part_.nearest;
+  for (std::size_t begin = 0; begin < nearest.size(); begin += Probe::kRowsMax) {
+    const std::size_t n = std::min(Probe::kRowsMax, nearest.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) part_.slots[i] = slot_in(nearest[begin + i]);
+    probe_.measure(part_.slots, n, part_.distances);
+    for (std::size_t i = 0; i < n; ++i) kept_.push_back(walk_key(part_.distances[i], part_.slots[i]));
   }
   std::make_heap(kept_.begin(), kept_.end(), std::greater<>());
 }

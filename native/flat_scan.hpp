@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "probe.hpp"
@@ -33,22 +35,32 @@ class FlatScan {
   void give_back(WalkKey key);
 
  private:
+  // What one thread finds in a pass.
+  struct Part {
+    std::vector<WalkKey> nearest;
+    WalkKey beyond = 0;  // Keys from this one on are left to a later pass.
+    Slot slots[Probe::kRowsMax];
+    std::uint32_t distances[Probe::kRowsMax];
+  };
+
   // Adds the nearest slots that were not kept yet to kept_: at least `n`, if there are that many.
   void pass(std::size_t n);
-  // Measures all slots of the range, and leaves out the hidden ones among the nearest.
-  void pass_all(std::size_t nearest_max);
-  // Measures those slots of the range that the allow-list lets through.
-  void pass_allowed(std::size_t nearest_max);
-  // Calls visit(slot) for each slot of the range that the allow-list lets through.
+  // Measures all slots from `first` to `last`, and leaves out the hidden ones among the nearest.
+  void pass_all(Probe& probe, Part& part, Slot first, Slot last) const;
+  // Measures those slots from `first` to `last` that the allow-list lets through.
+  void pass_allowed(Probe& probe, Part& part, Slot first, Slot last) const;
+  // Does a pass over the whole range, on two threads.
+  void pass_together();
+  // Calls visit(slot) for each slot from `first` to `last` that the allow-list lets through.
   template <class Visit>
-  void for_each_allowed(Visit visit) const;
-  // Keeps the nearest of the first `n` of slots_, by their distances_.
-  void offer(std::size_t n, std::size_t nearest_max);
+  void for_each_allowed(Slot first, Slot last, Visit visit) const;
+  // Keeps the nearest of the first `n` slots of `part`, by their distances.
+  void offer(Part& part, std::size_t n) const;
   bool leaves_out(Slot slot) const {
     return (view_.deletions && !view_.is_alive(table_, slot)) || (met_ != nullptr && met_->contains(slot));
   }
-  // Keeps only the nearest `nearest_max` candidates of a pass.
-  void cut(std::size_t nearest_max);
+  // Keeps only the nearest `nearest_max_` candidates of `part`.
+  void cut(Part& part) const;
   void keep_nearest();
 
   const SlotTable& table_;
@@ -59,11 +71,12 @@ class FlatScan {
   Slot last_ = 0;
   bool complete_ = true;          // Whether every visible slot of the range has been kept.
   WalkKey next_ = 0;              // Keys below this one (by the cheap distance) were kept.
-  WalkKey beyond_ = 0;            // Keys from this one on are left to a later pass.
-  std::vector<WalkKey> nearest_;  // The candidates that a pass found in between.
+  std::size_t nearest_max_ = 0;   // How many candidates a pass keeps.
   std::vector<WalkKey> kept_;     // Min-heap by walking distance.
-  Slot slots_[Probe::kRowsMax];
-  std::uint32_t distances_[Probe::kRowsMax];
+  Part part_;
+  // Those of the second thread, made when there is something for it.
+  std::unique_ptr<Probe> second_probe_;
+  std::unique_ptr<Part> second_part_;
 };
 
 }  // namespace engram

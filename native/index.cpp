@@ -312,7 +312,9 @@ std::vector<Generation> Index::search(const float* queries, std::size_t n, std::
                                       Generation snapshot, const AllowList& allowed, std::size_t threads,
                                       Generation* generations, float* scores) const {
   const Readers::Reading held = reading();
-  const View seen = view(snapshot, allowed);
+  View seen = view(snapshot, allowed);
+  // Threads that have queries of their own need no help.
+  seen.shared = n == 1 && threads > 1;
   std::atomic<std::size_t> next{0};
   std::mutex finding;
   std::vector<Slot> damaged;

@@ -25,6 +25,12 @@ void Probe::aim(const float* query) {
   graph_.codec().encode_query(query, query_);
 }
 
+void Probe::aim_as(const Probe& other) {
+  vector_ = other.vector_;
+  norm_ = other.norm_;
+  query_ = other.query_;
+}
+
 void Probe::prefetch_row(Slot slot) const {
   prefetch(row(slot), by_bits_ ? graph_.codec().bit_row_bytes() : table_.code_stride());
 }

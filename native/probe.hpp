@@ -24,6 +24,8 @@ class Probe {
   explicit Probe(const Graph& graph);
 
   void aim(const float* query);
+  // Aims at the query of another one.
+  void aim_as(const Probe& other);
   const std::uint8_t* entry_row() const { return graph_.codec().entry_row(query_); }
 
   // Writes the walking distances of `n` slots, at most kRowsMax, as integers of the same order.

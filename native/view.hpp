@@ -53,6 +53,7 @@ struct View {
   bool deletions = false;         // Whether any version has ended.
   double visible_fraction = 1.0;  // Approximate share of the graph's nodes that are visible.
   AllowList allowed;
+  bool shared = false;  // Whether a second thread may take part in large scans.
   // The slots below `count` have the generations from this one on, without a gap, as is usual; 0: there are gaps.
   Generation gapless_from = 0;
 

@@ -70,7 +70,8 @@ class GraphReader:
         max_generation
             Search the versions that were alive at this generation; None: all published versions that are alive.
         threads
-            Number of threads that share the queries.
+            Number of threads that share the queries. A single query has the help of a second thread where many vectors
+            are scanned.
         allowed
             uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``(g - allowed_begin) // 64``.
             The number of set bits decides whether the graph is walked or the allowed vectors are scanned.

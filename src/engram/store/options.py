@@ -62,7 +62,8 @@ class StoreOptions:
         Share of one core that may be used to answer some of the recalls once more, exactly, so that the metrics say how
         much of the best the recalls find; 0: nothing is measured.
     search_threads
-        Number of threads that share the cues of one `recall_many`; 0: one per core.
+        Number of threads that share the cues of one `recall_many`; 0: one per core. Unless it is 1, a second thread
+        helps a single recall where many observations pass its filter and each is compared.
     compaction_count_min
         Compact a graph only if at least this many versions can be dropped from it: at once if no more than these stay,
         and after half a minute if no more than twice as many stay.

@@ -76,7 +76,7 @@ class RecallExecutor(HitMaker):
         self._hold = hold
         self._config = config
         self._reinforcement = Reinforcement(options.half_life_s)
-        self.search: Search = Search(config, state, FullText(state.log))
+        self.search: Search = Search(config, state, FullText(state.log), options.search_thread_count)
         self.scans: Scans = Scans(state)
 
     def check_process(self) -> None:

@@ -65,12 +65,15 @@ class Search:
         State of the space.
     full_text
         Full-text index of the space.
+    threads
+        Number of threads that a search for one cue may use.
     """
 
-    def __init__(self, config: SpaceConfig, state: SpaceState, full_text: FullText) -> None:
+    def __init__(self, config: SpaceConfig, state: SpaceState, full_text: FullText, threads: int) -> None:
         self._config = config
         self._state = state
         self._full_text = full_text
+        self._threads = threads
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -267,6 +270,7 @@ class Search:
                 count,
                 ef,
                 max_generation=generation,
+                threads=self._threads,
                 allowed=allowed,
                 damaged=left_out.generations,
                 allowed_begin=begin,
