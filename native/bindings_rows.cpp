@@ -26,8 +26,8 @@ void check_places(const ConstWords& passed, std::size_t count) {
   if (passed.shape(0) < words_for(count)) throw nb::value_error("there are fewer bits than rows");
 }
 
-// Columns of fewer bytes are read faster by one thread than another one wakes up. Two take so many rows in turn, each of
-// which writes words of its own.
+// Columns of fewer bytes are read faster by one thread than another one wakes up. Two take so many rows in turn, each
+// of which writes words of its own.
 constexpr std::size_t kSharedBytesMin = std::size_t{1} << 20;
 constexpr std::size_t kPieceRows = std::size_t{1} << 16;
 

@@ -69,10 +69,10 @@ class FlatScan {
   const VisitedSet* met_ = nullptr;
   Slot first_ = 0;
   Slot last_ = 0;
-  bool complete_ = true;          // Whether every visible slot of the range has been kept.
-  WalkKey next_ = 0;              // Keys below this one (by the cheap distance) were kept.
-  std::size_t nearest_max_ = 0;   // How many candidates a pass keeps.
-  std::vector<WalkKey> kept_;     // Min-heap by walking distance.
+  bool complete_ = true;         // Whether every visible slot of the range has been kept.
+  WalkKey next_ = 0;             // Keys below this one (by the cheap distance) were kept.
+  std::size_t nearest_max_ = 0;  // How many candidates a pass keeps.
+  std::vector<WalkKey> kept_;    // Min-heap by walking distance.
   Part part_;
   // Those of the second thread, made when there is something for it.
   std::unique_ptr<Probe> second_probe_;

@@ -1,8 +1,8 @@
 // A campaign for the sanitizers. One index is used at once by a writer, two linkers that run out of memory now and
 // then, two searchers, a walker, a matcher of standing recalls, a saver, and a mover to a fresh index. Then the
-// campaign checks what must hold afterwards. Then it truncates files while threads read them. Finally it reads damaged
-// messages. Run by `make sanitize`. It prints what it did, and exits with a status other than zero at the first broken
-// guarantee.
+// campaign checks what must hold afterwards. Then it truncates files while threads read them, and lets threads share
+// scans. Finally it reads damaged messages. Run by `make sanitize`. It prints what it did, and exits with a status
+// other than zero at the first broken guarantee.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -20,6 +20,7 @@
 #include "index.hpp"
 #include "lost_pages.hpp"
 #include "messages.hpp"
+#include "shared_scans.hpp"
 
 namespace {
 
@@ -227,6 +228,7 @@ int main(int argc, char** argv) {
   }
   std::remove(argv[1]);
   lose_pages(argv[1]);
+  share_scans();
   read_messages();
   return 0;
 }
