@@ -10,8 +10,8 @@ from typing import Any
 
 from engram.errors import EngramError, NotFound
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import as_space_names
 from engram.model.values.retention_policy import RetentionPolicy
+from engram.model.values.sequences import as_texts
 from engram.store.directory import check_path
 from engram.store.options import StoreOptions
 from engram.store.space_engine import SpaceEngine
@@ -108,7 +108,7 @@ def compact(
         If the directory cannot be read.
     """
     check_path(path)
-    spaces = as_space_names(spaces)
+    spaces = as_texts("spaces", spaces, '["notes"]')
     if not Path(path).is_dir():
         raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=os.fspath(path))
     report = CompactReport(os.fspath(path), is_dry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
-from engram.model.values.sequences import as_texts
 from engram.store.directory import check_is_store, check_path
 from engram.store.space_catalog import SpaceCatalog
 from engram.store.space_settings import decode_listed, read_settings1
@@ -53,17 +52,6 @@ class Described(NamedTuple):
     space_id: str = ""
     generation_min: int = 0
     error: EngramError | None = None
-
-
-def as_space_names(spaces: Iterable[str]) -> list[str]:
-    """Return names of spaces, as a caller passes them, as a list; a single text is refused.
-
-    Raises
-    ------
-    InvalidInput
-        As `as_texts`.
-    """
-    return as_texts("spaces", spaces, '["notes"]')
 
 
 @contextmanager

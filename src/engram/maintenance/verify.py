@@ -16,7 +16,7 @@ from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.erased import Trace, set_aside_names, set_aside_of, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import Described, as_space_names, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -146,7 +146,8 @@ def verify(
     Unavailable
         If the directory cannot be read.
     """
-    spaces, erased, receipts = as_space_names(spaces), _as_erased(erased), _as_receipts(receipts)
+    spaces = as_texts("spaces", spaces, '["notes"]')
+    erased, receipts = _as_erased(erased), _as_receipts(receipts)
     verdict = Verdict()
     with opened_source(path) as catalogue:
         wanted = _wanted(catalogue, spaces)
