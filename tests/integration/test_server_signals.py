@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, ClassVar
 
 import pytest
 
@@ -54,6 +55,14 @@ def slow(self):
     stop(self)
 MaintenanceThread.stop = slow
 """
+# While the main thread waits for the store to close, another thread receives the signals.
+ELSEWHERE = """
+import signal, threading
+def slow_elsewhere(self):
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    slow(self)
+MaintenanceThread.stop = slow_elsewhere
+"""
 
 
 # Whatever started the tests, such as nohup, may have had signals ignored.
@@ -61,29 +70,29 @@ PYTHON = ["env", "--default-signal=TERM,INT,HUP", sys.executable]
 
 
 class Server:
-    """A server in a process, line by line."""
+    """A server in a process, line by line. Each of them is ended at the end of its test."""
+
+    running: ClassVar[list[Server]] = []
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(
-            [*PYTHON, *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        # Without buffers, because a line in a buffer would not be seen by `select`.
+        self.process = subprocess.Popen([*PYTHON, *command], bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.running.append(self)
 
     def expect(self, text: str) -> str:
-        assert self.process.stdout is not None
+        return self._line(self.process.stdout, text)
+
+    def complaint(self, text: str) -> str:
+        return self._line(self.process.stderr, text)
+
+    def _line(self, stream: IO[bytes] | None, text: str) -> str:
+        assert stream is not None
         while True:
-            readable, _, _ = select.select([self.process.stdout], [], [], TIMEOUT_S)
-            line = self.process.stdout.readline() if readable else ""
+            readable, _, _ = select.select([stream], [], [], TIMEOUT_S)
+            line = stream.readline().decode() if readable else ""
             assert line, f"no {text!r}; {self.end()}"
             if text in line:
                 return line
-
-    def complaint(self, text: str) -> None:
-        assert self.process.stderr is not None
-        while text not in (line := self.process.stderr.readline()):
-            assert line, f"no {text!r}"
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -91,11 +100,21 @@ class Server:
     def end(self) -> tuple[int, str]:
         """The exit code, and what is left on stderr."""
         try:
-            _, err = self.process.communicate(timeout=TIMEOUT_S)
+            _, complaints = self.process.communicate(timeout=TIMEOUT_S)
         finally:
             self.process.kill()
+        err = complaints.decode()
         assert "Traceback" not in err, err
         return self.process.returncode, err
+
+
+@pytest.fixture(autouse=True)
+def _all_end() -> Iterator[None]:
+    yield
+    while Server.running:
+        process = Server.running.pop().process
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -167,6 +186,18 @@ def test_a_third_signal_ends_it_at_once(tmp_path: Path, data: Path, number: sign
     assert code == 1
     assert err.startswith(f"engram: {number.name}: {SKIPPED}")
     assert err.count("\n") == 1
+    check_data(data)
+
+
+def test_signals_that_another_thread_receives(tmp_path: Path, data: Path) -> None:
+    server = Server(["-c", RUNNER.format(patch=AT_CLOSE + ELSEWHERE), str(tmp_path / "gate"), str(data)])
+    server.expect("ready at")
+    server.send(signal.SIGTERM)
+    server.complaint(AGAIN)
+    server.send(signal.SIGTERM)
+    code, err = server.end()
+    assert code == 1
+    assert SKIPPED in err
     check_data(data)
 
 

@@ -8,9 +8,11 @@ has nothing to shut down and ends at the first signal.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -18,6 +20,8 @@ from typing import Final
 
 EXIT_SKIPPED: Final = 1
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Each signal is one byte; what is left is received in the next step of the loop.
+_WAKING_BYTES_MAX: Final = 64
 
 
 class EndSignals:
@@ -45,6 +49,25 @@ class EndSignals:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+    @contextlib.contextmanager
+    def waking(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Wake `loop`, which runs on the main thread, by each signal.
+
+        Only the main thread handles signals. One that another thread receives, or that arrives just before the loop
+        waits, would otherwise be handled when the loop next has something to do.
+        """
+        sender, receiver = socket.socketpair()
+        with sender, receiver:
+            sender.setblocking(False)
+            receiver.setblocking(False)
+            loop.add_reader(receiver, receiver.recv, _WAKING_BYTES_MAX)
+            before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
+                loop.remove_reader(receiver)
 
     def hand_to(self, stop: Callable[[], object]) -> None:
         """Have the first signal call `stop` from now on, because there is something to shut down."""

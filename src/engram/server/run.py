@@ -63,11 +63,11 @@ async def run_server(
     """
     tune_interpreter()
     stop = stop or asyncio.Event()
-    with _signals(stop) if signals is None else contextlib.nullcontext():
+    loop = asyncio.get_running_loop()
+    with _signals(stop) if signals is None else signals.waking(loop):
         engine = Engine.open(options)
         try:
             if signals is not None:
-                loop = asyncio.get_running_loop()
                 signals.hand_to(functools.partial(loop.call_soon_threadsafe, stop.set))
             async with _ticking(engine):
                 await _answer(engine, stop)
