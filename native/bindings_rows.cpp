@@ -1,6 +1,8 @@
 #include "bindings_rows.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "bindings_arrays.hpp"
 #include "kernels/kernels.hpp"
@@ -44,6 +46,49 @@ void run_over_rows(std::size_t bytes, std::size_t rows, Work work) {
       work(first, std::min(rows, first + kPieceRows));
     });
   });
+}
+
+// Each of the 256 numbers of one byte that `test` passes, as bits.
+template <class Test>
+std::array<std::uint32_t, 8> wanted_of_bytes(Test test) {
+  std::array<std::uint32_t, 8> wanted{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    if (test(static_cast<std::uint8_t>(byte))) wanted[byte / 32] |= std::uint32_t{1} << (byte % 32);
+  }
+  return wanted;
+}
+
+NewVector<std::uint64_t> bits_of_bytes(const void* bytes, std::size_t n, const std::array<std::uint32_t, 8>& wanted) {
+  auto made = new_vector<std::uint64_t>(words_for(n));
+  const auto* numbers = static_cast<const std::uint8_t*>(bytes);
+  run_over_rows(n, n, [&](std::size_t first, std::size_t last) {
+    kernels().wanted_u8(numbers + first, last - first, wanted.data(), made.data() + first / kWordBits);
+  });
+  return made;
+}
+
+bool has_bit(const Column<std::uint32_t>& wanted, std::size_t number) {
+  return number / 32 < wanted.shape(0) && (wanted.data()[number / 32] >> (number % 32) & 1) != 0;
+}
+
+NewVector<std::uint64_t> small_bits_within(const Column<std::int8_t>& values, double low, double high) {
+  return bits_of_bytes(values.data(), values.shape(0), wanted_of_bytes([=](std::uint8_t byte) {
+                         const auto value = static_cast<std::int8_t>(byte);
+                         return value >= low && value <= high;
+                       }));
+}
+
+NewVector<std::uint64_t> small_bits_wanted(const Column<std::uint8_t>& numbers, const Column<std::uint32_t>& wanted) {
+  return bits_of_bytes(numbers.data(), numbers.shape(0),
+                       wanted_of_bytes([&](std::uint8_t byte) { return has_bit(wanted, byte); }));
+}
+
+NewVector<std::uint64_t> small_bits_wanted_of(const Column<std::int8_t>& values, double low,
+                                              const Column<std::uint32_t>& wanted) {
+  return bits_of_bytes(values.data(), values.shape(0), wanted_of_bytes([&](std::uint8_t byte) {
+                         const double above = static_cast<std::int8_t>(byte) - low;
+                         return above >= 0.0 && above < 256.0 && has_bit(wanted, static_cast<std::size_t>(above));
+                       }));
 }
 
 NewVector<std::uint64_t> bits_within(const Column<double>& values, double low, double high) {
@@ -120,6 +165,9 @@ NewVector<std::int64_t> ranks_in(const ConstWords& words, std::int64_t begin, co
 }  // namespace
 
 void bind_rows(nb::module_& m) {
+  m.def("bits_within", &small_bits_within, "values"_a.noconvert(), "low"_a, "high"_a);
+  m.def("bits_wanted", &small_bits_wanted, "numbers"_a.noconvert(), "wanted"_a);
+  m.def("bits_wanted_of", &small_bits_wanted_of, "values"_a.noconvert(), "low"_a, "wanted"_a);
   m.def("bits_within", &bits_within, "values"_a, "low"_a, "high"_a);
   m.def("bits_wanted", &bits_wanted, "numbers"_a, "wanted"_a);
   m.def("bits_wanted_of", &bits_wanted_of, "values"_a, "low"_a, "wanted"_a);

@@ -9,6 +9,7 @@
 #include <bit>
 
 #include "common.hpp"
+#include "wanted_bytes.hpp"
 
 namespace engram {
 namespace {
@@ -423,9 +424,9 @@ void spread(const std::uint64_t* passed, std::size_t passed_words, const std::ui
             [](std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); });
 }
 
-constexpr Kernels kAvx512{"avx512",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,    fwht,
-                          quantise,   sign_bits,    make_planes,   squared_norm, widen,    dot_f32,   l2_f32,
-                          within_f64, wanted_i32,   wanted_f64,    mark,         spread,   count_each};
+constexpr Kernels kAvx512{"avx512",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                          quantise,   sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32,
+                          within_f64, wanted_i32,   wanted_u8,     wanted_f64,   mark,     spread,  count_each};
 
 }  // namespace
 

@@ -161,6 +161,11 @@ static inline void wanted_each(const std::int32_t* numbers, std::size_t n, const
   });
 }
 
+static inline void wanted_each_u8(const std::uint8_t* numbers, std::size_t n, const std::uint32_t* wanted,
+                                  std::uint64_t* out) {
+  bits_of(n, out, [=](std::size_t i) { return wanted[numbers[i] / 32] >> (numbers[i] % 32) & 1U; });
+}
+
 static inline void wanted_each_f64(const double* values, std::size_t n, double low, const std::uint32_t* wanted,
                                    std::size_t words, std::uint64_t* out) {
   const double count = 32.0 * static_cast<double>(words);

@@ -56,6 +56,8 @@ struct Kernels {
   // Numbers are not negative; those from 32 * `words` on are not wanted.
   void (*wanted_i32)(const std::int32_t* numbers, std::size_t n, const std::uint32_t* wanted, std::size_t words,
                      std::uint64_t* out);
+  // As `wanted_i32`, for numbers of one byte; `wanted` has the bits of all 256 of them.
+  void (*wanted_u8)(const std::uint8_t* numbers, std::size_t n, const std::uint32_t* wanted, std::uint64_t* out);
   // As `wanted_i32`, for values[i] that are `low` plus a number that is wanted. `low` is a whole number; all sums are
   // below 2^53.
   void (*wanted_f64)(const double* values, std::size_t n, double low, const std::uint32_t* wanted, std::size_t words,

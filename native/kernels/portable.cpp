@@ -118,9 +118,10 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum_partials(partials);
 }
 
-constexpr Kernels kPortable{"portable",  hamming_rows, hamming_block,   plane_rows,   dot_rows,    unbias,    fwht,
-                            quantise,    sign_bits,    make_planes,     squared_norm, widen,       dot_f32,   l2_f32,
-                            within_each, wanted_each,  wanted_each_f64, mark_each,    spread_each, count_each};
+constexpr Kernels kPortable{"portable", hamming_rows, hamming_block, plane_rows,  dot_rows,       unbias,
+                            fwht,       quantise,     sign_bits,     make_planes, squared_norm,   widen,
+                            dot_f32,    l2_f32,       within_each,   wanted_each, wanted_each_u8, wanted_each_f64,
+                            mark_each,  spread_each,  count_each};
 
 }  // namespace
 

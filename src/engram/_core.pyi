@@ -50,7 +50,7 @@ def exact_scores(query: NDArray[np.float32], rows: NDArray[np.float32], metric: 
 def similarities(scores: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
     """Return scores, shape ``(n,)``, as numbers from 0 up: float64, shape ``(n,)``."""
 
-def bits_within(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint64]:
+def bits_within(values: NDArray[np.float64] | NDArray[np.int8], low: float, high: float) -> NDArray[np.uint64]:
     """Return which of some values, shape ``(n,)``, lie within `low` and `high`, both included.
 
     Returns
@@ -59,13 +59,15 @@ def bits_within(values: NDArray[np.float64], low: float, high: float) -> NDArray
         Shape ``((n + 63) // 64,)``: bit ``i % 64`` of word ``i // 64`` is that of ``values[i]``; those behind are 0.
     """
 
-def bits_wanted(numbers: NDArray[np.int32], wanted: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def bits_wanted(numbers: NDArray[np.int32] | NDArray[np.uint8], wanted: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """Return which of some numbers from 0 up, shape ``(n,)``, are wanted, as `bits_within` does.
 
     Bit ``number % 32`` of ``wanted[number // 32]`` tells it of a number; those behind are not wanted.
     """
 
-def bits_wanted_of(values: NDArray[np.float64], low: float, wanted: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def bits_wanted_of(
+    values: NDArray[np.float64] | NDArray[np.int8], low: float, wanted: NDArray[np.uint32]
+) -> NDArray[np.uint64]:
     """Return which of some values, shape ``(n,)``, are `low` plus a number that is wanted, as `bits_wanted` does.
 
     `low` is a whole number, and all sums are below 2**53.

@@ -30,9 +30,14 @@ def index() -> HnswIndex:
     return made
 
 
-def _search(index: HnswIndex, threads: int, allowed: NDArray[np.int64] = ALLOWED, **options: int) -> list[Found]:
+def _search(
+    index: HnswIndex, threads: int, allowed: NDArray[np.int64] = ALLOWED, max_generation: int = COUNT
+) -> list[Found]:
     passing = bitmap(allowed)
-    return [index.search(query, k=K, ef=64, threads=threads, allowed=passing, **options) for query in QUERIES]
+    return [
+        index.search(query, k=K, ef=64, threads=threads, allowed=passing, max_generation=max_generation)
+        for query in QUERIES
+    ]
 
 
 def _assert_equal(found: list[Found], expected: list[Found]) -> None:

@@ -33,13 +33,19 @@ for count in (0, 1, 7, 63, 64, 65, 200, 5_000):
     passed = _core.bits_within(values, 20.0, 70.0)
     found.append(passed.view(np.uint8))
     assert _core.count_bits(passed) == np.count_nonzero((values >= 20) & (values <= 70))
-    for texts in (20, 600, 3_000):
+    small = values.astype(np.int8) - 30
+    found.append(_core.bits_within(small, -20.5, 40.0).view(np.uint8))
+    expected = np.flatnonzero((small > -21) & (small <= 40))
+    assert np.array_equal(_core.listed_bits(found[-1].view(np.uint64), 0), expected)
+    for texts in (20, 256, 600, 3_000):
         numbers, wanted = rng.integers(0, texts, count).astype(np.int32), rng.integers(0, 2**32, 15, dtype=np.uint32)
         for table in (wanted[:5], wanted, np.tile(wanted, 5)):
             found.append(_core.bits_wanted(numbers, table).view(np.uint8))
             sought = np.flatnonzero(np.unpackbits(table.view(np.uint8), bitorder="little"))
             expected = np.flatnonzero(np.isin(numbers, sought))
             assert np.array_equal(_core.listed_bits(found[-1].view(np.uint64), 0), expected)
+            if texts <= 256:
+                assert np.array_equal(_core.bits_wanted(numbers.astype(np.uint8), table).view(np.uint8), found[-1])
     for low in (0.0, 37.0, -60.0):
         others = np.concatenate([values, [low + 0.5, -low, 1e-17, 1e300, -1e300, np.inf, -np.inf, 2.0**31 + low]])
         for wanted in (rng.integers(0, 2**32, 4, dtype=np.uint32), rng.integers(0, 2**32, 40, dtype=np.uint32)):
@@ -47,6 +53,8 @@ for count in (0, 1, 7, 63, 64, 65, 200, 5_000):
             found.append(_core.bits_wanted_of(others, low, wanted).view(np.uint8))
             expected = np.flatnonzero(np.isin(others, numbers))
             assert np.array_equal(_core.listed_bits(found[-1].view(np.uint64), 0), expected)
+            places = _core.listed_bits(_core.bits_wanted_of(small, low, wanted), 0)
+            assert np.array_equal(places, np.flatnonzero(np.isin(small, numbers)))
     for share in (0.02, 0.3, 0.9, 1):
         words = np.zeros(79, dtype=np.uint64)
         marked = generations[rng.random(5_000) < share][: len(values)]

@@ -19,6 +19,8 @@ Bound = tuple[str, int | float]
 
 # From here on, a float64 does not hold every whole number.
 _EXACT_MAX: Final = 2**53
+_BYTE_MIN: Final = -128
+_BYTE_MAX: Final = 127
 
 
 class Numbers:
@@ -35,7 +37,8 @@ class Numbers:
     def __init__(self) -> None:
         self.postings: Postings = Postings()
         self._generations = GrowingArray(np.int64)
-        self._values = GrowingArray(np.float64)
+        # A byte for each, for as long as all of them are whole and small, as ratings, ages and levels are.
+        self._values = GrowingArray(np.int8)
         # The whole numbers that a float64 may not hold, by their places.
         self._exact: dict[int, int] = {}
 
@@ -57,6 +60,8 @@ class Numbers:
         for row in np.flatnonzero(np.abs(column) >= _EXACT_MAX).tolist():
             if isinstance(values[row], int):
                 self._exact[place + row] = int(values[row])
+        if self._values.view.dtype == np.int8 and not _fit_bytes(column):
+            self._values.widen(np.float64)
         self._values.extend(column)
         self._generations.extend(generations)
 
@@ -78,14 +83,14 @@ class Numbers:
         """The same generations, as they grow."""
         return self._generations
 
-    def values(self, places: NDArray[np.int64] | slice) -> NDArray[np.float64]:
-        """Return the numbers at `places`, rounded to float64."""
+    def values(self, places: NDArray[np.int64] | slice) -> NDArray[np.float64] | NDArray[np.int8]:
+        """Return the numbers at `places`: int8 if all numbers are whole and small, else rounded to float64."""
         # Values are appended before generations, so there is one for every generation that a reader saw.
         return self._values.view[places]
 
     def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
-        values = self.values(places)
+        values = self.values(places).astype(np.float64, copy=False)
         # The operators are named as the functions of Python's comparisons are.
         compare: Callable[[Any, Any], Any] = getattr(signs, operator)
         # Rounding keeps the order, so only what is rounded to the same float needs to be compared exactly.
@@ -110,7 +115,7 @@ class Numbers:
                 low = max(low, rounded if operator == "ge" else math.nextafter(rounded, math.inf))
             else:
                 high = min(high, rounded if operator == "le" else math.nextafter(rounded, -math.inf))
-        found = _core.bits_within(self._values.view[places], low, high)
+        found = _core.bits_within(self.values(places), low, high)
         for operator, bound in others:
             found &= packed(self.fit(operator, bound, places))
         return found
@@ -124,6 +129,10 @@ class Numbers:
         """Memory in bytes."""
         exact = 150 * len(self._exact)
         return self.postings.nbytes + self._generations.nbytes + self._values.nbytes + exact
+
+
+def _fit_bytes(column: NDArray[np.float64]) -> bool:
+    return bool(np.all((column >= _BYTE_MIN) & (column <= _BYTE_MAX) & (column == np.trunc(column))))
 
 
 def _as_float(value: float) -> float:

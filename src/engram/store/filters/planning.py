@@ -34,7 +34,7 @@ from engram.store.filters.plans import (
 from engram.store.filters.postings import GrowingArray
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
-from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
+from engram.store.filters.texts import NO_TIME, ReadText, TextNumbers, Texts, text_tester
 from engram.store.filters.texts_plan import TextsPlan
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -281,29 +281,25 @@ class Planner:
         return rows
 
 
-_Find = Callable[[Texts, ReadText, NDArray[np.int32]], NDArray[np.bool_]]
+_Find = Callable[[Texts, ReadText, TextNumbers], NDArray[np.bool_]]
 """Returns which of the distinct texts pass, by their numbers, of which only some are asked for."""
 
 
-def _containing(part: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _containing(part: str, texts: Texts, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
     return texts.passing(text_tester("contains", part), read, numbers)
 
 
-def _between(operator: str, bound: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _between(operator: str, bound: str, texts: Texts, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
     return texts.between(operator, bound, read, numbers)
 
 
-def _at_time(
-    operator: str, time_us: int, texts: Texts, read: ReadText, numbers: NDArray[np.int32]
-) -> NDArray[np.bool_]:
+def _at_time(operator: str, time_us: int, texts: Texts, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
     times_us = texts.times_us()
     found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)
     return found
 
 
-def _at_times(
-    times_us: NDArray[np.int64], texts: Texts, read: ReadText, numbers: NDArray[np.int32]
-) -> NDArray[np.bool_]:
+def _at_times(times_us: NDArray[np.int64], texts: Texts, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
     return np.isin(texts.times_us(), times_us)
 
 

@@ -66,6 +66,12 @@ class GrowingArray:
         self._room[count:needed] = values
         self.view = self._room[:needed]
 
+    def widen(self, dtype: DTypeLike) -> None:
+        """Have room for values of a wider type from now on."""
+        room = np.empty(len(self._room), dtype)
+        room[: len(self.view)] = self.view
+        self._room, self.view = room, room[: len(self.view)]
+
     def adopt(self, values: NDArray[Any]) -> None:
         """Have `values`, which nobody else changes, in place of the values so far."""
         self._marks = _NO_MARKS

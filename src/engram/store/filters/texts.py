@@ -19,6 +19,8 @@ Tester = Callable[[str], bool]
 ReadText = Callable[[bytes, NDArray[np.int64]], str | None]
 """Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: it cannot be
 read, or all of them have been dropped."""
+TextNumbers = NDArray[np.uint8] | NDArray[np.int32]
+"""Numbers of distinct texts, in a byte each while these are few."""
 _Key = TypeVar("_Key", str, str | bytes)
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
@@ -28,6 +30,8 @@ _WHOLE_BYTES_MAX: Final = 256
 _SORTED_COUNT_MIN: Final = 256
 # Where fewer rows are asked for than this share of the distinct texts, only the texts of these rows are looked at.
 _FEW_SHARE: Final = 16
+# A byte tells so many distinct texts apart.
+_BYTE_COUNT: Final = 256
 # With so few distinct texts, each is tested when a filter is planned.
 _TESTED_FIRST_MAX: Final = 64
 # The shortest text that is a time has ten characters, such as 2025-01-31.
@@ -56,8 +60,8 @@ class Texts:
     def __init__(self) -> None:
         self.postings: Postings = Postings()
         self._generations = GrowingArray(np.int64)
-        # For each row, the number of its text among the distinct ones.
-        self._numbers = GrowingArray(np.int32)
+        # For each row, the number of its text among the distinct ones, in a byte for as long as one has room for all.
+        self._numbers = GrowingArray(np.uint8)
         # Each distinct text, or its digest. The garbage collector looks at the elements of a list, but not of an array.
         self._distinct = GrowingArray(np.object_)
         self._long: list[int] = []
@@ -95,6 +99,8 @@ class Texts:
                 new.append(key)
         if new:
             self._distinct.extend(new)
+            if known <= _BYTE_COUNT < known + len(new):
+                self._numbers.widen(np.int32)
         self._numbers.extend(list(map(numbers.__getitem__, values)))
         self._generations.extend(generations)
 
@@ -108,8 +114,8 @@ class Texts:
         """The same generations, as they grow."""
         return self._generations
 
-    def numbers(self, places: NDArray[np.int64] | slice) -> NDArray[np.int32]:
-        """Return the numbers of the texts at `places`, among the distinct texts."""
+    def numbers(self, places: NDArray[np.int64] | slice) -> TextNumbers:
+        """Return the numbers of the texts at `places`, among the distinct texts: uint8 if these are few, else int32."""
         # Numbers are appended before generations, so there is one for every generation that a reader saw.
         return self._numbers.view[places]
 
@@ -118,12 +124,12 @@ class Texts:
         numbers = (self.postings.number(text_key(text)) for text in dict.fromkeys(wanted))
         return np.array([number for number in numbers if number is not None], dtype=np.int64)
 
-    def few_numbers(self) -> NDArray[np.int32] | None:
+    def few_numbers(self) -> TextNumbers | None:
         """Return the numbers of all distinct texts, if they are few and none is long; None: they are not."""
         count = len(self._distinct.view)
         return None if count > _TESTED_FIRST_MAX or self._long else np.arange(count, dtype=np.int32)
 
-    def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    def passing(self, test: Tester, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
         """Return which of the distinct texts pass `test`: shape ``(n,)``, by their numbers.
 
         Parameters
@@ -146,7 +152,7 @@ class Texts:
         self._test_long(passed, test, read, numbers)
         return passed
 
-    def between(self, operator: str, bound: str, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    def between(self, operator: str, bound: str, read: ReadText, numbers: TextNumbers) -> NDArray[np.bool_]:
         """Return which of the distinct texts are less or greater than `bound`, or start with it (``prefix``).
 
         The parameters are those of `passing`.
@@ -195,10 +201,10 @@ class Texts:
         return text is not None and test(text)
 
     @staticmethod
-    def _are_few(numbers: NDArray[np.int32], count: int) -> bool:
+    def _are_few(numbers: TextNumbers, count: int) -> bool:
         return len(numbers) * _FEW_SHARE < count
 
-    def _test_long(self, passed: NDArray[np.bool_], test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> None:
+    def _test_long(self, passed: NDArray[np.bool_], test: Tester, read: ReadText, numbers: TextNumbers) -> None:
         """Set in `passed` which of the long texts that are asked for pass; others, maybe damaged, stay unread."""
         if not self._long:
             return

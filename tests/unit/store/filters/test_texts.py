@@ -109,3 +109,22 @@ def test_only_few_and_short_texts_are_all_tested_first(monkeypatch: pytest.Monke
     assert few.tolist() == [0, 1]
     assert texts_of(["a", "b", "c"]).few_numbers() is None
     assert texts_of(["a", LONG]).few_numbers() is None
+
+
+@pytest.mark.parametrize("pieces", [[256, 1], [255, 2], [100, 300], [300], [256, 1, 100_000]])
+def test_more_texts_than_a_byte_tells_apart(pieces: list[int]) -> None:
+    texts, values = Texts(), list[str]()
+    for count in pieces:
+        piece = [f"text {len(set(values)) + number}" for number in range(count)] * 2
+        seen, before = texts.numbers(slice(None)), list(values)
+        texts.extend(range(len(values) + 1, len(values) + len(piece) + 1), piece)
+        values += piece
+        is_byte = len(set(values)) <= 256
+        assert texts.numbers(slice(None)).dtype == (np.uint8 if is_byte else np.int32)
+        order = dict.fromkeys(values)
+        places = dict(zip(order, range(len(order)), strict=True))
+        assert texts.numbers(slice(None)).tolist() == [places[value] for value in values]
+        # A reader keeps what it has seen.
+        assert seen.tolist() == [places[value] for value in before]
+        wanted = texts.numbers_of(["text 0", f"text {len(order) - 1}", "none"])
+        assert wanted.tolist() == list(dict.fromkeys([0, len(order) - 1]))
