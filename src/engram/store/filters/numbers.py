@@ -60,7 +60,7 @@ class Numbers:
         for row in np.flatnonzero(np.abs(column) >= _EXACT_MAX).tolist():
             if isinstance(values[row], int):
                 self._exact[place + row] = int(values[row])
-        if self._values.view.dtype == np.int8 and not _fit_bytes(column):
+        if self.are_bytes and not _fit_bytes(column):
             self._values.widen(np.float64)
         self._values.extend(column)
         self._generations.extend(generations)
@@ -87,6 +87,11 @@ class Numbers:
         """Return the numbers at `places`: int8 if all numbers are whole and small, else rounded to float64."""
         # Values are appended before generations, so there is one for every generation that a reader saw.
         return self._values.view[places]
+
+    @property
+    def are_bytes(self) -> bool:
+        """Whether each number is a byte."""
+        return bool(self._values.view.dtype == np.int8)
 
     def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""

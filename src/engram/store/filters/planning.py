@@ -247,8 +247,11 @@ class Planner:
         return ConstantPlan(self._window, passing=False)
 
     def _ordered_few(self, numbers: Numbers, operator: str, bound: int | float) -> Plan | None:
-        """Plan a range of numbers by the bits of each that lies in it; None if these are many, or have no bits."""
-        if len(numbers.postings) > _FEW_NUMBERS_MAX:
+        """Plan a range of numbers by the bits of each that lies in it; None if these are many, or have no bits.
+
+        None also if each number is a byte, which is compared as fast as the bits of two or three of them are joined.
+        """
+        if numbers.are_bytes or len(numbers.postings) > _FEW_NUMBERS_MAX:
             return None
         fits, known = _SIGNS[operator], numbers.postings.keys()
         lists = [numbers.postings.listed(number) for number in known if fits(number, bound)]

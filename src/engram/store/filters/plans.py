@@ -22,6 +22,8 @@ _MARKS_PER_SEARCH: Final = 64
 _BITS_PER_MARK: Final = 64
 ROWS_PER_MARK: Final = 4
 """To mark a row of a list takes about as long as to look at the texts or numbers of so many rows."""
+BYTES_PER_MARK: Final = 32
+"""The same, where the texts or numbers take a byte by row."""
 # To look for a generation among those that have a value takes about as long as to count so many bits.
 _BITS_PER_LOOK: Final = 2048
 

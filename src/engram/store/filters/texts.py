@@ -119,6 +119,11 @@ class Texts:
         # Numbers are appended before generations, so there is one for every generation that a reader saw.
         return self._numbers.view[places]
 
+    @property
+    def are_bytes(self) -> bool:
+        """Whether the number of the text of each row is a byte."""
+        return bool(self._numbers.view.dtype == np.uint8)
+
     def numbers_of(self, wanted: Iterable[str]) -> NDArray[np.int64]:
         """Return the numbers of those of `wanted` that some generation has: int64, shape ``(n,)``, each once."""
         numbers = (self.postings.number(text_key(text)) for text in dict.fromkeys(wanted))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
-from engram.store.filters.plans import ROWS_PER_MARK, KeyPlan, ListsPlan, Places
+from engram.store.filters.plans import BYTES_PER_MARK, ROWS_PER_MARK, KeyPlan, ListsPlan, Places
 from engram.store.filters.rows import PassingRows, Window, packed, unpacked
 from engram.store.filters.texts import Texts
 
@@ -26,11 +26,13 @@ class TextsPlan(ListsPlan):
 
     def __init__(self, window: Window, texts: Texts, numbers: NDArray[np.int64]) -> None:
         super().__init__(window, [texts.postings.numbered(number) for number in numbers.tolist()])
+        self._texts = texts
         self._by_row = _RowTexts(window, texts, numbers)
 
     def rows(self) -> PassingRows:
         """Return the rows that have one of the texts."""
-        listed = self.count_max * ROWS_PER_MARK < self._by_row.count_max
+        per_mark = BYTES_PER_MARK if self._texts.are_bytes else ROWS_PER_MARK
+        listed = self.count_max * per_mark < self._by_row.count_max
         return super().rows() if listed else self._by_row.rows()
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:

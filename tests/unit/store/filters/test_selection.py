@@ -253,6 +253,9 @@ def test_what_many_observations_have_is_found_by_bits_and_by_rows_too() -> None:
         (F.grade.is_in([1, 5, 7, None]), lambda row: row % 10 in (1, 5, 7)),
         (F.grade.is_in([1, 2.5]), lambda row: row % 10 == 1),
         (~F.grade.is_in([0, 2, 3, 4, 6, 8, 9]), lambda row: row % 10 in (1, 5, 7)),
+        (F.grade > 4, lambda row: row % 10 > 4),
+        ((F.grade >= 2) & (F.grade < 7.5), lambda row: 2 <= row % 10 <= 7),
+        (~(F.grade <= 3), lambda row: row % 10 > 3),
         # Of few numbers that many have, those within a range are looked up, exactly.
         (F.score > 2**53, lambda row: row % 3 == 1),
         (F.score <= 2**53, lambda row: row % 3 != 1),

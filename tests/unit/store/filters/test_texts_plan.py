@@ -17,10 +17,13 @@ from engram.store.filters.texts_plan import TextsPlan
 from tests.doubles.batches import DIM
 
 
+@pytest.mark.parametrize("others", [0, 300], ids=["few texts", "more texts than a byte tells apart"])
 @pytest.mark.parametrize("step", [1, 3], ids=["each row has a text", "some rows have none"])
-def test_both_ways_find_the_same(step: int) -> None:
+def test_both_ways_find_the_same(step: int, others: int) -> None:
     generations = np.arange(50, 1000, step).tolist()
     texts = Texts()
+    texts.extend([1 + number // 10 for number in range(others)], [f"other {number}" for number in range(others)])
+    assert texts.are_bytes is (others == 0)
     texts.extend(generations, [f"{generation % 7}" for generation in generations])
     plan = TextsPlan(Window(101, 1100), texts, texts.numbers_of(["2", "5", "9"]))
     expected = [generation for generation in generations if generation > 100 and generation % 7 in (2, 5)]
