@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ from engram.model.cue import Cue
 from engram.model.limits import RESULTS_MAX
 from engram.model.many.many_query import ManyQuery
 from engram.model.spaces import SpaceConfig
-from engram.store.many.ahead import Ahead
 from engram.store.many.filter_plans import FilterPlan, FilterPlans
 from engram.store.many.prepared_cues import check_all, prepare
 from engram.store.recall.exact import read_vectors
@@ -29,9 +27,6 @@ PART_COUNT: Final = 64
 
 # Results that the searches of one part may have room for, however few of them are found.
 _PART_RESULTS: Final = 1 << 17
-
-# Of one part, there is nothing that could go on meanwhile.
-_AHEAD_PARTS_MIN: Final = 2
 
 _Together = Callable[[NDArray[np.float32], FilterPlan, int], list[Ranked] | None]
 
@@ -97,7 +92,7 @@ class ManySearch:
         self._threads = threads
         self._plans = FilterPlans(state.attributes, generation, query.common.cue.conditions, due_us)
 
-    def parts(self, count: int) -> Generator[list[RankedCue], None, None]:
+    def parts(self, count: int) -> Iterator[list[RankedCue]]:
         """Yield the rankings of the cues in their order, up to `count` observations for each, a part of them at a time.
 
         Raises
@@ -106,28 +101,11 @@ class ManySearch:
             If a ranking needs damaged bytes, unless the query skips damage.
         """
         size = max(1, min(PART_COUNT, _PART_RESULTS // count))
-        starts = range(0, len(self._query.cues), size)
-        if self._threads == 1 or len(starts) < _AHEAD_PARTS_MIN:
-            yield from (self._found(self._prepared(start, size), count) for start in starts)
-            return
-        # While whoever takes a part makes hits of it, which takes the interpreter, the next one is searched for.
-        coming = Ahead(partial(self._found, self._prepared(0, size), count))
-        try:
-            for start in starts[1:]:
-                following = self._prepared(start, size)
-                found = coming.result()
-                coming = Ahead(partial(self._found, following, count))
-                yield found
-            yield coming.result()
-        finally:
-            coming.end()
+        for start in range(0, len(self._query.cues), size):
+            yield self._part(start, min(start + size, len(self._query.cues)), count)
 
-    def _prepared(self, start: int, size: int) -> list[PreparedCue]:
-        # On the thread of the caller, who may have an embedder that is used to it.
-        stop = min(start + size, len(self._query.cues))
-        return prepare(self._query.cues, start, stop, self._search, self._config)
-
-    def _found(self, prepared: list[PreparedCue], count: int) -> list[RankedCue]:
+    def _part(self, start: int, stop: int, count: int) -> list[RankedCue]:
+        prepared = prepare(self._query.cues, start, stop, self._search, self._config)
         left_outs = [LeftOut(self._state.log, self._query.common.skip_damaged) for _ in prepared]
         if self._generation == 0:
             return [RankedCue(one.cue, NOTHING, left_out) for one, left_out in zip(prepared, left_outs, strict=True)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -200,16 +199,14 @@ class RecallExecutor(HitMaker):
         count = common.k if common.strength is None else _considered_count(common.k)
         found: list[Hits] = []
         hit_count = 0
-        # No search goes on when the generation is held no longer.
-        with closing(search.parts(count)) as parts:
-            for part in parts:
-                if found:
-                    yield
-                for one, hits in zip(part, self._hits_of_part(part, common, generation, indexed), strict=True):
-                    found.append(Hits(hits, generation, one.left_out.any))
-                    hit_count += len(hits)
-                if hits_max is not None and hit_count > hits_max:
-                    raise too_many_hits(hit_count, len(found))
+        for part in search.parts(count):
+            if found:
+                yield
+            for one, hits in zip(part, self._hits_of_part(part, common, generation, indexed), strict=True):
+                found.append(Hits(hits, generation, one.left_out.any))
+                hit_count += len(hits)
+            if hits_max is not None and hit_count > hits_max:
+                raise too_many_hits(hit_count, len(found))
         return found
 
     def get(self, id: str, generation: int | None, due_us: int = 0) -> Hit | None:

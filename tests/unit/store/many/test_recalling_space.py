@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from engram.store.many import filter_plans, many_search
 from engram.store.many.many_search import PART_COUNT
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.damaged import SPACE, flip_stored
-from tests.doubles.waiting import TIMEOUT_S, wait_until_indexed
+from tests.doubles.waiting import wait_until_indexed
 
 ANY = vector_of("any")
 EVEN = Filter(tags=frozenset({"even"}))
@@ -176,7 +175,7 @@ def test_a_cue_that_does_not_fit_is_named_before_anything_is_searched(
     space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(space)
-    monkeypatch.setattr(many_search.ManySearch, "_found", lambda *_: pytest.fail("it has searched"))
+    monkeypatch.setattr(many_search.ManySearch, "_part", lambda *_: pytest.fail("it has searched"))
     bad: list[tuple[Any, str, str]] = [
         (np.vstack([CUES, ANY * 0]), "zero_vector", f"cues[{len(CUES)}]"),
         ([Cue(text="x", by="words"), *CUES, ANY * np.inf], "not_finite", f"cues[{len(CUES) + 1}][0]"),
@@ -223,33 +222,6 @@ def test_others_have_their_turn_after_some_cues(space: Space) -> None:
     cues = np.tile(ANY, (200, 1))
     for k, turns in ((1, 3), (10_000, 15)):
         assert sum(1 for _ in space._engine.recall_many(many_query(cues, k, None))) == turns
-
-
-def test_no_search_goes_on_behind_a_recall_that_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, goes_on, ended = threading.Semaphore(0), threading.Event(), list[int]()
-    search = many_search.ManySearch._found
-
-    def slow(*arguments: Any) -> Any:
-        begun.release()
-        assert goes_on.wait(TIMEOUT_S)
-        found = search(*arguments)
-        ended.append(1)
-        return found
-
-    with MemoryStore(None, options=StoreOptions(workers=1, search_threads=2)) as store:
-        space = store.space("notes", dim=DIM)
-        fill(space)
-        answering = space._engine.recall_many(many_query(np.tile(ANY, (200, 1)), 5, None))
-        next(answering)
-        monkeypatch.setattr(many_search.ManySearch, "_found", slow)
-        # The next part is searched for already, and the one behind it is begun here.
-        next(answering)
-        assert begun.acquire(timeout=TIMEOUT_S)
-        ending = threading.Thread(target=answering.close)
-        ending.start()
-        goes_on.set()
-        ending.join(TIMEOUT_S)
-        assert ended == [1]
 
 
 def test_an_answer_has_a_limit_of_hits(space: Space) -> None:
